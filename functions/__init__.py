@@ -1,0 +1,1 @@
+"""One folder per Lambda: ``handler.py`` translates, calls a service and answers; ``settings.py`` reads its environment."""

@@ -1,0 +1,181 @@
+"""Quotes, holds, sales, returns, events; and the consumer of bulk sales. Translate, call, answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from functions.transaction_ingestion.settings import IngestionSettings, ingestion_settings
+from shared.aws.objects import S3Store
+from shared.aws.queues import Poison, SqsQueue, consume
+from shared.aws.runtime import Runtime
+from shared.http.app import Answer, HttpApp, LambdaContext, Request
+from shared.http.body import parse_model
+from shared.jobs import service as jobs
+from shared.observability.logs import log_context
+from shared.tenants.scope import TenantScope
+from shared.transactions import activity, api, bulk, claims, holds, reversal, service
+from shared.transactions.repository import natural_key
+
+app = HttpApp("transaction_ingestion")
+
+
+@cache
+def settings() -> IngestionSettings:
+    """This function's settings."""
+    return ingestion_settings()
+
+
+@cache
+def runtime() -> Runtime:
+    """The wiring of this execution environment."""
+    return Runtime(settings().common)
+
+
+def lambda_handler(event: dict[str, Any], context: LambdaContext | None = None) -> dict[str, Any]:
+    """A request from the gateway, or a batch of pointers to bulk jobs."""
+    runtime().begin(context)
+    if "Records" in event:
+        return consume(event, _work_on_part, client=runtime().client("sqs"), dead_letters=settings().dead_letter_url)
+    return app.handle(event, context)
+
+
+def _scope(request: Request) -> TenantScope:
+    return runtime().scope(request.principal)
+
+
+def _store() -> S3Store:
+    return S3Store(runtime().client("s3"), settings().bucket)
+
+
+def _recorded(recorded: service.Recorded, fresh_status: int) -> Answer:
+    """A replay answers 200 and says so; the first time answers the route's own status."""
+    if recorded.replayed:
+        return Answer(200, recorded.answer, {"idempotent-replayed": "true"})
+    return Answer(fresh_status, recorded.answer)
+
+
+@app.operation("quote")
+def quote(request: Request) -> Answer:
+    """POST /v1/quotes."""
+    return Answer(body=service.quote(_scope(request), request.parse(api.QuoteRequest)))
+
+
+@app.operation("create_hold")
+def create_hold(request: Request) -> Answer:
+    """POST /v1/holds."""
+    answer, replayed = holds.place(_scope(request), request.parse(api.HoldRequest), request.correlation_id)
+    return Answer(200 if replayed else 201, answer)
+
+
+@app.operation("get_hold")
+def get_hold(request: Request) -> Answer:
+    """GET /v1/holds/{hold_id}."""
+    return Answer(body=holds.read(_scope(request), request.path["hold_id"]))
+
+
+@app.operation("release_hold")
+def release_hold(request: Request) -> Answer:
+    """DELETE /v1/holds/{hold_id}."""
+    holds.release(_scope(request), request.path["hold_id"], request.correlation_id)
+    return Answer()
+
+
+@app.operation("extend_hold")
+def extend_hold(request: Request) -> Answer:
+    """POST /v1/holds/{hold_id}/extend."""
+    seconds = request.parse(api.ExtendRequest).ttl_seconds
+    return Answer(body=holds.extend(_scope(request), request.path["hold_id"], seconds, request.correlation_id))
+
+
+@app.operation("record_transaction")
+def record_transaction(request: Request) -> Answer:
+    """POST /v1/transactions."""
+    recorded = service.record(_scope(request), request.parse(api.TransactionRequest), request.correlation_id)
+    return _recorded(recorded, 201)
+
+
+@app.operation("lookup_transaction")
+def lookup_transaction(request: Request) -> Answer:
+    """POST /v1/transactions/lookup."""
+    key = reversal.lookup_key(request.parse(api.LookupRequest))
+    return Answer(body=service.read_sale(_scope(request), key))
+
+
+@app.operation("import_transactions")
+def import_transactions(request: Request) -> Answer:
+    """POST /v1/transactions/bulk."""
+    body = request.parse(api.BulkTransactionsRequest)
+    queue = SqsQueue(runtime().client("sqs"), settings().queue_url)
+    extra = {"mode": body.mode, "correlation": request.correlation_id}
+    return Answer(body=jobs.accept(_scope(request), "transactions", body.transactions, extra, _store(), queue))
+
+
+@app.operation("get_job")
+def get_job(request: Request) -> Answer:
+    """GET /v1/jobs/{job_id}."""
+    return Answer(body=jobs.read(_scope(request), request.path["job_id"]))
+
+
+@app.operation("get_transaction")
+def get_transaction(request: Request) -> Answer:
+    """GET /v1/transactions/{transaction_id}."""
+    return Answer(body=service.read_sale(_scope(request), natural_key(request.path["transaction_id"])))
+
+
+@app.operation("explain_transaction")
+def explain_transaction(request: Request) -> Answer:
+    """GET /v1/transactions/{transaction_id}/explanation."""
+    sale = service.read_sale(_scope(request), natural_key(request.path["transaction_id"]))
+    fields = {name: sale.get(name, []) for name in ("trace", "refused", "warnings")}
+    return Answer(body={"transaction_id": sale["transaction_id"], **fields})
+
+
+@app.operation("void_transaction")
+def void_transaction(request: Request) -> Answer:
+    """POST /v1/transactions/{transaction_id}/void."""
+    return _recorded(reversal.void(_scope(request), request.path["transaction_id"], request.correlation_id), 200)
+
+
+@app.operation("claim_transaction")
+def claim_transaction(request: Request) -> Answer:
+    """POST /v1/transactions/{transaction_id}/claim."""
+    member = request.parse(api.ClaimRequest).member
+    return _recorded(claims.claim(_scope(request), request.path["transaction_id"], member, request.correlation_id), 200)
+
+
+@app.operation("record_return")
+def record_return(request: Request) -> Answer:
+    """POST /v1/returns."""
+    recorded = reversal.record_return(_scope(request), request.parse(api.ReturnRequest), request.correlation_id)
+    return _recorded(recorded, 201)
+
+
+@app.operation("record_event")
+def record_event(request: Request) -> Answer:
+    """POST /v1/events."""
+    return Answer(body=activity.record_event(_scope(request), request.parse(api.EventRequest), request.correlation_id))
+
+
+class _Sender:
+    """The tenant of a message that our own route sent: the pointer's object carries the same tenant in its name."""
+
+    def __init__(self, tenant: str) -> None:
+        self.tenant = tenant
+
+
+def _work_on_part(message: dict[str, Any]) -> None:
+    """One part of a bulk job, under the tenant's own session."""
+    if not all(isinstance(message.get(name), kind) for name, kind in (("tenant", str), ("job", str), ("part", int))):
+        raise Poison("not a pointer to a bulk job")
+    scope = runtime().scope(_Sender(message["tenant"]))
+    body = jobs.body_of(message, _store())
+    with log_context(tenant=message["tenant"], operation="import_transactions", correlation_id=body.get("correlation")):
+        outcome = bulk.record_all(scope, body["records"], body.get("mode"), _parse, body.get("correlation") or "")
+        jobs.finish(scope, message, outcome)
+
+
+def _parse(record: Mapping[str, Any]) -> api.TransactionRequest:
+    return parse_model(api.TransactionRequest, json.dumps(record).encode())

@@ -1,0 +1,1 @@
+"""What is deployed: three CDK stacks, a construct per capability."""

@@ -1,0 +1,124 @@
+"""From the table to the workers: stream to relay, relay to bus, bus to queues; and the minute's schedule."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Final
+
+from aws_cdk import CfnOutput, Duration, Stack
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_event_sources as sources
+from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infra.functions import Function
+from infra.queues import FailureQueue, WorkQueue
+from infra.stage import Stage
+from infra.subscriptions import DETAIL_TYPE, SOURCE, SUBSCRIPTIONS, SWEEP_INPUT
+
+STREAM_BATCH: Final = 100
+QUEUE_BATCH: Final = 10
+OUTBOX_WRITTEN: Final = {"eventName": ["INSERT", "MODIFY"], "dynamodb": {"NewImage": {"out": {"S": [{"exists": True}]}}}}
+"""Only items that carry events reach the relay; it compares with the old image whether they are new."""
+
+
+class Bus(Construct):
+    """The bus, with a rule per subscribed queue. A target that cannot be reached has its own dead-letter queue."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage) -> None:
+        super().__init__(scope, construct_id)
+        self._stage = stage
+        self.bus = events.EventBus(self, "Bus", event_bus_name=f"regulars-{stage.name}")
+        self.dead: dict[str, sqs.Queue] = {}
+        CfnOutput(self, "Name", value=self.bus.event_bus_name).override_logical_id("BusName")
+
+    def subscribe(self, name: str, queue: sqs.Queue) -> None:
+        """Deliver every commit with an event that the queue ``name`` subscribes to."""
+        self.dead[name] = FailureQueue(self, f"{name}-target-dead", stage=self._stage).queue
+        events.Rule(
+            self,
+            f"To{name.capitalize()}",
+            event_bus=self.bus,
+            description=f"Commits that {name} works on",
+            event_pattern=events.EventPattern(source=[SOURCE], detail_type=[DETAIL_TYPE], detail={"types": list(SUBSCRIPTIONS[name])}),
+            targets=[
+                targets.SqsQueue(queue, dead_letter_queue=self.dead[name], retry_attempts=185, max_event_age=Duration.hours(24)),
+            ],
+        )
+
+
+class Sweep(Construct):
+    """Each minute: look for timers that are due. Lateness heals itself, so a lost minute needs no retry."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, queue: sqs.Queue) -> None:
+        super().__init__(scope, construct_id)
+        self.dead = FailureQueue(self, "sweep-target-dead", stage=stage).queue
+        ours = {"StringEquals": {"aws:SourceAccount": Stack.of(self).account}}
+        role = iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal("scheduler.amazonaws.com", conditions=ours),
+            inline_policies={
+                "send": iam.PolicyDocument(
+                    statements=[iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[queue.queue_arn, self.dead.queue_arn])]
+                )
+            },
+        )
+        scheduler.CfnSchedule(
+            self,
+            "Schedule",
+            name=stage.named("sweep"),
+            description="Timers that are due",
+            schedule_expression="rate(1 minute)",
+            flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
+            target=scheduler.CfnSchedule.TargetProperty(
+                arn=queue.queue_arn,
+                role_arn=role.role_arn,
+                input=json.dumps(SWEEP_INPUT),
+                dead_letter_config=scheduler.CfnSchedule.DeadLetterConfigProperty(arn=self.dead.queue_arn),
+                retry_policy=scheduler.CfnSchedule.RetryPolicyProperty(maximum_event_age_in_seconds=60, maximum_retry_attempts=3),
+            ),
+        )
+
+
+def consume_queues(functions: Mapping[str, Function], queues: Mapping[str, WorkQueue]) -> None:
+    """Give each worker its queue: ten messages at most, and a message that failed comes back alone."""
+    for function in functions.values():
+        if function.spec.queue is None:
+            continue
+        lambda_.EventSourceMapping(
+            function,
+            "Queue",
+            target=function.function,
+            event_source_arn=queues[function.spec.queue].queue.queue_arn,
+            batch_size=QUEUE_BATCH,
+            report_batch_item_failures=True,
+        )
+
+
+def relay_stream(relay: Function, table: dynamodb.Table, failures: sqs.Queue) -> None:
+    """Let the relay read the table's stream. What it cannot relay in an hour goes to its failure queue.
+
+    A poison record is cut out by bisection and retried five times; the relay itself puts it aside before that.
+    """
+    lambda_.EventSourceMapping(
+        relay,
+        "Stream",
+        target=relay.function,
+        event_source_arn=table.table_stream_arn,
+        starting_position=lambda_.StartingPosition.TRIM_HORIZON,
+        batch_size=STREAM_BATCH,
+        bisect_batch_on_error=True,
+        report_batch_item_failures=True,
+        retry_attempts=5,
+        max_record_age=Duration.hours(1),
+        filters=[{"pattern": json.dumps(OUTBOX_WRITTEN, separators=(",", ":"))}],
+        on_failure=sources.SqsDlq(failures),
+    )
+

@@ -1,0 +1,141 @@
+"""Who may do what: one role per function, each statement written out. No ``Scan`` anywhere, no ``*`` on data.
+
+Functions that serve tenants have no right on the tables: they assume the role ``tenant`` with an inline session
+policy that names one tenant's prefix. The role itself is limited to ``T#*``; ``ForAllValues`` is true when a request
+carries no key at all, which is why ``Scan`` is never granted beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from aws_cdk import Stack
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from infra.nag import acknowledge_wildcard
+from infra.stage import Stage
+from infra.state_stack import BULK_PREFIX, INDEXES, OUTBOX_PREFIX, StateStack
+
+READ: Final = ("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query")
+WRITE: Final = ("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem")
+LOCAL_CLOCK_KEY: Final = "T#local#CLOCK"
+"""The one item of the movable clock, which only the local stage has."""
+
+
+class Rights:
+    """Makes statements over the state stack's resources."""
+
+    def __init__(self, state: StateStack, stage: Stage) -> None:
+        self._state = state
+        self._stage = stage
+
+    def main_table(self, *actions: str, indexes: bool = False) -> iam.PolicyStatement:
+        """Actions on the table ``main``, with its indexes where they are queried."""
+        return iam.PolicyStatement(actions=list(actions), resources=self._main_arns(indexes=indexes))
+
+    def main_keys(self, actions: Sequence[str], *leading_keys: str) -> iam.PolicyStatement:
+        """Actions on partitions of ``main`` that are named here."""
+        return iam.PolicyStatement(
+            actions=list(actions),
+            resources=self._main_arns(indexes=False),
+            conditions={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(leading_keys)}},
+        )
+
+    def keys_table(self, *actions: str) -> iam.PolicyStatement:
+        """Actions on the table of wrapped keys."""
+        return iam.PolicyStatement(actions=list(actions), resources=[self._state.keys.table_arn])
+
+    def tenant_key(self, *actions: str) -> iam.PolicyStatement:
+        """Use of the KMS key that wraps tenants' keys."""
+        return iam.PolicyStatement(actions=list(actions), resources=[self._state.tenant_key.key_arn])
+
+    def master_secret(self) -> iam.PolicyStatement:
+        """Reading the secret that keys are derived from."""
+        return iam.PolicyStatement(actions=["secretsmanager:GetSecretValue"], resources=[self._state.master.secret_arn])
+
+    def operator_secret(self) -> iam.PolicyStatement:
+        """Reading the operator's own API key."""
+        return iam.PolicyStatement(actions=["secretsmanager:GetSecretValue"], resources=[self._state.operator.secret_arn])
+
+    def bulk_objects(self, *actions: str) -> iam.PolicyStatement:
+        """Imports that wait for their worker."""
+        return iam.PolicyStatement(actions=list(actions), resources=[f"{self._state.data_arn}/{BULK_PREFIX}*"])
+
+    def outbox_objects(self, *actions: str) -> iam.PolicyStatement:
+        """Messages that the outbox channel has delivered."""
+        return iam.PolicyStatement(actions=list(actions), resources=[f"{self._state.data_arn}/{OUTBOX_PREFIX}*"])
+
+    def push(self, *actions: str, kinds: Sequence[str] = ("app", "endpoint")) -> iam.PolicyStatement:
+        """Mobile push of this account and region. Applications are made per tenant at run time, so none can be named here."""
+        stack = Stack.of(self._state)
+        return iam.PolicyStatement(
+            actions=[f"sns:{action}" for action in actions],
+            resources=[f"arn:{stack.partition}:sns:{stack.region}:{stack.account}:{kind}/*" for kind in kinds],
+        )
+
+    def local_clock(self) -> list[iam.PolicyStatement]:
+        """Reading the movable clock; nothing on a deployed stage."""
+        return [self.main_keys(["dynamodb:GetItem"], LOCAL_CLOCK_KEY)] if self._stage.local else []
+
+    def _main_arns(self, *, indexes: bool) -> list[str]:
+        arn = self._state.main.table_arn
+        return [arn, *(f"{arn}/index/{name}" for name in INDEXES)] if indexes else [arn]
+
+
+def send_to(*queue_arns: str) -> iam.PolicyStatement:
+    """Putting messages into queues."""
+    return iam.PolicyStatement(actions=["sqs:SendMessage"], resources=list(queue_arns))
+
+
+def consume(queue_arn: str) -> iam.PolicyStatement:
+    """What Lambda needs to poll a queue for a function."""
+    actions = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"]
+    return iam.PolicyStatement(actions=actions, resources=[queue_arn])
+
+
+def read_stream(stream_arn: str) -> iam.PolicyStatement:
+    """What Lambda needs to read the table's stream for the relay."""
+    actions = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"]
+    return iam.PolicyStatement(actions=actions, resources=[stream_arn])
+
+
+class TenantRole(Construct):
+    """The role that stands between a function that serves tenants and the data (fence b)."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, state: StateStack, members: Sequence[iam.IRole]) -> None:
+        super().__init__(scope, construct_id)
+        arns = [state.main.table_arn, *(f"{state.main.table_arn}/index/{name}" for name in INDEXES), state.keys.table_arn]
+        data = iam.PolicyStatement(
+            sid="OneTenantsItems",
+            actions=[*READ, *WRITE],
+            resources=arns,
+            conditions={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["T#*"]}},
+        )
+        key = iam.PolicyStatement(sid="WrappedKeys", actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[state.tenant_key.key_arn])
+        principals = iam.CompositePrincipal(*(iam.ArnPrincipal(member.role_arn) for member in members))
+        self.role = iam.Role(
+            self,
+            "Role",
+            assumed_by=principals,
+            description="Assumed for one request's tenant, with a session policy that names its prefix",
+            inline_policies={"tenant": iam.PolicyDocument(statements=[data, key])},
+        )
+        # Apart from the functions' own policies: those roles are the principals of this one, so it is made after them.
+        iam.Policy(
+            self,
+            "MayAssume",
+            statements=[iam.PolicyStatement(actions=["sts:AssumeRole"], resources=[self.role.role_arn])],
+            roles=list(members),
+        )
+
+
+def acknowledge_wildcards(stack: Stack, state: StateStack) -> None:
+    """The wildcards that remain below fixed prefixes. ``*`` alone is X-Ray's, and is accepted per function."""
+    bucket = f"{state.data_arn_export}/"
+    for prefix in (BULK_PREFIX, OUTBOX_PREFIX):
+        acknowledge_wildcard(stack, f"{bucket}{prefix}*", "Each object has a name of its own below the prefix")
+    for kind in ("app", "endpoint"):
+        arn = f"arn:<AWS::Partition>:sns:<AWS::Region>:<AWS::AccountId>:{kind}/*"
+        acknowledge_wildcard(stack, arn, "Push applications and endpoints are made at run time, per tenant and device")

@@ -1,0 +1,159 @@
+"""What runs: functions, queues, bus, schedule, gateway. Holds nothing that must survive."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_cdk import Annotations, Duration, Stack
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from infra.api import HttpApi
+from infra.events import Bus, Sweep, consume_queues, relay_stream
+from infra.functions import SPECS, Function, Layer
+from infra.packaging import FUNCTIONS, Packages
+from infra.queues import FailureQueue, WorkQueue
+from infra.roles import READ, WRITE, Rights, TenantRole, acknowledge_wildcards, consume, read_stream, send_to
+from infra.stage import Stage
+from infra.state_stack import StateStack
+
+_OWN_PARTITION = "T#operator#*"
+"""Partitions of the operator: tenants are listed there before any tenant role can be assumed."""
+
+
+class ServiceStack(Stack):
+    """Composes the constructs and says what each function is told and may do."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, state: StateStack, **more: Any) -> None:
+        super().__init__(scope, construct_id, **more)
+        self._stage = stage
+        self._state = state
+        self.queues = {
+            spec.queue: WorkQueue(self, spec.queue, stage=stage, consumer_timeout=Duration.seconds(spec.seconds))
+            for spec in SPECS.values()
+            if spec.queue is not None
+        }
+        self.failures = FailureQueue(self, "relay-failures", stage=stage)
+        self.bus = Bus(self, "Bus", stage=stage)
+        self.functions = self._functions()
+        self._tenant_role()
+        for name in ("planning", "segments"):
+            self.bus.subscribe(name, self.queues[name].queue)
+        self.sweep = Sweep(self, "Sweep", stage=stage, queue=self.queues["segments"].queue)
+        consume_queues(self.functions, self.queues)
+        relay_stream(self.functions["event_relay"], state.main, self.failures.queue)
+        serving = {name: function for name, function in self.functions.items() if function.spec.serves_tenants}
+        self.api = HttpApi(self, "Http", stage=stage, functions=serving, authorizer=self.functions["authorizer"])
+        acknowledge_wildcards(self, state)
+
+    def _functions(self) -> dict[str, Function]:
+        packages = Packages(self._stage)
+        if not packages.precompiled:
+            advice = "`uv python install 3.13` brings one"
+            Annotations.of(self).add_info(f"no python3.13 here to compile with: cold starts will be slower. {advice}")
+        layer = Layer(self, "Dependencies", stage=self._stage, folder=packages.layer)
+        statements, environment = self._statements(), self._environment()
+        return {
+            name: Function(
+                self,
+                SPECS[name],
+                stage=self._stage,
+                code=packages.function(name),
+                layer=layer,
+                environment={**self._common_environment(), **environment[name]},
+                statements=[*statements[name], *Rights(self._state, self._stage).local_clock()],
+            )
+            for name in FUNCTIONS
+        }
+
+    def _tenant_role(self) -> None:
+        serving = [function for function in self.functions.values() if function.spec.serves_tenants]
+        tenant = TenantRole(self, "Tenant", state=self._state, members=[function.role for function in serving])
+        for function in serving:
+            function.function.add_environment("TENANT_ROLE_ARN", tenant.role.role_arn)
+
+    def _url(self, queue: str) -> str:
+        return self.queues[queue].queue.queue_url
+
+    def _arn(self, queue: str) -> str:
+        return self.queues[queue].queue.queue_arn
+
+    def _common_environment(self) -> dict[str, str]:
+        return {
+            "TABLE_NAME": self._state.main.table_name,
+            "KEYS_TABLE_NAME": self._state.keys.table_name,
+            "MASTER_SECRET_ARN": self._state.master.secret_arn,
+            "TENANT_KEY_ID": self._state.tenant_key.key_id,
+            "DEFINITION_CACHE_SECONDS": str(self._stage.definition_cache_seconds),
+        }
+
+    def _environment(self) -> dict[str, dict[str, str]]:
+        bucket, operator = self._state.data.bucket_name, self._state.operator.secret_arn
+        return {
+            "authorizer": {"OPERATOR_SECRET_ARN": operator},
+            "registration": {"MEMBERS_QUEUE_URL": self._url("members-bulk"), "DATA_BUCKET": bucket},
+            "transaction_ingestion": {"TRANSACTIONS_QUEUE_URL": self._url("transactions-bulk"), "DATA_BUCKET": bucket},
+            "coupon_redemption": {},
+            "administration": {"OPERATOR_SECRET_ARN": operator},
+            "segment_evaluation": {"SEGMENTS_QUEUE_URL": self._url("segments"), "PLANNING_QUEUE_URL": self._url("planning")},
+            "campaign_planning": {"PLANNING_QUEUE_URL": self._url("planning"), "SENDING_QUEUE_URL": self._url("sending")},
+            "campaign_sending": {
+                "SENDING_QUEUE_URL": self._url("sending"),
+                "DATA_BUCKET": bucket,
+                **({"PUSH_OUTBOX": "1"} if self._stage.local else {}),
+            },
+            "event_relay": {"BUS_NAME": self.bus.bus.event_bus_name, "FAILURE_QUEUE_URL": self.failures.queue.queue_url},
+        }
+
+    def _statements(self) -> dict[str, list[iam.PolicyStatement]]:
+        """What each function may do beside writing its log; TenantRole adds the right to assume the role."""
+        rights = Rights(self._state, self._stage)
+        master = rights.master_secret()
+        unwrap = rights.tenant_key("kms:Decrypt")
+        bulk = rights.bulk_objects("s3:GetObject", "s3:PutObject")
+        return {
+            "authorizer": [rights.main_table("dynamodb:GetItem"), master, rights.operator_secret()],
+            "registration": [
+                master,
+                bulk,
+                send_to(self._arn("members-bulk")),
+                consume(self._arn("members-bulk")),
+                rights.push("CreatePlatformEndpoint", "GetEndpointAttributes", "SetEndpointAttributes", "DeleteEndpoint"),
+            ],
+            "transaction_ingestion": [master, bulk, send_to(self._arn("transactions-bulk")), consume(self._arn("transactions-bulk"))],
+            "coupon_redemption": [master],
+            "administration": [
+                master,
+                rights.operator_secret(),
+                rights.main_keys(["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem"], _OWN_PARTITION),
+                rights.push("CreatePlatformApplication", "SetPlatformApplicationAttributes", "DeletePlatformApplication", kinds=("app",)),
+            ],
+            "segment_evaluation": [
+                rights.main_table(*READ, *WRITE, indexes=True),
+                rights.keys_table("dynamodb:GetItem", "dynamodb:BatchGetItem"),
+                unwrap,
+                master,
+                consume(self._arn("segments")),
+                send_to(self._arn("segments"), self._arn("planning")),
+            ],
+            "campaign_planning": [
+                rights.main_table(*READ, "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:ConditionCheckItem", indexes=True),
+                consume(self._arn("planning")),
+                send_to(self._arn("planning"), self._arn("sending")),
+            ],
+            "campaign_sending": [
+                rights.main_table(*READ, *WRITE, indexes=True),
+                rights.keys_table("dynamodb:GetItem", "dynamodb:BatchGetItem"),
+                unwrap,
+                master,
+                consume(self._arn("sending")),
+                send_to(self._arn("sending")),
+                rights.outbox_objects("s3:PutObject"),
+                rights.push("Publish"),
+            ],
+            "event_relay": [
+                read_stream(self._state.main.table_stream_arn or ""),
+                iam.PolicyStatement(actions=["events:PutEvents"], resources=[self.bus.bus.event_bus_arn]),
+                send_to(self.failures.queue.queue_arn),
+            ],
+        }

@@ -1,0 +1,126 @@
+"""What must survive: tables, the key that wraps tenants' keys, secrets, the bucket. Changes rarely."""
+
+from __future__ import annotations
+
+import string
+from typing import Any
+
+from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_secretsmanager as secretsmanager
+from constructs import Construct
+
+from infra.nag import acknowledge
+from infra.stage import Stage
+
+BULK_PREFIX = "bulk/"
+OUTBOX_PREFIX = "outbox/"
+INDEXES = ("GSI1", "GSI2")
+"""Both project keys alone: an index is a hint, and the worker reads the item itself."""
+
+
+class StateStack(Stack):
+    """Tables ``main`` and ``keys``, the KMS key, secrets ``master`` and ``operator``, the data bucket."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, **more: Any) -> None:
+        super().__init__(scope, construct_id, **more)
+        self._removal = RemovalPolicy.DESTROY if stage.local else RemovalPolicy.RETAIN
+        self._protected = not stage.local
+        self.main = self._main_table()
+        self.keys = self._keys_table()
+        self.tenant_key = kms.Key(
+            self,
+            "TenantKey",
+            description="Wraps the tenants' keys, which wrap the members' data keys",
+            enable_key_rotation=True,
+            removal_policy=self._removal,
+        )
+        self.master = self._secret("Master", "Derives the keys of blind indexes, of tokens and of cursors", 64)
+        self.operator = self._secret("Operator", "The secret of the operator's own API key", 32)
+        self.data = self._bucket()
+        self.data_arn_export = stage.named("data-bucket-arn")
+        self.data_arn = self.export_value(self.data.bucket_arn, name=self.data_arn_export)
+        """The bucket's ARN for the other stacks, under a name that findings about policies can be matched with."""
+        CfnOutput(self, "TableName", value=self.main.table_name)
+        CfnOutput(self, "KeysTableName", value=self.keys.table_name)
+        CfnOutput(self, "DataBucket", value=self.data.bucket_name)
+        CfnOutput(self, "MasterSecretArn", value=self.master.secret_arn)
+        CfnOutput(self, "OperatorSecretArn", value=self.operator.secret_arn)
+        CfnOutput(self, "TenantKeyId", value=self.tenant_key.key_id)
+
+    def _main_table(self) -> dynamodb.Table:
+        table = dynamodb.Table(
+            self,
+            "Main",
+            partition_key=_string("PK"),
+            sort_key=_string("SK"),
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            stream=dynamodb.StreamViewType.NEW_AND_OLD_IMAGES,
+            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(point_in_time_recovery_enabled=True),
+            time_to_live_attribute="expires_at",
+            deletion_protection=self._protected,
+            removal_policy=self._removal,
+        )
+        for name in INDEXES:
+            table.add_global_secondary_index(
+                index_name=name,
+                partition_key=_string(f"{name}PK"),
+                sort_key=_string(f"{name}SK"),
+                projection_type=dynamodb.ProjectionType.KEYS_ONLY,
+            )
+        return table
+
+    def _keys_table(self) -> dynamodb.Table:
+        """Members' wrapped keys. Without recovery on purpose: an erasure must not be undone by a restore."""
+        table = dynamodb.Table(
+            self,
+            "Keys",
+            partition_key=_string("PK"),
+            sort_key=_string("SK"),
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            deletion_protection=self._protected,
+            removal_policy=self._removal,
+        )
+        reason = "Holds wrapped data keys: destroying one erases a member for good, so it must not be restorable"
+        acknowledge(table, "AwsSolutions-DDB3", reason)
+        return table
+
+    def _secret(self, name: str, description: str, length: int) -> secretsmanager.Secret:
+        secret = secretsmanager.Secret(
+            self,
+            name,
+            description=description,
+            generate_secret_string=secretsmanager.SecretStringGenerator(
+                # Both ways of saying it: the local AWS knows only the second.
+                password_length=length, exclude_punctuation=True, exclude_characters=string.punctuation, include_space=False
+            ),
+            removal_policy=self._removal,
+        )
+        reason = "Keys are derived from it: it is changed by hand, with the old value kept beside, as the runbook says"
+        acknowledge(secret, "AwsSolutions-SMG4", reason)
+        return secret
+
+    def _bucket(self) -> s3.Bucket:
+        bucket = s3.Bucket(
+            self,
+            "Data",
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            enforce_ssl=True,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            versioned=False,
+            lifecycle_rules=[
+                s3.LifecycleRule(id="bulk", prefix=BULK_PREFIX, expiration=Duration.days(7)),
+                s3.LifecycleRule(id="outbox", prefix=OUTBOX_PREFIX, expiration=Duration.days(30)),
+                s3.LifecycleRule(id="unfinished", abort_incomplete_multipart_upload_after=Duration.days(1)),
+            ],
+            removal_policy=self._removal,
+        )
+        reason = "Objects live for days and are written and read by our own functions only, which log each use"
+        acknowledge(bucket, "AwsSolutions-S1", reason)
+        return bucket
+
+
+def _string(name: str) -> dynamodb.Attribute:
+    return dynamodb.Attribute(name=name, type=dynamodb.AttributeType.STRING)

@@ -1,0 +1,1 @@
+"""The product: a package per domain, plus storage, aws, http and observability."""

@@ -1,0 +1,1 @@
+"""Every AWS client but DynamoDB's is made here."""

@@ -1,0 +1,110 @@
+"""SQS: sending messages, and working through a batch so that one bad message never costs the others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from shared.observability.logs import logger
+
+_BATCH: Final = 10
+_MAX_BATCH_BYTES: Final = 200_000
+MAX_RECEIVES: Final = 5
+"""The queues' redrive limit (infra/queues.py): the last attempt says why it failed."""
+
+
+class Poison(Exception):
+    """A message that can never be worked on: not ours, malformed, or of another tenant. It goes to the dead-letter queue at once."""
+
+
+@dataclass(slots=True)
+class SqsQueue:
+    """Sends to one queue."""
+
+    client: Any
+    url: str
+
+    def send(self, body: Mapping[str, Any], delay_seconds: int = 0) -> None:
+        """Send one message, not before ``delay_seconds`` (at most 900)."""
+        self.client.send_message(QueueUrl=self.url, MessageBody=_dump(body), DelaySeconds=min(delay_seconds, 900))
+
+    def send_all(self, bodies: Sequence[Mapping[str, Any]]) -> None:
+        """Send many, ten a request; what SQS refuses is sent again, and the third time raised."""
+        entries = [{"Id": str(index), "MessageBody": _dump(body)} for index, body in enumerate(bodies)]
+        for chunk in _chunks(entries):
+            left = chunk
+            for attempt in range(3):
+                failed = {each["Id"] for each in self.client.send_message_batch(QueueUrl=self.url, Entries=left).get("Failed", [])}
+                left = [each for each in left if each["Id"] in failed]
+                if not left:
+                    break
+                if attempt == 2:
+                    raise RuntimeError(f"{len(left)} messages were not accepted by the queue")
+
+
+def consume(
+    event: Mapping[str, Any], work: Callable[[dict[str, Any]], None], *, client: Any = None, dead_letters: str | None = None
+) -> dict[str, Any]:
+    """Work through an SQS event; answers the partial batch response, so that only failed messages come again.
+
+    A ``Poison`` message, or one that fails on its last attempt, is put into the dead-letter queue with its reason and
+    counts as done; if even that fails it comes again, and the queue's own redrive takes it.
+    """
+    failed: list[dict[str, str]] = []
+    for record in event["Records"]:
+        try:
+            work(_load(record))
+        except Exception as error:  # the outermost frame of one message: logged, reported, and the next one goes on
+            logger().warning("message failed", extra={"message_id": record["messageId"], "reason": reason_of(error)})
+            last = int(record.get("attributes", {}).get("ApproximateReceiveCount", "1")) >= MAX_RECEIVES
+            buried = dead_letters is not None and (isinstance(error, Poison) or last) and _bury(client, dead_letters, record, error)
+            if not buried:
+                failed.append({"itemIdentifier": record["messageId"]})
+    logger().info("batch", extra={"messages": len(event["Records"]), "failed": len(failed)})
+    return {"batchItemFailures": failed}
+
+
+def reason_of(error: Exception) -> str:
+    """What went wrong, without values: the type, and our own errors' code or text."""
+    code = getattr(error, "code", None)
+    text = f": {code}" if isinstance(code, str) else f": {error}" if isinstance(error, Poison) else ""
+    return f"{type(error).__name__}{text}"[:200]
+
+
+def _load(record: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        body = json.loads(record["body"])
+    except ValueError:
+        raise Poison("the body is not JSON") from None
+    if not isinstance(body, dict):
+        raise Poison("the body is not an object")
+    return body
+
+
+def _bury(client: Any, url: str, record: Mapping[str, Any], error: Exception) -> bool:
+    reason = {"DataType": "String", "StringValue": reason_of(error)}
+    try:
+        client.send_message(QueueUrl=url, MessageBody=record["body"], MessageAttributes={"reason": reason})
+    except Exception:
+        logger().exception("dead-letter queue not reached")
+        return False
+    return True
+
+
+def _dump(body: Mapping[str, Any]) -> str:
+    return json.dumps(body, separators=(",", ":"))
+
+
+def _chunks(entries: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    chunks: list[list[dict[str, Any]]] = []
+    size = 0
+    for entry in entries:
+        length = len(entry["MessageBody"])
+        if not chunks or len(chunks[-1]) == _BATCH or size + length > _MAX_BATCH_BYTES:
+            chunks.append([])
+            size = 0
+        chunks[-1].append(entry)
+        size += length
+    return chunks

@@ -1,0 +1,96 @@
+"""An offer says what a coupon is worth and when; a coupon is one promise to one bearer or member."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Final, Literal
+
+from pydantic import Field, model_validator
+
+from shared.kernel.instants import Instant, parse_rfc3339
+from shared.member_state.model import CouponState
+from shared.programmes.model import Selector
+from shared.tenants.model import Frozen, Label, Language, Name
+
+Channel = Literal["pos", "kiosk", "web", "app", "delivery"]
+CODE_ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""No look-alikes (0 O, 1 I L U)."""
+
+
+class PercentOff(Frozen):
+    """A percentage off the scoped lines."""
+
+    kind: Literal["percent"] = "percent"
+    percent: int = Field(ge=1, le=100)
+
+
+class AmountOff(Frozen):
+    """An amount off the scoped lines together, never more than they cost."""
+
+    kind: Literal["amount"] = "amount"
+    amount: int = Field(ge=1, le=10**9, description="minor units")
+
+
+class UnitPrice(Frozen):
+    """Up to ``units`` of the scoped lines, dearest first, for this price each."""
+
+    kind: Literal["unit_price"] = "unit_price"
+    price: int = Field(ge=0, le=10**9, description="minor units")
+    units: int = Field(default=1, ge=1, le=100)
+
+
+Effect = Annotated[PercentOff | AmountOff | UnitPrice, Field(discriminator="kind")]
+
+
+class Content(Frozen):
+    """What the guest reads."""
+
+    title: Label
+    text: str = Field(default="", max_length=2000)
+    terms: str = Field(default="", max_length=5000)
+
+
+class OfferBody(Frozen):
+    """One version of an offer."""
+
+    name: Label
+    effect: Effect
+    scope: Selector = Selector()
+    minimum_basket: int = Field(default=0, ge=0, le=10**9, description="minor units, before this coupon's discount")
+    maximum_discount: int | None = Field(default=None, ge=1, le=10**9)
+    starts_after_days: int = Field(default=0, ge=0, le=365, description="activation delay after issue")
+    valid_days: int = Field(default=30, ge=1, le=3650, description="days from activation, to the end of the last local day")
+    valid_until: str | None = Field(default=None, description="RFC 3339; whatever is earlier holds")
+    locations: tuple[Name, ...] = Field(default=(), max_length=500)
+    channels: tuple[Channel, ...] = ()
+    per_member: int = Field(default=1, ge=1, le=100, description="coupons of this offer that a member may hold or have used")
+    limit: int | None = Field(default=None, ge=1, le=100_000_000, description="redemptions in all")
+    exclusive: bool = Field(default=False, description="not together with another coupon")
+    content: dict[Language, Content] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _valid_until_is_a_time(self) -> OfferBody:
+        if self.valid_until is not None:
+            parse_rfc3339(self.valid_until)
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Coupon:
+    """A coupon as its item says. ``version`` grows with every change."""
+
+    id: str
+    offer: str
+    offer_version: int
+    state: CouponState
+    member: str | None
+    active_from: Instant
+    expires_at: Instant
+    version: int = 1
+    hold_until: Instant | None = None
+    hold_basket: str | None = None
+    redeemed_basket: str | None = None
+    quota_shard: int | None = None
+    code: str | None = None
+    """The printable code, where it may be shown again (personal coupons)."""
+    issued_by: str | None = None

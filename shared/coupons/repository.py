@@ -1,0 +1,183 @@
+"""Coupons and quotas: items <-> model, and the conditions that make double redemption impossible.
+
+Timeline of a coupon's item (every arrow is one conditional write)::
+
+    active --hold--> held --(hold_until passes: free again by the condition itself, no write)
+       |              |  \\--release--> active
+       |              \\--redeem (by the holding basket, or by anyone once the hold has run out)--> redeemed
+       \\--redeem--> redeemed --return with re-issue--> active
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.operand import Path
+from pynamodb.expressions.update import Action
+
+from shared.coupons.model import Coupon
+from shared.kernel.instants import Instant
+from shared.storage import keys
+from shared.storage.errors import RawItem
+from shared.storage.items import CodeItem, CouponItem, QuotaItem
+from shared.storage.packing import pack, unpack
+from shared.storage.table import Table, WriteBatch
+
+
+def usable_by(basket: str | None, now: Instant) -> Condition:
+    """The condition of holding and redeeming: active, or held by a hold that has run out, or held by this very basket."""
+    state = Path("state")
+    hold_has_run_out = (state == "held") & (Path("hold_until") <= now)
+    usable = (state == "active") | hold_has_run_out
+    if basket is not None:
+        held_by_this_basket = (state == "held") & (Path("hold_basket") == basket)
+        usable = usable | held_by_this_basket
+    not_expired: Condition = Path("coupon_expires_at") > now
+    condition: Condition = usable & not_expired
+    return condition
+
+
+class CouponRepository:
+    """The coupons of one tenant."""
+
+    def __init__(self, tenant: str, table: Table) -> None:
+        self.tenant = tenant
+        self.table = table
+
+    def get(self, coupon_id: str) -> Coupon | None:
+        """A coupon by id; 1 read unit."""
+        raw = self.table.get(keys.coupon(self.tenant, coupon_id))
+        return self.decode(raw) if raw is not None else None
+
+    def get_many(self, ids: list[str]) -> dict[str, Coupon]:
+        """Coupons by id, consistently."""
+        found = self.table.get_many([keys.coupon(self.tenant, id_) for id_ in ids], consistent=True)
+        coupons = [self.decode(raw) for raw in found.values()]
+        return {coupon.id: coupon for coupon in coupons}
+
+    def id_of_code(self, blind: str) -> str | None:
+        """The coupon of a printable code, by its blind index; 1 read unit."""
+        raw = self.table.get(keys.code(self.tenant, blind))
+        return CodeItem.read(raw).coupon if raw is not None else None
+
+    def decode(self, raw: RawItem) -> Coupon:
+        """Stored item -> coupon."""
+        item = CouponItem.read(raw)
+        body: dict[str, Any] = unpack(item.body)
+        return Coupon(
+            id=raw["PK"]["S"].rpartition("#")[2],
+            offer=item.offer,
+            offer_version=int(item.offer_version),
+            state=item.state,  # type: ignore[arg-type]
+            member=item.member,
+            active_from=int(item.active_from),
+            expires_at=int(item.coupon_expires_at),
+            version=int(item.version),
+            hold_until=int(item.hold_until) if item.hold_until is not None else None,
+            hold_basket=item.hold_basket,
+            redeemed_basket=item.redeemed_basket,
+            quota_shard=body.get("shard"),
+            code=body.get("code"),
+            issued_by=body.get("by"),
+        )
+
+    def add_new(self, batch: WriteBatch, coupon: Coupon, blind_code: str | None, out: str | None = None) -> None:
+        """Put a new coupon, its code, and its place in the member's list. Labels ``coupon:<id>`` and ``code:<id>``."""
+        body = {name: value for name, value in (("code", coupon.code), ("by", coupon.issued_by)) if value is not None}
+        item = CouponItem.at(
+            keys.coupon(self.tenant, coupon.id),
+            offer=coupon.offer,
+            offer_version=coupon.offer_version,
+            state=coupon.state,
+            member=coupon.member,
+            active_from=coupon.active_from,
+            coupon_expires_at=coupon.expires_at,
+            version=1,
+            body=pack(body),
+            out=out,
+        )
+        if coupon.member is not None:
+            item.GSI2PK, item.GSI2SK = keys.coupons_of(self.tenant, coupon.member), coupon.id
+        not_there_yet = Path("PK").does_not_exist()
+        batch.put(f"coupon:{coupon.id}", item, not_there_yet)
+        if blind_code is not None:
+            batch.put(f"code:{coupon.id}", CodeItem.at(keys.code(self.tenant, blind_code), coupon=coupon.id), not_there_yet)
+
+    def add_hold(self, batch: WriteBatch, coupon: Coupon, basket: str, until: Instant, now: Instant, out: str | None = None) -> None:
+        """Hold for a basket."""
+        actions = [Path("state").set("held"), Path("hold_basket").set(basket), Path("hold_until").set(until)]
+        self._update(batch, coupon, actions, usable_by(basket, now), out)
+
+    def add_redeem(
+        self,
+        batch: WriteBatch,
+        coupon: Coupon,
+        basket: str,
+        hold: str | None,
+        now: Instant,
+        out: str | None = None,
+        quota_shard: int | None = None,
+    ) -> None:
+        """Redeem for a basket; ``hold`` is the hold that may use it while held."""
+        actions: list[Action] = [Path("state").set("redeemed"), Path("redeemed_basket").set(basket)]
+        actions += [Path("hold_until").remove(), Path("hold_basket").remove()]
+        if quota_shard is not None:
+            body = {name: value for name, value in (("code", coupon.code), ("by", coupon.issued_by)) if value is not None}
+            actions.append(Path("d").set(pack(body | {"shard": quota_shard})))
+        self._update(batch, coupon, actions, usable_by(hold, now), out)
+
+    def add_release(self, batch: WriteBatch, coupon: Coupon, basket: str, out: str | None = None) -> None:
+        """Give a hold up."""
+        held_by_this_basket = (Path("state") == "held") & (Path("hold_basket") == basket)
+        actions = [Path("state").set("active"), Path("hold_until").remove(), Path("hold_basket").remove()]
+        self._update(batch, coupon, actions, held_by_this_basket, out)
+
+    def add_reissue(self, batch: WriteBatch, coupon: Coupon, basket: str) -> None:
+        """Make a coupon active again that this basket redeemed and that came back."""
+        redeemed_by_this_basket = (Path("state") == "redeemed") & (Path("redeemed_basket") == basket)
+        self._update(batch, coupon, [Path("state").set("active"), Path("redeemed_basket").remove()], redeemed_by_this_basket, None)
+
+    def _update(self, batch: WriteBatch, coupon: Coupon, changes: Sequence[Action], when: Condition, out: str | None) -> None:
+        actions = [*changes, Path("version").set(Path("version") + 1)]
+        # An old envelope must not be told again by an update that has nothing to tell.
+        actions.append(Path("out").set(out) if out is not None else Path("out").remove())
+        batch.update(f"coupon:{coupon.id}", keys.coupon(self.tenant, coupon.id), actions, when, old=True)
+
+    # -- quotas -----------------------------------------------------------------------------------------------------
+
+    def create_quota(self, offer: str, limit: int) -> None:
+        """The shards of an offer's limit, each with its share; existing ones stay as they are."""
+        shards = keys.quota_shards(limit)
+        for shard in range(shards):
+            share = limit // shards + (1 if shard < limit % shards else 0)
+            key = keys.quota(self.tenant, offer, shard)
+            self.table.update(key, [Path("share").set(share), Path("used").set(Path("used") | 0)])
+
+    def add_quota(self, batch: WriteBatch, offer: str, shard: int) -> None:
+        """Use one of a shard. Label ``quota:<offer>``."""
+        some_left = Path("used") < Path("share")
+        batch.update(f"quota:{offer}", keys.quota(self.tenant, offer, shard), [Path("used").add(1)], some_left)
+
+    def add_quota_return(self, batch: WriteBatch, offer: str, shard: int) -> None:
+        """Give one back to the shard that it was taken from."""
+        batch.update(f"quota:{offer}", keys.quota(self.tenant, offer, shard), [Path("used").add(-1)], Path("used") > 0)
+
+    def shard_with_room(self, offer: str, limit: int, start: str) -> int | None:
+        """A shard that has some left, from the one of ``start`` round the ring; ``None``: all are used up. At most 32 reads."""
+        shards = keys.quota_shards(limit)
+        found = self.table.get_many([keys.quota(self.tenant, offer, shard) for shard in range(shards)], consistent=True)
+        room = {int(key.pk[-2:]) for key, raw in found.items() if _has_room(QuotaItem.read(raw))}
+        first = first_shard(start, limit)
+        return next(((first + step) % shards for step in range(shards) if (first + step) % shards in room), None)
+
+
+def first_shard(start: str, limit: int) -> int:
+    """Where the walk round an offer's quota shards starts."""
+    return zlib.crc32(start.encode()) % keys.quota_shards(limit)
+
+
+def _has_room(item: QuotaItem) -> bool:
+    return int(item.used) < int(item.share)

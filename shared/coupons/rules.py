@@ -1,0 +1,123 @@
+"""Whether a coupon may be used on a basket, and what it takes off. Pure; every refusal has a reason code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shared.coupons.model import AmountOff, Coupon, OfferBody, PercentOff, UnitPrice
+from shared.kernel.instants import DAY, Instant, day_start, local_day, parse_rfc3339
+from shared.kernel.money import allocate, divide
+from shared.programmes.lines import Line, net_of, selected
+
+REASONS = {
+    "unknown_coupon": "There is no such coupon.",
+    "not_yet_active": "The coupon is not active yet.",
+    "expired": "The coupon has expired.",
+    "redeemed": "The coupon was redeemed already.",
+    "void": "The coupon was withdrawn.",
+    "held": "The coupon is held for another basket.",
+    "other_member": "The coupon belongs to another member.",
+    "wrong_location": "The coupon is not valid at this location.",
+    "wrong_channel": "The coupon is not valid in this channel.",
+    "below_minimum_basket": "The basket is below the coupon's minimum.",
+    "no_line_matched": "No line of the basket is what the coupon is for.",
+    "not_combinable": "The coupon cannot be combined with another.",
+    "exhausted": "All coupons of this offer are used up.",
+    "listed_twice": "The coupon is listed twice.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """The circumstances of a redemption."""
+
+    now: Instant
+    location: str
+    channel: str
+    member: str | None
+    basket: str | None = None
+    """The hold or basket that may use a held coupon."""
+
+
+@dataclass(frozen=True, slots=True)
+class Discount:
+    """What a coupon takes off, per line. ``reason`` instead, when it cannot be used."""
+
+    amount: int = 0
+    lines: tuple[tuple[str, int], ...] = ()
+    reason: str | None = None
+    missing: int = 0
+    """How much more the basket must be worth, where the reason is its minimum."""
+
+
+def validity(body: OfferBody, issued_at: Instant, zone: str) -> tuple[Instant, Instant]:
+    """From when and until when a coupon issued now is valid; the end is the end of a local day."""
+    active_from = issued_at + body.starts_after_days * DAY
+    expires_at = day_start(local_day(active_from, zone) + body.valid_days + 1, zone)
+    if body.valid_until is not None:
+        expires_at = min(expires_at, parse_rfc3339(body.valid_until))
+    return active_from, expires_at
+
+
+def state_reason(coupon: Coupon, use: Use) -> str | None:
+    """Why the coupon itself cannot be used now, or ``None``. An expired hold is free at once."""
+    if coupon.state in ("redeemed", "void", "expired"):
+        return coupon.state
+    if coupon.expires_at <= use.now:
+        return "expired"
+    if coupon.active_from > use.now:
+        return "not_yet_active"
+    if coupon.state == "held" and (coupon.hold_until or 0) > use.now and coupon.hold_basket != use.basket:
+        return "held"
+    if coupon.member is not None and coupon.member != use.member:
+        return "other_member"
+    return None
+
+
+def discount(coupon: Coupon, body: OfferBody, lines: list[Line], use: Use) -> Discount:
+    """What the coupon takes off these lines as they stand; the lines are not changed."""
+    reason = state_reason(coupon, use)
+    if reason is None and body.locations and use.location not in body.locations:
+        reason = "wrong_location"
+    if reason is None and body.channels and use.channel not in body.channels:
+        reason = "wrong_channel"
+    if reason is not None:
+        return Discount(reason=reason)
+    worth = net_of(lines)
+    if worth < body.minimum_basket:
+        return Discount(reason="below_minimum_basket", missing=body.minimum_basket - worth)
+    scoped = [line for line in selected(body.scope, lines) if line.kind in ("item", "modifier") and line.net > 0]
+    if not scoped:
+        return Discount(reason="no_line_matched")
+    amount, parts = _effect(body, scoped)
+    if body.maximum_discount is not None and amount > body.maximum_discount:
+        parts = allocate(body.maximum_discount, parts)
+        amount = body.maximum_discount
+    if amount <= 0:
+        return Discount(reason="no_line_matched")
+    return Discount(amount, tuple((line.id, part) for line, part in zip(scoped, parts, strict=True) if part))
+
+
+def _effect(body: OfferBody, scoped: list[Line]) -> tuple[int, list[int]]:
+    """The discount of the effect over the scoped lines, and its part on each."""
+    effect, nets = body.effect, [line.net for line in scoped]
+    if isinstance(effect, PercentOff):
+        amount = divide(sum(nets) * effect.percent, 100, "half_up")
+        return amount, allocate(amount, nets)
+    if isinstance(effect, AmountOff):
+        amount = min(effect.amount, sum(nets))
+        return amount, allocate(amount, nets)
+    return _unit_price(effect, scoped)
+
+
+def _unit_price(effect: UnitPrice, scoped: list[Line]) -> tuple[int, list[int]]:
+    """Up to ``units`` whole units, dearest first, at the effect's price."""
+    parts, left = [0] * len(scoped), effect.units
+    per_unit = {i: line.net // line.whole_units for i, line in enumerate(scoped) if line.whole_units > 0}
+    for index in sorted(per_unit, key=lambda i: (-per_unit[i], i)):
+        units = min(left, scoped[index].whole_units)
+        parts[index] = max(0, per_unit[index] - effect.price) * units
+        left -= units
+        if not left:
+            break
+    return sum(parts), parts

@@ -1,0 +1,182 @@
+"""Definitions as stored, and ``TenantView``: everything that holds for a tenant at one instant. Pure.
+
+A published version has ``effective_from`` at least two cache times ahead, and the decision's instant selects the
+version, so that all functions switch together although each caches for itself.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+from shared.coupons.model import OfferBody
+from shared.kernel.instants import NEVER, Instant
+from shared.member_state.view import FoldView, SegmentEvaluator
+from shared.programmes.model import ProgrammeBody
+from shared.programmes.rules import Programme
+from shared.segments.live import LiveSegments
+from shared.tenants.model import Location, TenantSettings
+
+Kind = Literal["programme", "offer", "segment", "campaign"]
+Status = Literal["draft", "published", "retired"]
+KINDS: tuple[Kind, ...] = ("programme", "offer", "segment", "campaign")
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """One version of one definition."""
+
+    kind: Kind
+    id: str
+    version: int
+    status: Status
+    body: Mapping[str, Any]
+    revision: int = 1
+    changed_at: Instant = 0
+    effective_from: Instant | None = None
+    retired_from: Instant | None = None
+    epoch: int = 0
+    """Segments: the tenant's epoch from ``effective_from`` on."""
+    retired_epoch: int = 0
+    served_at: Instant | None = None
+    """Segments: since when listings are served from this version; until then the one before is evaluated too."""
+
+    @property
+    def etag(self) -> str:
+        """Changes with every write."""
+        return f"{self.version}.{self.revision}"
+
+    def holds_at(self, at: Instant) -> bool:
+        """Whether it is published and in force."""
+        return self.effective_from is not None and self.effective_from <= at < (self.retired_from or NEVER)
+
+
+class TenantView:
+    """What holds for a tenant at one instant. Parsed when first asked for, then kept."""
+
+    def __init__(self, whole: DefinitionSet, at: Instant) -> None:
+        self._whole = whole
+        self._at = at
+        self.settings: TenantSettings = whole.settings
+        self.locations: Mapping[str, Location] = whole.locations
+
+    @cached_property
+    def programmes(self) -> tuple[Programme, ...]:
+        """Published programmes, by id."""
+        found = self._whole.in_force("programme", self._at)
+        return tuple(Programme(each.id, each.version, ProgrammeBody.model_validate(each.body)) for _, each in sorted(found.items()))
+
+    @cached_property
+    def offers(self) -> Mapping[str, Definition]:
+        """Offers in force, by id; ``offer()`` parses."""
+        return self._whole.in_force("offer", self._at)
+
+    @cached_property
+    def campaigns(self) -> Mapping[str, Definition]:
+        """Campaigns in force, by id, unparsed."""
+        return self._whole.in_force("campaign", self._at)
+
+    @cached_property
+    def live_segments(self) -> tuple[Definition, ...]:
+        """Every segment version that is evaluated: the newest in force and, until the swap, the one still served."""
+        return tuple(each for found in self._segments.values() for each in found)
+
+    @cached_property
+    def served_segments(self) -> Mapping[str, Definition]:
+        """Segment -> the version that listings and audiences read."""
+        return {id_: min(found, key=lambda each: each.version) for id_, found in self._segments.items()}
+
+    @cached_property
+    def _segments(self) -> dict[str, list[Definition]]:
+        found: dict[str, list[Definition]] = {}
+        for each in self._whole.definitions:
+            if each.kind == "segment" and each.holds_at(self._at):
+                found.setdefault(each.id, []).append(each)
+        for versions in found.values():
+            versions.sort(key=lambda each: -each.version)
+            served = next((i for i, each in enumerate(versions) if each.served_at is not None), None)
+            del versions[(served if served is not None else 1) + 1 :]
+        return found
+
+    @cached_property
+    def fold(self) -> FoldView:
+        """What the fold needs."""
+        tiered = next((each for each in self.programmes if each.body.tiers), None)
+        evaluator: SegmentEvaluator = LiveSegments.compile(
+            [(each.id, each.version, each.body) for each in self.live_segments], self.settings.time_zone
+        )
+        return FoldView(
+            zone=self.settings.time_zone,
+            epoch=self._whole.epoch_at(self._at),
+            segments=evaluator,
+            tiers=tiered.body.tiers if tiered else (),
+            tier_window_days=tiered.body.tier_window_days if tiered else 365,
+            tier_wallet=tiered.body.wallet if tiered else "points",
+        )
+
+    def offer(self, id_: str, version: int) -> OfferBody | None:
+        """An offer's version, in force or not: a coupon keeps the version that it was issued with."""
+        return self._whole.offer(id_, version)
+
+
+@dataclass(frozen=True)
+class DefinitionSet:
+    """All definitions of a tenant as read together."""
+
+    tenant: str
+    settings: TenantSettings
+    locations: Mapping[str, Location]
+    definitions: tuple[Definition, ...]
+    _views: dict[int, TenantView] = field(default_factory=dict, compare=False, repr=False)
+    _offers: dict[tuple[str, int], OfferBody] = field(default_factory=dict, compare=False, repr=False)
+
+    @cached_property
+    def _switches(self) -> list[Instant]:
+        """The instants at which something changes, in order."""
+        found: set[Instant] = set()
+        for each in self.definitions:
+            found.update(instant for instant in (each.effective_from, each.retired_from) if instant is not None)
+        return sorted(found)
+
+    def at(self, instant: Instant) -> TenantView:
+        """The view that holds at the instant; one object between two switches, so that its parts are made once."""
+        index = bisect_right(self._switches, instant)
+        if index not in self._views:
+            self._views[index] = TenantView(self, self._switches[index - 1] if index else 0)
+        return self._views[index]
+
+    def fold_at(self, instant: Instant) -> FoldView:
+        """``Views`` of the fold."""
+        return self.at(instant).fold
+
+    def in_force(self, kind: Kind, at: Instant) -> dict[str, Definition]:
+        """Id -> the newest version in force; a newer version ends the one before."""
+        found: dict[str, Definition] = {}
+        for each in self.definitions:
+            if each.kind == kind and each.holds_at(at) and (each.id not in found or found[each.id].version < each.version):
+                found[each.id] = each
+        return found
+
+    def epoch_at(self, at: Instant) -> int:
+        """The definitions epoch: the greatest that has come into force."""
+        epochs = [each.epoch for each in self.definitions if each.effective_from is not None and each.effective_from <= at]
+        epochs += [each.retired_epoch for each in self.definitions if each.retired_from is not None and each.retired_from <= at]
+        return max(epochs, default=0)
+
+    def newest(self, kind: Kind, id_: str) -> Definition | None:
+        """The newest version, whatever its status."""
+        versions = [each for each in self.definitions if each.kind == kind and each.id == id_]
+        return max(versions, key=lambda each: each.version, default=None)
+
+    def offer(self, id_: str, version: int) -> OfferBody | None:
+        """An offer's version, parsed once."""
+        if (id_, version) not in self._offers:
+            found = next((each for each in self.definitions if (each.kind, each.id, each.version) == ("offer", id_, version)), None)
+            if found is None:
+                return None
+            self._offers[id_, version] = OfferBody.model_validate(found.body)
+        return self._offers[id_, version]
+

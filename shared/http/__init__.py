@@ -1,0 +1,1 @@
+"""HTTP as a shell: the route table, the principal, problem+json, and the one dispatcher."""

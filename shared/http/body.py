@@ -1,0 +1,134 @@
+"""Request bodies: bytes out of the gateway's event, a model out of the bytes, and refusals that point at the field.
+
+Nothing here repeats a received value in an answer or a log: bodies carry personal data.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from shared.kernel.errors import AppError, FieldError, MalformedRequest, Unprocessable
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+MAX_BODY: Final = 1024 * 1024
+"""Bytes, after base64."""
+MAX_ERRORS: Final = 20
+"""Errors named in one answer."""
+_MAX_TOKEN: Final = 64
+_CODES: Final = {
+    "extra_forbidden": "unknown_field",
+    "missing": "required",
+    "union_tag_not_found": "required",
+    "int_from_float": "wrong_type",
+    "int_parsing": "wrong_type",
+    "float_parsing": "wrong_type",
+    "bool_parsing": "wrong_type",
+    "none_required": "wrong_type",
+}
+_VALUE_ERROR_PREFIX: Final = "Value error, "
+_NO_DETAIL: Final = "This value is not valid here."
+
+
+class PayloadTooLarge(AppError):
+    """A body above 1 MB."""
+
+    code, status, title = "payload_too_large", 413, "Payload too large"
+
+
+def body_bytes(event: Mapping[str, Any]) -> bytes:
+    """The body as it was sent, at most 1 MB."""
+    body = event.get("body") or ""
+    too_long_even_as_base64 = len(body) > MAX_BODY * 4 // 3 + 4
+    if too_long_even_as_base64:
+        raise PayloadTooLarge("A body may have at most 1 MB.")
+    try:
+        raw = base64.b64decode(body, validate=True) if event.get("isBase64Encoded") else body.encode()
+    except (binascii.Error, UnicodeError):
+        raise MalformedRequest("The body could not be decoded.") from None
+    if len(raw) > MAX_BODY:
+        raise PayloadTooLarge("A body may have at most 1 MB.")
+    return raw
+
+
+def parse_model(model: type[ModelT], raw: bytes) -> ModelT:
+    """The body as a model. 400 for what is not JSON, 422 with pointers for JSON that does not fit.
+
+    Strict: no ``"1"`` and no ``1.0`` for an integer; dates, enumerations and decimals come as strings. Unknown fields
+    are refused at every depth whatever the models say, so a bag of free fields must be a ``dict`` field.
+    """
+    if not raw.strip():
+        raise MalformedRequest("A JSON body is required.")
+    try:
+        return model.model_validate_json(raw, strict=True, extra="forbid")
+    except ValidationError as error:
+        # Without its cause: the text of pydantic's error quotes what was received.
+        raise refusal_of(error, raw) from None
+
+
+def refusal_of(error: ValidationError, raw: bytes) -> AppError:
+    """Pydantic's findings about the body ``raw`` as our refusal."""
+    found = error.errors(include_url=False)
+    if found[0]["type"] == "json_invalid":
+        return MalformedRequest("The body is not valid JSON.", errors=(FieldError("", "invalid_json", found[0]["msg"]),))
+    document = json.loads(raw)
+    unique: dict[tuple[str, str], FieldError] = {}
+    for details in found[: 5 * MAX_ERRORS]:  # several branches of a union may say the same thing
+        field = FieldError(_pointer(details, document), _code(details["type"]), _detail(details))
+        unique.setdefault((field.pointer, field.code), field)
+    return Unprocessable("The request does not fit; see errors.", errors=tuple(unique.values())[:MAX_ERRORS])
+
+
+def _code(kind: str) -> str:
+    if kind in _CODES:
+        return _CODES[kind]
+    return "wrong_type" if kind.endswith("_type") else "invalid_value"
+
+
+def _pointer(details: ErrorDetails, document: Any) -> str:
+    # Pydantic mixes tags of unions and names of validators into the location; only steps the document has are the client's.
+    location = list(details["loc"])
+    absent = [location.pop()] if details["type"] == "missing" and location else []
+    if details["type"].startswith("union_tag_"):
+        absent = [str(details.get("ctx", {}).get("discriminator", "")).strip("'")]
+    steps: list[str | int] = []
+    here = document
+    for step in location:
+        in_object = isinstance(here, dict) and isinstance(step, str) and step in here
+        in_array = isinstance(here, list) and isinstance(step, int) and 0 <= step < len(here)
+        if in_object or in_array:
+            here = here[step]
+            steps.append(step)
+    return "".join("/" + _escape(step) for step in [*steps, *absent])
+
+
+def _escape(step: str | int) -> str:
+    return str(step)[:_MAX_TOKEN].replace("~", "~0").replace("/", "~1")
+
+
+def _detail(details: ErrorDetails) -> str:
+    if details["type"] == "union_tag_invalid":
+        return f"Expected one of {details['ctx']['expected_tags']}."
+    message = details["msg"].removeprefix(_VALUE_ERROR_PREFIX)
+    return _NO_DETAIL if any(leaf in message for leaf in _leaves(details["input"])) else message
+
+
+def _leaves(value: Any) -> Iterator[str]:
+    """Texts and numbers inside a value that are long enough to tell something."""
+    pending = [value]
+    while pending:
+        here = pending.pop()
+        if isinstance(here, dict):
+            pending.extend(here.values())
+        elif isinstance(here, list | tuple | set | frozenset):
+            pending.extend(here)
+        elif here is not None and not isinstance(here, bool):
+            text = str(here)
+            if len(text) >= 3:
+                yield text

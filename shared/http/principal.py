@@ -1,0 +1,141 @@
+"""Who calls: made by the authorizer, carried in its context as strings, and required by every route but the public ones.
+
+The authorizer lets every call through, with a principal or with an ``auth_error`` in its context; the refusal itself
+is answered here, as problem+json, because the gateway's own refusals cannot be shaped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, cast, get_args
+
+from shared.http.routes import MEMBER
+from shared.kernel.errors import AppError, Forbidden, InvalidValue, Unauthenticated, Unavailable
+from shared.kernel.ids import check_tenant
+
+PrincipalKind = Literal["key", "member", "operator"]
+OPERATOR: Final = "operator"
+"""The scope of the operator's key, and the kind that alone may hold it."""
+_KINDS: Final[tuple[str, ...]] = get_args(PrincipalKind)
+_KIND_OF_SCOPE: Final = {MEMBER: "member", OPERATOR: "operator"}
+"""The kind that may hold a scope; every scope not named here belongs to API keys."""
+
+
+class MissingCredential(Unauthenticated):
+    """No Authorization header, or none that we understand."""
+
+    code, title = "missing_credential", "Credential required"
+
+
+class InvalidCredential(Unauthenticated):
+    """A credential that does not verify."""
+
+    code, title = "invalid_credential", "Invalid credential"
+
+
+class ExpiredToken(Unauthenticated):
+    """A token that was good once; get a new one."""
+
+    code, title = "expired_token", "Expired token"
+
+
+class RevokedKey(Unauthenticated):
+    """An API key that was revoked or ran out."""
+
+    code, title = "revoked_key", "Revoked key"
+
+
+class UnknownTenant(Unauthenticated):
+    """A credential of a tenant that is not here."""
+
+    code, title = "unknown_tenant", "Unknown tenant"
+
+
+class SuspendedTenant(Unauthenticated):
+    """A tenant whose credentials are switched off."""
+
+    code, title = "suspended_tenant", "Suspended tenant"
+
+
+class AuthorizerUnavailable(Unavailable):
+    """The credential could not be checked; repeat the call."""
+
+    code, title = "authorizer_unavailable", "Authorization temporarily unavailable"
+
+
+AUTH_ERRORS: Final[dict[str, type[AppError]]] = {
+    error.code: error
+    for error in (MissingCredential, InvalidCredential, ExpiredToken, RevokedKey, UnknownTenant, SuspendedTenant, AuthorizerUnavailable)
+}
+"""Every value of the context's ``auth_error``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A verified caller. ``id`` is the key id or the member id; ``location`` restricts a key to one location.
+
+    ``InvalidValue`` for a combination that no authorizer makes: a member holds just the scope ``me``, the operator just
+    ``operator``, and an API key neither.
+    """
+
+    kind: PrincipalKind
+    tenant: str
+    id: str
+    scopes: frozenset[str]
+    member: str | None = None
+    location: str | None = None
+
+    def __post_init__(self) -> None:
+        check_tenant(self.tenant)
+        if self.kind not in _KINDS or not self.id:
+            raise InvalidValue("a principal needs a kind and an id")
+        if any(_KIND_OF_SCOPE.get(scope, "key") != self.kind for scope in self.scopes):
+            raise InvalidValue(f"a scope that a {self.kind} cannot hold")
+        if (self.kind == "member") != (self.member is not None):
+            raise InvalidValue("a member's principal names its member, and no other does")
+
+
+def require(principal: Principal, scope: str) -> None:
+    """``Forbidden`` unless the principal holds the scope. That it is of the right kind is settled when it is made."""
+    if scope not in principal.scopes:
+        raise Forbidden(f"This needs the scope {scope}.")
+
+
+def principal_to_context(principal: Principal) -> dict[str, str]:
+    """The authorizer's context: strings only, absent values left out, scopes joined by spaces."""
+    context = {"kind": principal.kind, "tenant": principal.tenant, "id": principal.id, "scopes": " ".join(sorted(principal.scopes))}
+    if principal.member is not None:
+        context["member"] = principal.member
+    if principal.location is not None:
+        context["location"] = principal.location
+    return context
+
+
+def auth_error_to_context(code: str) -> dict[str, str]:
+    """The authorizer's context for a refused credential."""
+    if code not in AUTH_ERRORS:
+        raise InvalidValue(f"no such auth_error: {code}")
+    return {"auth_error": code}
+
+
+def principal_of(event: Mapping[str, Any]) -> Principal:
+    """The principal that the authorizer found. No context at all is ``missing_credential``, a broken one ``invalid_credential``."""
+    authorizer = (event.get("requestContext") or {}).get("authorizer") or {}
+    context = authorizer.get("lambda")
+    if not context or not isinstance(context, Mapping):
+        raise MissingCredential
+    refusal = context.get("auth_error")
+    if refusal:
+        raise AUTH_ERRORS.get(refusal, InvalidCredential)
+    try:
+        return Principal(
+            kind=cast("PrincipalKind", context["kind"]),
+            tenant=context["tenant"],
+            id=context["id"],
+            scopes=frozenset(context["scopes"].split()),
+            member=context.get("member"),
+            location=context.get("location"),
+        )
+    except (KeyError, TypeError, AttributeError, InvalidValue):
+        raise InvalidCredential from None

@@ -1,0 +1,214 @@
+"""The one table of routes: which function answers, which scopes it takes, which models go in and out.
+
+The deployment makes the gateway's routes from it, the dispatcher finds its operation and checks the scopes from it,
+and ``docs/openapi.json`` is generated from it. Models are named by ``module:Class`` and imported only by the
+generator, so that a function carries its own models and nobody else's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+FunctionName = Literal["registration", "transaction_ingestion", "coupon_redemption", "administration"]
+
+PUBLIC: Final = "public"
+"""The scope of a route that needs no credential (and takes none)."""
+MEMBER: Final = "me"
+"""The scope of every member's token: the guest's own view."""
+SCOPES: Final = {
+    MEMBER: "the guest's own data, by her own token",
+    "members:register": "enrol members (an app or a web page may hold such a key)",
+    "members:identify": "find a member at the till; answers are masked",
+    "members:read": "read profiles, wallets and segments of members",
+    "members:write": "change profiles, consents, identifiers and devices; import members",
+    "transactions:write": "quote, hold, record, void and return purchases; record events",
+    "transactions:read": "read transactions and their explanations",
+    "coupons:issue": "issue coupons of an offer",
+    "coupons:redeem": "look up, hold, redeem and release coupons",
+    "definitions:read": "read programmes, offers, segments, campaigns, catalogue and locations",
+    "definitions:write": "change and publish definitions, catalogue and locations",
+    "campaigns:run": "launch, pause and cancel campaigns; read their reports",
+    "operator": "create tenants and their keys (the operator's own key only)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One operation. ``path`` is in the gateway's and OpenAPI's common form: ``/v1/members/{member_id}``."""
+
+    method: Method
+    path: str
+    function: FunctionName
+    operation: str
+    scope: str
+    summary: str
+    request: str | None = None
+    response: str | None = None
+    status: int = 200
+    needs_if_match: bool = False
+    query: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """``POST /v1/members``: the gateway's route key."""
+        return f"{self.method} {self.path}"
+
+    @property
+    def public(self) -> bool:
+        """Whether it answers without a credential."""
+        return self.scope == PUBLIC
+
+
+_M = "shared.members.api:"
+_T = "shared.transactions.api:"
+_C = "shared.coupons.api:"
+_D = "shared.definitions.api:"
+_TEN = "shared.tenants.api:"
+_S = "shared.segments.api:"
+_CAM = "shared.campaigns.api:"
+_PAGE = ("limit", "cursor")
+
+
+def _registration() -> list[Route]:
+    def route(method: Method, path: str, operation: str, scope: str, summary: str, **more: object) -> Route:
+        return Route(method, path, "registration", operation, scope, summary, **more)  # type: ignore[arg-type]
+
+    def for_both(method: Method, tail: str, operation: str, scope: str, summary: str, **more: object) -> list[Route]:
+        """The integrator's route and its mirror under /v1/me."""
+        return [
+            route(method, f"/v1/members/{{member_id}}{tail}", operation, scope, summary, **more),
+            route(method, f"/v1/me{tail}", f"{operation}_of_me", MEMBER, f"{summary} (own view)", **more),
+        ]
+
+    return [
+        route("POST", "/v1/members", "register_member", "members:register", "Enrol a member; the same person again answers 200",
+              request=_M + "RegisterRequest", response=_M + "RegisterAnswer", status=201),
+        route("POST", "/v1/members/identify", "identify_member", "members:identify", "Find a member at the till by any identifier",
+              request=_M + "IdentifyRequest", response=_M + "IdentifyAnswer"),
+        route("POST", "/v1/members/bulk", "import_members", "members:write", "Import up to 500 members; 202 with a job",
+              request=_M + "BulkMembersRequest", response=_T + "JobAnswer", status=202),
+        *for_both("GET", "", "get_member", "members:read", "Read a member", response=_M + "MemberAnswer"),
+        *for_both("PATCH", "", "update_member", "members:write", "Change profile fields (merge patch)",
+                  request=_M + "ProfilePatch", response=_M + "MemberAnswer"),
+        *for_both("PUT", "/consents", "set_consents", "members:write", "Grant or withdraw consents",
+                  request=_M + "ConsentsRequest", response=_M + "ConsentsAnswer"),
+        *for_both("POST", "/devices", "add_device", "members:write", "Register a device for push messages",
+                  request=_M + "DeviceRequest", response=_M + "DeviceAnswer", status=201),
+        *for_both("DELETE", "/devices/{device_id}", "remove_device", "members:write", "Remove a device", status=204),
+        *for_both("GET", "/wallet", "get_wallet", "members:read", "Balances and what expires when", response=_M + "WalletAnswer"),
+        *for_both("GET", "/ledger", "list_ledger", "members:read", "Ledger entries, newest first",
+                  response=_M + "LedgerPage", query=_PAGE),
+        *for_both("GET", "/coupons", "list_member_coupons", "members:read", "Coupons held", response=_M + "CouponsAnswer"),
+        *for_both("GET", "/profile", "get_profile", "members:read", "Windows, tags, favourites and tier", response=_M + "ProfileAnswer"),
+        *for_both("GET", "/segments", "list_member_segments", "members:read", "Segments the member is in", response=_M + "SegmentsAnswer"),
+        route("POST", "/v1/members/{member_id}/identifiers", "add_identifier", "members:write", "Attach a proven identifier",
+              request=_M + "IdentifierRequest", response=_M + "MemberAnswer", status=201),
+        route("GET", "/v1/members/{member_id}/segments/{segment_id}/why", "explain_membership", "members:read",
+              "Why the member is in a segment, or not: each leaf's value", response=_S + "WhyAnswer"),
+        route("GET", "/v1/forms/{token}", "get_form", PUBLIC, "The fields of a form", response=_CAM + "FormAnswer"),
+        route("POST", "/v1/forms/{token}", "submit_form", PUBLIC, "Submit a form once",
+              request=_CAM + "FormSubmission", response=_CAM + "FormReceipt"),
+        route("GET", "/.well-known/jwks.json", "get_jwks", PUBLIC, "Public keys of our tokens"),
+    ]
+
+
+def _transaction_ingestion() -> list[Route]:
+    def route(method: Method, path: str, operation: str, scope: str, summary: str, **more: object) -> Route:
+        return Route(method, path, "transaction_ingestion", operation, scope, summary, **more)  # type: ignore[arg-type]
+
+    write, read = "transactions:write", "transactions:read"
+    one = "/v1/transactions/{transaction_id}"
+    return [
+        route("POST", "/v1/quotes", "quote", write, "Price a basket; writes nothing", request=_T + "QuoteRequest", response=_T + "QuoteAnswer"),
+        route("POST", "/v1/holds", "create_hold", write, "Hold points and coupons for a basket: all or none",
+              request=_T + "HoldRequest", response=_T + "HoldAnswer", status=201),
+        route("GET", "/v1/holds/{hold_id}", "get_hold", write, "Read a hold", response=_T + "HoldAnswer"),
+        route("DELETE", "/v1/holds/{hold_id}", "release_hold", write, "Release a hold", status=204),
+        route("POST", "/v1/holds/{hold_id}/extend", "extend_hold", write, "Give a hold more time",
+              request=_T + "ExtendRequest", response=_T + "HoldAnswer"),
+        route("POST", "/v1/transactions", "record_transaction", write, "Record a finished sale, exactly once",
+              request=_T + "TransactionRequest", response=_T + "TransactionAnswer", status=201),
+        route("POST", "/v1/transactions/lookup", "lookup_transaction", read, "Did my call go through? By natural key",
+              request=_T + "LookupRequest", response=_T + "TransactionAnswer"),
+        route("POST", "/v1/transactions/bulk", "import_transactions", write, "Up to 500 sales; 202 with a job",
+              request=_T + "BulkTransactionsRequest", response=_T + "JobAnswer", status=202),
+        route("GET", "/v1/jobs/{job_id}", "get_job", read, "Counts and refused records of a bulk job", response=_T + "JobAnswer"),
+        route("GET", one, "get_transaction", read, "Read a transaction", response=_T + "TransactionAnswer"),
+        route("GET", one + "/explanation", "explain_transaction", read, "The trace of the decision", response=_T + "ExplanationAnswer"),
+        route("POST", one + "/void", "void_transaction", write, "A cancelled sale: as if it never was", response=_T + "ReversalAnswer"),
+        route("POST", one + "/claim", "claim_transaction", write, "Attach a member to an anonymous sale",
+              request=_T + "ClaimRequest", response=_T + "TransactionAnswer"),
+        route("POST", "/v1/returns", "record_return", write, "Return a whole sale: reverses exactly its part",
+              request=_T + "ReturnRequest", response=_T + "ReversalAnswer", status=201),
+        route("POST", "/v1/events", "record_event", write, "A declared event of a member: opens, clicks, custom",
+              request=_T + "EventRequest", response=_T + "EventAnswer", status=202),
+    ]
+
+
+def _coupon_redemption() -> list[Route]:
+    def route(path: str, operation: str, scope: str, summary: str, request: str, status: int = 200) -> Route:
+        return Route("POST", path, "coupon_redemption", operation, scope, summary, _C + request, _C + "CouponAnswer", status)
+
+    redeem = "coupons:redeem"
+    return [
+        route("/v1/offers/{offer_id}/coupons", "issue_coupon", "coupons:issue", "Issue a coupon of an offer", "IssueRequest", 201),
+        route("/v1/coupons/lookup", "lookup_coupon", redeem, "Read a coupon by its code or id", "CouponReference"),
+        route("/v1/coupons/hold", "hold_coupon", redeem, "Hold a coupon for a basket", "HoldCouponRequest"),
+        route("/v1/coupons/redeem", "redeem_coupon", redeem, "Redeem a coupon for a basket", "RedeemCouponRequest"),
+        route("/v1/coupons/release", "release_coupon", redeem, "Release a held coupon", "ReleaseCouponRequest"),
+    ]
+
+
+def _administration() -> list[Route]:
+    def route(method: Method, path: str, operation: str, scope: str, summary: str, **more: object) -> Route:
+        return Route(method, path, "administration", operation, scope, summary, **more)  # type: ignore[arg-type]
+
+    read, write, run = "definitions:read", "definitions:write", "campaigns:run"
+    routes = [
+        route("POST", "/v1/tenants", "create_tenant", "operator", "Create a tenant",
+              request=_TEN + "TenantRequest", response=_TEN + "TenantAnswer", status=201),
+        route("GET", "/v1/tenants", "list_tenants", "operator", "List tenants", response=_TEN + "TenantPage", query=_PAGE),
+        route("GET", "/v1/tenants/{tenant_id}", "get_tenant", "operator", "Read a tenant", response=_TEN + "TenantAnswer"),
+        route("PUT", "/v1/tenants/{tenant_id}", "replace_tenant", "operator", "Replace a tenant's configuration",
+              request=_TEN + "TenantRequest", response=_TEN + "TenantAnswer", needs_if_match=True),
+        route("POST", "/v1/tenants/{tenant_id}/keys", "create_key", "operator", "Create an API key; its secret is shown once",
+              request=_TEN + "KeyRequest", response=_TEN + "KeyAnswer", status=201),
+        route("DELETE", "/v1/tenants/{tenant_id}/keys/{key_id}", "revoke_key", "operator", "Revoke an API key", status=204),
+        route("PUT", "/v1/catalogue/items", "put_items", write, "Create or replace up to 200 catalogue items",
+              request=_D + "ItemsRequest", response=_D + "ItemsAnswer"),
+        route("GET", "/v1/catalogue/items", "list_items", read, "List catalogue items", response=_D + "ItemPage", query=_PAGE),
+        route("PUT", "/v1/locations", "put_locations", write, "Create or replace locations",
+              request=_D + "LocationsRequest", response=_D + "LocationsAnswer"),
+        route("GET", "/v1/locations", "list_locations", read, "List locations", response=_D + "LocationPage", query=_PAGE),
+        route("GET", "/v1/segments/{segment_id}/members", "list_segment_members", "members:read", "Members of a segment",
+              response=_S + "MembersPage", query=_PAGE),
+        route("GET", "/v1/segments/{segment_id}/count", "count_segment", "members:read", "Size of a segment", response=_S + "CountAnswer"),
+        route("POST", "/v1/campaigns/{campaign_id}/launch", "launch_campaign", run, "Start a campaign", response=_CAM + "CampaignStateAnswer"),
+        route("POST", "/v1/campaigns/{campaign_id}/pause", "pause_campaign", run, "Close its gates", response=_CAM + "CampaignStateAnswer"),
+        route("POST", "/v1/campaigns/{campaign_id}/resume", "resume_campaign", run, "Open its gates", response=_CAM + "CampaignStateAnswer"),
+        route("POST", "/v1/campaigns/{campaign_id}/cancel", "cancel_campaign", run, "End it for good", response=_CAM + "CampaignStateAnswer"),
+        route("GET", "/v1/campaigns/{campaign_id}/report", "report_campaign", run, "Counts by state", response=_CAM + "ReportAnswer"),
+        route("GET", "/v1/campaigns/{campaign_id}/deliveries", "list_deliveries", run, "Deliveries that need a person",
+              response=_CAM + "DeliveryPage", query=_PAGE),
+        route("GET", "/v1/openapi.json", "get_openapi", PUBLIC, "This interface as OpenAPI 3.1"),
+    ]
+    for kind, name in (("programmes", "programme"), ("offers", "offer"), ("segments", "segment"), ("campaigns", "campaign")):
+        model, base = _D + name.capitalize() + "Answer", f"/v1/{kind}"
+        body, one = _D + name.capitalize() + "Request", f"/v1/{kind}/{{definition_id}}"
+        routes += [
+            route("POST", base, f"create_{name}", write, f"Create a {name} as a draft", request=body, response=model, status=201),
+            route("GET", base, f"list_{kind}", read, f"List {kind}", response=_D + name.capitalize() + "Page", query=_PAGE),
+            route("GET", one, f"get_{name}", read, f"Read a {name}: its newest version", response=model),
+            route("PUT", one, f"replace_{name}", write, f"Write a new draft version of a {name}",
+                  request=body, response=model, needs_if_match=True),
+            route("POST", one + "/publish", f"publish_{name}", write, f"Publish the draft of a {name}",
+                  request=_D + "PublishRequest", response=model),
+            route("POST", one + "/retire", f"retire_{name}", write, f"Retire a {name}", response=model),
+        ]
+    return routes
+
+
+ROUTES: Final[tuple[Route, ...]] = (*_registration(), *_transaction_ingestion(), *_coupon_redemption(), *_administration())
+ROUTES_BY_KEY: Final[dict[str, Route]] = {route.key: route for route in ROUTES}

@@ -1,0 +1,1 @@
+"""Ids, money, time, errors and pages: pure, importable by everyone, importing no one."""

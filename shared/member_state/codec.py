@@ -1,0 +1,111 @@
+"""The state as compact JSON and back. The first element is the format; old formats decode for ever.
+
+Names of dimensions are interned (each stands once), cells are lists:
+a guest with a purchase a day stays within one or two write units (docs/benchmarks.md).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from shared.kernel.errors import InvalidValue
+from shared.kernel.instants import NEVER
+from shared.member_state.model import Consent, HeldCoupon, MemberState, Tier, Touch
+from shared.profile.model import Cell, Profile
+from shared.wallet.model import Hold, Lot, Wallet
+
+FORMAT: Final = 1
+
+
+def encode_state(state: MemberState) -> list[Any]:
+    """Everything but key, version, status, history and facts, which have places of their own."""
+    return [
+        FORMAT,
+        [state.merged_into, state.joined_at, state.join_source, state.join_location, state.as_of, state.epoch, state.timer],
+        {
+            name: [wallet.earned, wallet.spent, wallet.expired, wallet.reversed, wallet.debt]
+            + [[lot.points, lot.available_at, _until(lot.expires_at)] for lot in wallet.lots]
+            for name, wallet in state.wallets.items()
+        },
+        {hold_id: [hold.wallet, hold.points, hold.until, *hold.coupons] for hold_id, hold in state.holds.items()},
+        [state.tier.id, state.tier.since, _until(state.tier.until)] if state.tier else 0,
+        [state.profile.first_at, state.profile.last_at, state.profile.count, state.profile.value],
+        encode_cells(state.profile.cells),
+        {coupon_id: [each.offer, each.state, each.active_from, _until(each.expires_at)] for coupon_id, each in state.coupons.items()},
+        state.redeemed,
+        state.segments,
+        {key: [int(consent.granted), consent.at, consent.version] for key, consent in state.consents.items()},
+        state.suppressed,
+        state.devices,
+        state.identifier_kinds,
+        state.known,
+        state.attributes,
+        [[touch.campaign, touch.step, touch.channel, touch.at, touch.opened_at, touch.clicked_at] for touch in state.touches],
+    ]
+
+
+def decode_state(tenant: str, member: str, body: list[Any]) -> MemberState:
+    """The state without key attributes and history: the caller sets version, status and history."""
+    if body[0] != FORMAT:
+        raise InvalidValue(f"unknown format {body[0]} of a member's state")
+    (_, head, wallets, holds, tier, totals, cells, coupons, redeemed, segments, consents, suppressed, devices, kinds, known, attributes,
+     touches) = body
+    merged_into, joined_at, join_source, join_location, as_of, epoch, timer = head
+    return MemberState(
+        tenant=tenant,
+        member=member,
+        merged_into=merged_into,
+        joined_at=joined_at,
+        join_source=join_source,
+        join_location=join_location,
+        as_of=as_of,
+        epoch=epoch,
+        timer=timer,
+        wallets={
+            name: Wallet([Lot(points, available, expires or NEVER) for points, available, expires in numbers[5:]], *numbers[:5])
+            for name, numbers in wallets.items()
+        },
+        holds={hold_id: Hold(values[0], values[1], values[2], tuple(values[3:])) for hold_id, values in holds.items()},
+        tier=Tier(tier[0], tier[1], tier[2] or NEVER) if tier else None,
+        profile=Profile(cells=decode_cells(cells), first_at=totals[0], last_at=totals[1], count=totals[2], value=totals[3]),
+        coupons={coupon_id: HeldCoupon(offer, kind, start, end or NEVER) for coupon_id, (offer, kind, start, end) in coupons.items()},
+        redeemed=redeemed,
+        segments=segments,
+        consents={key: Consent(bool(granted), at, version) for key, (granted, at, version) in consents.items()},
+        suppressed=suppressed,
+        devices=devices,
+        identifier_kinds=kinds,
+        known=known,
+        attributes=attributes,
+        touches=[Touch(*values) for values in touches],
+    )
+
+
+def encode_cells(cells: dict[int, Cell]) -> list[Any]:
+    """``[names, [day, count, value, quantity, name, count, value, ...], ...]``: days as steps from the one before."""
+    names: dict[str, int] = {}
+    rows: list[list[int]] = []
+    previous = 0
+    for day in sorted(cells):
+        cell = cells[day]
+        row = [day - previous, cell.count, cell.value, cell.quantity]
+        for name, (count, value) in cell.by.items():
+            row += [names.setdefault(name, len(names)), count, value]
+        rows.append(row)
+        previous = day
+    return [list(names), *rows]
+
+
+def decode_cells(encoded: list[Any]) -> dict[int, Cell]:
+    """What ``encode_cells`` took."""
+    names, cells, day = encoded[0], {}, 0
+    for row in encoded[1:]:
+        day += row[0]
+        by = {names[row[i]]: [row[i + 1], row[i + 2]] for i in range(4, len(row), 3)}
+        cells[day] = Cell(row[1], row[2], row[3], by)
+    return cells
+
+
+def _until(instant: int) -> int:
+    """0 stands for never: one byte instead of fifteen."""
+    return 0 if instant >= NEVER else instant

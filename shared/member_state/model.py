@@ -1,0 +1,128 @@
+"""The state of a member: everything that a decision about her may read, with a bound for every list.
+
+The classes are plain and mutable for speed; the fold copies before it changes (``copy_state``), so that callers
+see values.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from shared.kernel.instants import NEVER, Instant
+from shared.profile.model import Profile
+from shared.wallet.model import Hold, Wallet
+
+MemberStatus = Literal["active", "merged", "erased"]
+CouponState = Literal["active", "held", "redeemed", "expired", "void"]
+Scalar = str | int | bool
+
+MAX_TOUCHES: Final = 60
+"""Campaign touches kept, newest first; older ones no cap can ask for."""
+MAX_COUPONS: Final = 100
+"""Coupons held at once; issuing more is refused with ``too_many_coupons``."""
+MAX_HOLDS: Final = 20
+MAX_DEVICES: Final = 10
+"""Registering one more drops the one registered longest ago."""
+MAX_ATTRIBUTES: Final = 50
+MAX_REDEEMED: Final = 50
+"""Redemptions remembered for segments (offer -> last instant); the oldest are forgotten first."""
+
+
+@dataclass(slots=True)
+class Tier:
+    """The tier held, since when, and until when it stays without new activity."""
+
+    id: str
+    since: Instant
+    until: Instant = NEVER
+
+
+@dataclass(slots=True)
+class HeldCoupon:
+    """A copy of what segments and the till need of a coupon. The coupon's own item owns its state."""
+
+    offer: str
+    state: CouponState
+    active_from: Instant
+    expires_at: Instant
+
+
+@dataclass(slots=True)
+class Consent:
+    """The current answer for one purpose and channel; the history is in the consent records."""
+
+    granted: bool
+    at: Instant
+    version: str
+
+
+@dataclass(slots=True)
+class Touch:
+    """One message claimed for her: what frequency caps and campaign-response leaves count."""
+
+    campaign: str
+    step: str
+    channel: str
+    at: Instant
+    opened_at: Instant | None = None
+    clicked_at: Instant | None = None
+
+
+@dataclass(slots=True)
+class Facts:
+    """Personal facts that leaves may ask for. Stored encrypted beside the state, opened only when a definition asks."""
+
+    birth_date: int | None = None
+    """Day number."""
+    gender: str | None = None
+    language: str | None = None
+
+
+@dataclass(slots=True)
+class MemberState:
+    """See the module. ``known`` names the personal fields that have a value, without their values."""
+
+    tenant: str
+    member: str
+    version: int = 0
+    status: MemberStatus = "active"
+    merged_into: str | None = None
+    joined_at: Instant = 0
+    join_source: str = ""
+    join_location: str = ""
+    as_of: Instant = 0
+    """Time has been advanced up to here: every obligation due by then is settled."""
+    wallets: dict[str, Wallet] = field(default_factory=dict)
+    holds: dict[str, Hold] = field(default_factory=dict)
+    tier: Tier | None = None
+    profile: Profile = field(default_factory=Profile)
+    coupons: dict[str, HeldCoupon] = field(default_factory=dict)
+    redeemed: dict[str, Instant] = field(default_factory=dict)
+    segments: dict[str, Instant] = field(default_factory=dict)
+    """``segment@version`` -> when she entered. Only the ones she is in."""
+    consents: dict[str, Consent] = field(default_factory=dict)
+    """``purpose:channel`` -> the current answer."""
+    suppressed: dict[str, str] = field(default_factory=dict)
+    """Channel -> reason (bounce, complaint, dead_token, ...)."""
+    devices: list[str] = field(default_factory=list)
+    """Ids of devices that take push messages, oldest first."""
+    identifier_kinds: list[str] = field(default_factory=list)
+    known: list[str] = field(default_factory=list)
+    attributes: dict[str, Scalar] = field(default_factory=dict)
+    touches: list[Touch] = field(default_factory=list)
+    epoch: int = 0
+    """The definitions epoch that the segments were last evaluated with."""
+    timer: Instant | None = None
+    """The instant in the due index. Never later than the true next instant; may be earlier."""
+
+
+def copy_state(state: MemberState) -> MemberState:
+    """An independent copy."""
+    return deepcopy(state)
+
+
+def segment_key(segment: str, version: int) -> str:
+    """How a version of a segment is named in ``MemberState.segments``."""
+    return f"{segment}@{version}"

@@ -1,0 +1,179 @@
+"""STATE, its history, and the ledger: items <-> state. One consistent Query is the one read of a decision."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.operand import Path
+
+from shared.kernel.ids import new_ulid, shard_of
+from shared.kernel.instants import Instant
+from shared.member_state.codec import decode_cells, decode_state, encode_cells, encode_state
+from shared.member_state.errors import ErasedMember, UnknownMember
+from shared.member_state.events import DomainEvent, Effects, LedgerEntry
+from shared.member_state.model import Facts, MemberState
+from shared.privacy.keyring import MemberCipher
+from shared.storage import keys
+from shared.storage.errors import RawItem
+from shared.storage.items import HistoryItem, LedgerItem, StateItem
+from shared.storage.packing import pack, unpack
+from shared.storage.table import Table, WriteBatch
+from shared.wallet.model import Posting
+
+STATE_LABEL = "state"
+FACTS_GROUP = "facts"
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What a commit says of itself in its envelope."""
+
+    committed_at: Instant
+    correlation: str = ""
+    mode: str = "live"
+    due_shards: int = 1
+
+
+@dataclass(slots=True)
+class Loaded:
+    """A member as read: the state, and what the next write must agree with."""
+
+    state: MemberState
+    history_version: int = 0
+    history: dict[str, Any] | None = None
+    """The history item, kept for deciding again without reading it again."""
+    sealed_facts: bytes | None = None
+
+    def facts(self, cipher: MemberCipher) -> Facts:
+        """The personal facts that leaves may ask for."""
+        if self.sealed_facts is None:
+            return Facts()
+        birth_date, gender, language = cipher.open_json(FACTS_GROUP, self.sealed_facts)
+        return Facts(birth_date, gender, language)
+
+
+def seal_facts(facts: Facts, cipher: MemberCipher) -> bytes:
+    """The facts as they are stored beside the state."""
+    return cipher.seal_json(FACTS_GROUP, [facts.birth_date, facts.gender, facts.language])
+
+
+class StateRepository:
+    """The states of one tenant's members."""
+
+    def __init__(self, tenant: str, table: Table) -> None:
+        self.tenant = tenant
+        self.table = table
+
+    def load(self, member: str) -> Loaded:
+        """The member, by one consistent Query; a merged one leads to her survivor, an erased one is ``ErasedMember``."""
+        for _ in range(2):
+            items, _more = self.table.query(keys.member(self.tenant, member), begins=keys.STATE, consistent=True)
+            found = {raw["SK"]["S"]: raw for raw in items}
+            if keys.STATE not in found:
+                raise UnknownMember
+            loaded = self.decode(member, found[keys.STATE], found.get(keys.HISTORY))
+            if loaded.state.status == "erased":
+                raise ErasedMember
+            if loaded.state.merged_into is None:
+                return loaded
+            member = loaded.state.merged_into
+        raise UnknownMember
+
+    def again(self, before: Loaded, raw: RawItem) -> Loaded:
+        """The member from the state that stood in a commit's way; the history is read again only if it moved on too."""
+        loaded = self.decode(before.state.member, raw, before.history)
+        stale = loaded.history_version != (int(HistoryItem.read(before.history).history_version) if before.history else 0)
+        return self.load(before.state.member) if stale else loaded
+
+    def decode(self, member: str, raw: RawItem, history: RawItem | None) -> Loaded:
+        """Stored items -> state."""
+        item = StateItem.read(raw)
+        state = decode_state(self.tenant, member, unpack(item.body))
+        state.version = int(item.version)
+        state.status = item.status  # type: ignore[assignment]
+        if history is not None:
+            state.profile.history = decode_cells(unpack(HistoryItem.read(history).body))
+        return Loaded(state, int(item.history_version or 0), history, item.facts)
+
+    def add_writes(self, batch: WriteBatch, loaded: Loaded, effects: Effects, stamp: Stamp) -> None:
+        """The writes of a commit about a member: STATE under its version, the history if it changed, one ledger item.
+
+        ``loaded.state`` is the state after the fold, still carrying the version that was read.
+        """
+        state, expected = loaded.state, loaded.state.version
+        state.version = expected + 1
+        history_version = loaded.history_version + int(effects.history_changed)
+        item = self._state_item(state, loaded.sealed_facts, history_version, envelope(effects.events, stamp), stamp)
+        unchanged: Condition = Path("version") == expected if expected else Path("PK").does_not_exist()
+        batch.put(STATE_LABEL, item, unchanged, old=True)
+        if effects.history_changed:
+            cells = pack(encode_cells(state.profile.history))
+            key = keys.history(self.tenant, state.member)
+            batch.put("history", HistoryItem.at(key, history_version=history_version, body=cells))
+        if effects.entries:
+            # Times and lots are restated in each posting, so that the balance can be proven from the ledger alone.
+            ulid = new_ulid(stamp.committed_at)
+            body = pack([stamp.committed_at, [_entry_row(entry) for entry in effects.entries]])
+            batch.put("ledger", LedgerItem.at(keys.ledger(self.tenant, state.member, ulid), kind=effects.entries[-1].kind, body=body))
+
+    def _state_item(self, state: MemberState, facts: bytes | None, history_version: int, out: str | None, stamp: Stamp) -> StateItem:
+        item = StateItem.at(
+            keys.state(self.tenant, state.member),
+            version=state.version,
+            status=state.status,
+            body=pack(encode_state(state)),
+            facts=facts,
+            history_version=history_version,
+            out=out,
+        )
+        if state.timer is not None and state.status == "active":
+            item.GSI1PK = keys.due(self.tenant, shard_of(state.member, stamp.due_shards))
+            item.GSI1SK = keys.due_at(state.timer, f"M#{state.member}")
+        return item
+
+    def ledger(self, member: str, limit: int, start: str | None) -> tuple[list[tuple[str, Instant, list[LedgerEntry]]], str | None]:
+        """A page of ledger items, newest first: (ulid, committed at, entries)."""
+        pk = keys.member(self.tenant, member)
+        after: RawItem | None = {"PK": {"S": pk}, "SK": {"S": start}} if start else None
+        items, last = self.table.query(pk, begins=keys.LEDGER_PREFIX, limit=limit, start=after, forward=False)
+        rows = []
+        for raw in items:
+            committed_at, entries = unpack(LedgerItem.read(raw).body)
+            rows.append((raw["SK"]["S"].removeprefix(keys.LEDGER_PREFIX), committed_at, [_entry_of(row) for row in entries]))
+        return rows, last["SK"]["S"] if last else None
+
+
+def envelope(events: Sequence[DomainEvent], stamp: Stamp) -> str | None:
+    """The ``out`` attribute: what the relay makes the commit's envelope from. ``None`` if nothing is to be told.
+
+    ``{"t": committed at, "c": correlation id, "m": mode, "e": [[type, occurred at, data, cause], ...]}``; tenant, aggregate
+    and sequence are the item's own key and version.
+    """
+    if not events:
+        return None
+    rows = [[event.type, event.occurred_at, event.data, *([event.cause] if event.cause else [])] for event in events]
+    body: dict[str, Any] = {"t": stamp.committed_at, "e": rows}
+    if stamp.correlation:
+        body["c"] = stamp.correlation
+    if stamp.mode != "live":
+        body["m"] = stamp.mode
+    return json.dumps(body, separators=(",", ":"))
+
+
+def with_facts(loaded: Loaded, facts: Facts, cipher: MemberCipher) -> Loaded:
+    """The same member with other personal facts."""
+    return replace(loaded, sealed_facts=seal_facts(facts, cipher))
+
+
+def _entry_row(entry: LedgerEntry) -> list[Any]:
+    postings = [[each.wallet, each.kind, each.points, each.available_at, each.expires_at] for each in entry.postings]
+    return [entry.kind, entry.at, entry.reference, postings]
+
+
+def _entry_of(row: list[Any]) -> LedgerEntry:
+    kind, at, reference, postings = row
+    return LedgerEntry(kind, at, tuple(Posting(*each) for each in postings), reference)

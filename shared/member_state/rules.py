@@ -1,0 +1,111 @@
+"""The fold: bring a member's state to an event's instant through everything that fell due, then apply the event.
+
+Pure: a function of its arguments, without I/O or a clock. The state passed in is consumed (changed in place and
+owned by the caller again afterwards); pass ``copy_state(state)`` to keep the old one.
+
+Order: obligations due (lots maturing and expiring, holds and coupons running out, the tier's end, segment boundaries)
+in the order of their instants, each effect carrying its own; then the event; then the segments once more; then the timer.
+A sweep that is 30 days late therefore leaves the same events as minute sweeps.
+"""
+
+from __future__ import annotations
+
+from shared.kernel.instants import NEVER, Instant
+from shared.member_state import handlers
+from shared.member_state.events import Effects, MemberEvent, TimePassed
+from shared.member_state.model import Facts, MemberState
+from shared.member_state.tiers import settle_tier
+from shared.member_state.view import FoldView, Views
+from shared.wallet import rules as lots
+
+
+def apply(
+    state: MemberState, event: MemberEvent, views: Views, facts: Facts | None = None, effects: Effects | None = None
+) -> Effects:
+    """Advance to the event's instant, apply it, evaluate the segments, and set the timer. ``effects`` are added to, if given.
+
+    An event earlier than ``state.as_of`` is a late arrival: it is applied to the state as it is now, its purchase going
+    to the local day it belongs to; nothing already told is untold.
+    """
+    effects = Effects() if effects is None else effects
+    advance(state, event.at, views, facts, effects)
+    at = max(event.at, state.as_of)
+    view = views(at)
+    state.as_of = at
+    if state.epoch < view.epoch and state.version:
+        _evaluate(state, view, at, facts, effects, "definition")
+        state.epoch = view.epoch
+    cause = handlers.handle(state, event, view, at, effects)
+    next_change = _evaluate(state, view, at, facts, effects, cause)
+    _set_timer(state, min(_next_obligation(state), next_change), exact=isinstance(event, TimePassed))
+    return effects
+
+
+def advance(state: MemberState, to: Instant, views: Views, facts: Facts | None, effects: Effects) -> None:
+    """Settle everything due by ``to``. Cheap when nothing is: the stored timer is never later than the next instant."""
+    nothing_due = state.timer is not None and state.timer > to
+    if to <= state.as_of or nothing_due or state.version == 0:
+        return
+    next_change = _evaluate(state, views(state.as_of), state.as_of, facts, effects, "time")
+    while (due := min(_next_obligation(state), next_change)) <= to:
+        # A boundary that does not lie ahead would never end; evaluators answer later instants, and one more is safe.
+        state.as_of = max(due, state.as_of)
+        at_due = views(state.as_of)
+        _settle(state, at_due, state.as_of, effects)
+        next_change = max(_evaluate(state, at_due, state.as_of, facts, effects, "time"), state.as_of + 1)
+
+
+def needs_facts(state: MemberState, views: Views, at: Instant) -> bool:
+    """Whether folding an event at that instant may ask for the personal facts."""
+    return views(max(at, state.as_of)).segments.needs_facts or views(state.as_of).segments.needs_facts
+
+
+def _settle(state: MemberState, view: FoldView, at: Instant, effects: Effects) -> None:
+    """Everything that is due exactly by ``at``, other than segments."""
+    for name, wallet in state.wallets.items():
+        matured, expired = lots.settle(wallet, name, at)
+        if matured:
+            effects.tell("points.available", at, {"wallet": name, "points": matured})
+        if expired:
+            effects.entries.append(handlers.entry("expire", at, expired))
+            effects.tell("points.expired", at, {"wallet": name, "points": -sum(posting.points for posting in expired)})
+    for hold_id in [hold_id for hold_id, hold in state.holds.items() if hold.until <= at]:
+        handlers.release_hold(state, hold_id, at, effects, "hold.expired")
+    for coupon_id, coupon in list(state.coupons.items()):
+        if coupon.expires_at <= at:
+            del state.coupons[coupon_id]
+            effects.tell("coupon.expired", at, {"coupon": coupon_id, "offer": coupon.offer})
+    if state.tier is not None and state.tier.until <= at:
+        settle_tier(state, view, at, effects)
+
+
+def _next_obligation(state: MemberState) -> Instant:
+    """When the next thing falls due that is not a segment boundary."""
+    due = min((lots.next_due(wallet) for wallet in state.wallets.values()), default=NEVER)
+    due = min(due, min((hold.until for hold in state.holds.values()), default=NEVER))
+    due = min(due, min((coupon.expires_at for coupon in state.coupons.values()), default=NEVER))
+    return min(due, state.tier.until) if state.tier is not None else due
+
+
+def _evaluate(state: MemberState, view: FoldView, at: Instant, facts: Facts | None, effects: Effects, cause: str) -> Instant:
+    """Flip memberships; answers the next instant at which time alone may flip one."""
+    flips = view.segments.evaluate(state, facts, at)
+    for key in flips.left:
+        del state.segments[key]
+        segment, _, version = key.rpartition("@")
+        effects.tell("segment.left", at, {"segment": segment, "segment_version": int(version)}, cause)
+    for key in flips.entered:
+        state.segments[key] = at
+        segment, _, version = key.rpartition("@")
+        effects.tell("segment.entered", at, {"segment": segment, "segment_version": int(version)}, cause)
+    return flips.next_change
+
+
+def _set_timer(state: MemberState, due: Instant, *, exact: bool) -> None:
+    """The stored timer may be earlier than the next instant, never later: leaving it saves an index write.
+
+    A wake-up re-arms exactly, and a timer that lies behind is never left standing.
+    """
+    wanted = None if due >= NEVER else due
+    if exact or state.timer is None or wanted is None or state.timer > wanted or state.timer <= state.as_of:
+        state.timer = wanted

@@ -1,0 +1,1 @@
+"""Earning, spending and tiers: pure rules over a basket."""

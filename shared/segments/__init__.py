@@ -1,0 +1,1 @@
+"""Segments: a JSON language over a member's state, and answers that say until when they hold."""

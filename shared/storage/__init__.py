@@ -1,0 +1,1 @@
+"""DynamoDB, and nothing else talks to it: keys, items, tables, and the one function that commits."""

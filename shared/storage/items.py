@@ -1,0 +1,294 @@
+"""The shape of every stored item, as pynamodb models used as codecs: ``serialize`` and ``from_raw_data``, never ``save`` or ``get``.
+
+Attribute names that stand on every purchase are short, because their bytes are paid for. Bodies are packed JSON
+(``shared.storage.packing``); only what keys, conditions, filters and people need is a plain attribute.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, Self
+
+from pynamodb.attributes import BinaryAttribute, BooleanAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.models import Model
+
+from shared.storage.errors import RawItem
+from shared.storage.keys import Key
+
+
+@cache
+def _names(model: type[Model]) -> frozenset[str]:
+    """The stored names of a model's attributes."""
+    return frozenset(attribute.attr_name for attribute in model.get_attributes().values() if attribute.attr_name is not None)
+
+
+def _binary(**options: Any) -> BinaryAttribute:
+    return BinaryAttribute(legacy_encoding=False, **options)
+
+
+class Item(Model):
+    """Keys that every item may have. Index keys are sparse: an item without them is in no index."""
+
+    class Meta:
+        table_name = "unused: the table is named by shared.storage.table"
+
+    PK = UnicodeAttribute(hash_key=True)
+    SK = UnicodeAttribute(range_key=True)
+    GSI1PK = UnicodeAttribute(null=True)
+    GSI1SK = UnicodeAttribute(null=True)
+    GSI2PK = UnicodeAttribute(null=True)
+    GSI2SK = UnicodeAttribute(null=True)
+    expires_at = NumberAttribute(null=True)
+    """Seconds; only for cleaning up. Nothing is decided by it."""
+    out = UnicodeAttribute(null=True)
+    """The events of the commit that wrote this item, as JSON. On exactly one item of a commit."""
+
+    @classmethod
+    def at(cls, key: Key, **values: Any) -> Self:
+        """An item with that key."""
+        return cls(PK=key.pk, SK=key.sk, **values)
+
+    @classmethod
+    def read(cls, raw: RawItem) -> Self:
+        """The item in the low-level form that DynamoDB answers. Attributes of newer versions are ignored."""
+        names = _names(cls)
+        return cls.from_raw_data({name: value for name, value in raw.items() if name in names})
+
+    @property
+    def key(self) -> Key:
+        """The primary key."""
+        return Key(self.PK, self.SK)
+
+
+class StateItem(Item):
+    """A member's hot state; ``version`` is what every commit is conditional on."""
+
+    version = NumberAttribute()
+    status = UnicodeAttribute()
+    body = _binary(attr_name="d")
+    facts = _binary(attr_name="f", null=True)
+    """Personal facts, sealed under the member's key; opened only when a definition asks."""
+    history_version = NumberAttribute(attr_name="hv", default=0)
+    """Which STATE#H belongs to it; a reader that holds an older one reads again."""
+
+
+class HistoryItem(Item):
+    """A member's older daily cells."""
+
+    history_version = NumberAttribute(attr_name="hv")
+    body = _binary(attr_name="d")
+
+
+class ProfileItem(Item):
+    """Personal fields, sealed. GSI2 lists all members of a tenant."""
+
+    version = NumberAttribute()
+    body = _binary(attr_name="d")
+
+
+class IdentifierItem(Item):
+    """A proven identifier -> member."""
+
+    member = UnicodeAttribute()
+    kind = UnicodeAttribute()
+
+
+class LedgerItem(Item):
+    """One ledger entry: kind, postings, reference, both times. Immutable."""
+
+    kind = UnicodeAttribute(attr_name="k")
+    body = _binary(attr_name="d")
+
+
+class RequestItem(Item):
+    """The record of a request: body hash, stored answer, and for a sale the basket and the decision."""
+
+    hash = _binary(attr_name="h")
+    body = _binary(attr_name="d")
+    version = NumberAttribute(attr_name="v", default=1)
+    status = UnicodeAttribute(attr_name="s", null=True)
+    """For a sale: recorded, voided, returned."""
+    member = UnicodeAttribute(attr_name="m", null=True)
+
+
+class CouponItem(Item):
+    """A coupon. Its conditions: see shared.coupons.repository."""
+
+    offer = UnicodeAttribute()
+    offer_version = NumberAttribute()
+    state = UnicodeAttribute()
+    member = UnicodeAttribute(null=True)
+    active_from = NumberAttribute()
+    coupon_expires_at = NumberAttribute()
+    hold_until = NumberAttribute(null=True)
+    hold_basket = UnicodeAttribute(null=True)
+    redeemed_basket = UnicodeAttribute(null=True)
+    version = NumberAttribute()
+    body = _binary(attr_name="d")
+
+
+class CodeItem(Item):
+    """A printable code -> coupon."""
+
+    coupon = UnicodeAttribute()
+
+
+class QuotaItem(Item):
+    """One shard of an offer's quota."""
+
+    used = NumberAttribute()
+    share = NumberAttribute()
+
+
+class ConsentItem(Item):
+    """One consent given or withdrawn: purpose, channel, document version, source, actor."""
+
+    body = _binary(attr_name="d")
+
+
+class DeviceItem(Item):
+    """A device that takes push messages. The token itself is only in SNS."""
+
+    platform = UnicodeAttribute()
+    endpoint = UnicodeAttribute(null=True)
+    status = UnicodeAttribute()
+    registered_at = NumberAttribute()
+
+
+class DefinitionItem(Item):
+    """One version of a definition. ``status`` draft, published or retired."""
+
+    kind = UnicodeAttribute()
+    definition_id = UnicodeAttribute()
+    version = NumberAttribute()
+    status = UnicodeAttribute()
+    effective_from = NumberAttribute(null=True)
+    retired_from = NumberAttribute(null=True)
+    revision = NumberAttribute()
+    """Grows with every write of this version; the ETag is made of version and revision."""
+    changed_at = NumberAttribute()
+    epoch = NumberAttribute(default=0)
+    retired_epoch = NumberAttribute(default=0)
+    served_at = NumberAttribute(null=True)
+    body = _binary(attr_name="d")
+
+
+class SettingsItem(Item):
+    """A tenant's configuration, or a location, or a catalogue item."""
+
+    version = NumberAttribute()
+    status = UnicodeAttribute(null=True)
+    body = _binary(attr_name="d")
+
+
+class EpochItem(Item):
+    """The tenant's definitions epoch."""
+
+    epoch = NumberAttribute()
+
+
+class TenantEntryItem(Item):
+    """The operator's entry of a tenant; workers walk these."""
+
+    tenant = UnicodeAttribute()
+    status = UnicodeAttribute()
+    due_shards = NumberAttribute()
+
+
+class ApiKeyItem(Item):
+    """An API key: digest of its secret, scopes, location."""
+
+    digest = _binary()
+    scopes = UnicodeAttribute()
+    status = UnicodeAttribute()
+    location = UnicodeAttribute(null=True)
+    label = UnicodeAttribute(null=True)
+    created_at = NumberAttribute()
+
+
+class JobItem(Item):
+    """A bulk job: how many parts and records."""
+
+    kind = UnicodeAttribute()
+    parts = NumberAttribute()
+    records = NumberAttribute()
+    created_at = NumberAttribute()
+
+
+class JobPartItem(Item):
+    """What became of one part: counts, and each refused record."""
+
+    body = _binary(attr_name="d")
+
+
+class SegmentRowItem(Item):
+    """A derived listing row. ``member_version`` orders deliveries; a row of one who left stays, outside the index."""
+
+    member = UnicodeAttribute()
+    member_version = NumberAttribute()
+    inside = BooleanAttribute()
+    entered_at = NumberAttribute(null=True)
+
+
+class FanOutItem(Item):
+    """Progress of a definition fan-out: one row a shard of members."""
+
+    cursors = UnicodeAttribute()
+    status = UnicodeAttribute()
+    done = NumberAttribute()
+    epoch = NumberAttribute()
+
+
+class CampaignItem(Item):
+    """A campaign's running state."""
+
+    state = UnicodeAttribute()
+    version = NumberAttribute()
+    revision = NumberAttribute()
+    body = _binary(attr_name="d")
+
+
+class GateItem(Item):
+    """A gate of a campaign: claims commit only while it is open."""
+
+    open = BooleanAttribute()
+
+
+class DeliveryItem(Item):
+    """One message to one member over one channel. ``state`` claimed, sent, failed, unknown, held_out."""
+
+    campaign = UnicodeAttribute()
+    campaign_version = NumberAttribute()
+    step = UnicodeAttribute()
+    channel = UnicodeAttribute()
+    member = UnicodeAttribute()
+    state = UnicodeAttribute()
+    claimed_at = NumberAttribute()
+    coupon = UnicodeAttribute(null=True)
+    body = _binary(attr_name="d", null=True)
+
+
+class CounterItem(Item):
+    """One shard of a campaign's counters."""
+
+    body = _binary(attr_name="d")
+    version = NumberAttribute()
+
+
+class WrappedKeyItem(Item):
+    """A member's data key, wrapped by the tenant's (table ``keys``)."""
+
+    wrapped = _binary()
+
+
+class KeyringItem(Item):
+    """A tenant's keys, wrapped by KMS (table ``keys``)."""
+
+    kek = _binary()
+    index_key = _binary()
+
+
+class ClockItem(Item):
+    """How far a local stage's clock is moved, in milliseconds."""
+
+    offset = NumberAttribute()

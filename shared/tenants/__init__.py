@@ -1,0 +1,1 @@
+"""Tenants, and the credentials by which somebody acts for one: API keys, members' tokens, identity providers."""

@@ -1,0 +1,93 @@
+"""A tenant's configuration and its locations."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from shared.kernel.ids import NAME_PATTERN
+from shared.kernel.instants import zone
+from shared.kernel.money import currency_exponent
+
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+"""An id that people choose: lower case letters, digits, ``-`` and ``_``, at most 48."""
+Label = Annotated[str, Field(min_length=1, max_length=200)]
+Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
+
+
+class Frozen(BaseModel):
+    """The base of every model: immutable, and an unknown field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class IdentityProviderSettings(Frozen):
+    """Whose identity tokens the tenant's app accepts. ``jwks`` or ``jwks_url`` replace the provider's well-known keys."""
+
+    audiences: tuple[str, ...] = Field(min_length=1, max_length=10)
+    issuers: tuple[str, ...] | None = Field(default=None, max_length=4)
+    jwks: dict[str, object] | None = None
+    jwks_url: str | None = Field(default=None, pattern=r"^https://")
+    nonce_required: bool = True
+
+
+class PushSettings(Frozen):
+    """The push application of the tenant on one platform. The credential itself is write-only and goes to SNS alone."""
+
+    application_arn: str
+
+
+class TenantSettings(Frozen):
+    """Everything about a tenant that is not a definition of its own."""
+
+    name: Label
+    currency: str = Field(description="ISO 4217")
+    time_zone: str = Field(description="IANA zone: the tenant's days, and its members' unless they have their own")
+    languages: tuple[Language, ...] = Field(default=("en",), min_length=1, max_length=20)
+    country: str | None = Field(default=None, pattern=r"^[A-Z]{2}$", description="ISO 3166-1: how phone numbers without + are read")
+    identity_providers: dict[Literal["apple", "google"], IdentityProviderSettings] = Field(default_factory=dict)
+    app_link: str = Field(default="regulars://", max_length=200, description="prefix of deep links in messages")
+    claim_days: int = Field(default=14, ge=0, le=90, description="how long an anonymous sale may be claimed")
+    status: Literal["active", "suspended"] = "active"
+
+    @field_validator("currency")
+    @classmethod
+    def _known_currency(cls, value: str) -> str:
+        currency_exponent(value)
+        return value
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        zone(value)
+        return value
+
+
+class Location(Frozen):
+    """A place of sale. Coordinates in millionths of a degree (no float)."""
+
+    id: Name
+    name: Label
+    time_zone: str | None = None
+    latitude_e6: int | None = Field(default=None, ge=-90_000_000, le=90_000_000)
+    longitude_e6: int | None = Field(default=None, ge=-180_000_000, le=180_000_000)
+    groups: tuple[Name, ...] = Field(default=(), max_length=20)
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str | None) -> str | None:
+        if value is not None:
+            zone(value)
+        return value
+
+
+class CatalogueItem(Frozen):
+    """Something that is sold. What a receipt does not say of a line is taken from here."""
+
+    id: str = Field(min_length=1, max_length=64)
+    name: Label
+    category: Name | None = None
+    tags: tuple[Name, ...] = Field(default=(), max_length=20)
+    price: int | None = Field(default=None, ge=0, le=10**12, description="minor units")
+    is_new: bool = False

@@ -1,0 +1,89 @@
+"""The first fence: repositories exist only inside a ``TenantScope``, and a scope is made from a verified principal, never
+from a body or a path. Workers make one from an event whose keys they have compared with its tenant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from shared.definitions.cache import DefinitionCache
+from shared.definitions.model import DefinitionSet
+from shared.definitions.repository import DefinitionRepository
+from shared.kernel.errors import Gone, InvalidValue
+from shared.kernel.instants import Clock
+from shared.privacy.keyring import MemberCipher, TenantKeys
+from shared.storage import keys
+from shared.storage.commit import Effort
+from shared.storage.items import KeyringItem, WrappedKeyItem
+from shared.storage.table import Table
+from shared.tenants.model import CatalogueItem
+
+Unwrap = Callable[[str, bytes], bytes]
+"""Tenant, wrapped key -> key (KMS with the tenant as encryption context)."""
+
+
+class ForeignKey(InvalidValue):
+    """The third fence: an event's tenant and the key of its item disagree."""
+
+
+@dataclass(slots=True)
+class TenantScope:
+    """One tenant's part of the house for one invocation."""
+
+    tenant: str
+    table: Table
+    key_table: Table
+    clock: Clock
+    cache: DefinitionCache
+    unwrap: Unwrap
+    effort: Callable[[], Effort]
+    keyrings: dict[str, TenantKeys] = field(default_factory=dict)
+    """Shared by all scopes of an execution environment: a tenant's keys are unwrapped once."""
+
+    @property
+    def definitions(self) -> DefinitionSet:
+        """The tenant's definitions, cached."""
+        return self.cache.definitions(self.repository)
+
+    @property
+    def repository(self) -> DefinitionRepository:
+        """Definitions as stored."""
+        return DefinitionRepository(self.tenant, self.table)
+
+    def items(self, ids: Iterable[str]) -> Mapping[str, CatalogueItem]:
+        """Catalogue items by id, cached."""
+        return self.cache.items(self.repository, ids)
+
+    @property
+    def tenant_keys(self) -> TenantKeys:
+        """The tenant's keys: one read and two KMS calls per execution environment."""
+        if self.tenant not in self.keyrings:
+            raw = self.key_table.get(keys.tenant_keyring(self.tenant))
+            if raw is None:
+                raise InvalidValue(f"tenant {self.tenant} has no keyring")
+            ring = KeyringItem.read(raw)
+            self.keyrings[self.tenant] = TenantKeys(self.unwrap(self.tenant, ring.kek), self.unwrap(self.tenant, ring.index_key))
+        return self.keyrings[self.tenant]
+
+    def cipher(self, member: str) -> MemberCipher:
+        """The member's cipher; ``Gone`` if her key was destroyed. One read of the keys table."""
+        raw = self.key_table.get(keys.member_key(self.tenant, member))
+        if raw is None:
+            raise Gone("The member was erased.")
+        return self.tenant_keys.member(self.tenant, member, WrappedKeyItem.read(raw).wrapped)
+
+    def new_cipher(self, member: str) -> MemberCipher:
+        """A new member's cipher; her wrapped key is stored before anything else is (an orphan key is harmless)."""
+        cipher, wrapped = self.tenant_keys.new_member(self.tenant, member)
+        self.key_table.put(WrappedKeyItem.at(keys.member_key(self.tenant, member), wrapped=wrapped))
+        return cipher
+
+    def blind(self, kind: str, normalised: str) -> str:
+        """The blind index of an identifier or code."""
+        return self.tenant_keys.index(kind, normalised)
+
+    def own(self, pk: str) -> None:
+        """Refuse a partition key of another tenant."""
+        if keys.tenant_of(pk) != self.tenant:
+            raise ForeignKey(f"a key of another tenant in an event of {self.tenant}")

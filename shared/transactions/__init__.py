@@ -1,0 +1,1 @@
+"""Purchases: pricing a basket, recording a sale exactly once, reversing it."""

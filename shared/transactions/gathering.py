@@ -1,0 +1,114 @@
+"""What a decision about a basket needs, read before it is made: the member, her coupons, the catalogue. I/O only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from shared.coupons.model import Coupon
+from shared.coupons.repository import CouponRepository
+from shared.kernel.errors import FieldError
+from shared.kernel.instants import MINUTE, Instant, parse_rfc3339
+from shared.member_state.model import MemberState
+from shared.members.directory import find
+from shared.members.identifiers import InvalidIdentifier
+from shared.storage.commit import Stale
+from shared.tenants.model import CatalogueItem
+from shared.tenants.scope import TenantScope
+from shared.transactions.api import Basket, CouponReference, MemberReference, TransactionRequest
+from shared.transactions.errors import OccurredInFuture
+from shared.transactions.model import Circumstances, NaturalKey, PresentedCoupon
+from shared.wallet.rules import available
+
+_AHEAD_MS = 5 * MINUTE
+
+
+def occurred_at(basket: Basket, now: Instant) -> Instant:
+    """When it happened; more than five minutes ahead of us is refused, a little ahead counts as now."""
+    at = parse_rfc3339(basket.occurred_at)
+    if at > now + _AHEAD_MS:
+        hint = FieldError("/occurred_at", "occurred_in_future", "more than five minutes ahead; check the till's clock")
+        raise OccurredInFuture(errors=(hint,))
+    return min(at, now)
+
+
+def natural_key(request: TransactionRequest) -> NaturalKey:
+    """The sale's natural key."""
+    return NaturalKey(request.source, request.location_id, request.business_date, request.till_id or "", request.receipt_number)
+
+
+def member_id(scope: TenantScope, reference: MemberReference | None) -> str | None:
+    """The member that a reference names, or ``None``: also for an identifier that is not one. At most 1 read."""
+    if reference is None:
+        return None
+    if reference.id is not None:
+        return reference.id
+    assert reference.kind is not None
+    assert reference.value is not None
+    try:
+        return find(scope, reference.kind, reference.value)
+    except InvalidIdentifier:
+        return None
+
+
+def presented_coupons(scope: TenantScope, references: Iterable[CouponReference]) -> list[PresentedCoupon]:
+    """The coupons on a basket: none cost nothing, else one read a code and one batch for all. Refusals name the place, not the code."""
+    references = list(references)
+    if not references:
+        return []
+    repository = CouponRepository(scope.tenant, scope.table)
+    ids = [each.id or repository.id_of_code(scope.blind("code", (each.code or "").upper())) for each in references]
+    found = repository.get_many([id_ for id_ in ids if id_ is not None])
+    return [
+        PresentedCoupon(f"coupons/{index}", coupon, scope.definitions.offer(coupon.offer, coupon.offer_version) if coupon else None)
+        for index, coupon in enumerate(found.get(id_ or "") for id_ in ids)
+    ]
+
+
+def refreshed(scope: TenantScope, presented: list[PresentedCoupon], stale: Stale) -> list[PresentedCoupon]:
+    """The same coupons as they stood in a commit's way."""
+    repository = CouponRepository(scope.tenant, scope.table)
+    now_there: dict[str, Coupon] = {}
+    for label, raw in stale.items():
+        if raw is not None and label.startswith("coupon:"):
+            coupon = repository.decode(raw)
+            now_there[coupon.id] = coupon
+    return [replace(each, coupon=now_there.get(each.coupon.id, each.coupon)) if each.coupon else each for each in presented]
+
+
+def catalogue_for(scope: TenantScope, basket: Basket) -> Mapping[str, CatalogueItem]:
+    """The catalogue items of a basket; no request once they are cached."""
+    return scope.items(line.item_id for line in basket.lines if line.item_id is not None)
+
+
+def circumstances(
+    scope: TenantScope,
+    at: Instant,
+    catalogue: Mapping[str, CatalogueItem],
+    state: MemberState | None,
+    *,
+    hold: str | None = None,
+    historical: bool = False,
+) -> Circumstances:
+    """The definitions of the sale's instant (of now, for imported history) and the member's numbers."""
+    now = scope.clock()
+    view = scope.definitions.at(now if historical else at)
+    balances: dict[str, int] = {}
+    if state is not None:
+        balances = {name: available(wallet, state.holds, name) for name, wallet in state.wallets.items()}
+        if hold is not None and hold in state.holds:
+            balances[state.holds[hold].wallet] += state.holds[hold].points
+    return Circumstances(
+        now=now,
+        at=at,
+        zone=view.settings.time_zone,
+        currency=view.settings.currency,
+        programmes=view.programmes,
+        catalogue=catalogue,
+        locations=frozenset(view.locations),
+        member=state.member if state is not None else None,
+        tier=state.tier.id if state is not None and state.tier is not None else None,
+        balances=balances,
+        basket=hold,
+        historical=historical,
+    )

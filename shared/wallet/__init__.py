@@ -1,0 +1,1 @@
+"""The wallet: lots of points with their instants, the ledger that proves the balance, holds."""

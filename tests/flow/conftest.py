@@ -1,0 +1,45 @@
+"""The whole system, deployed by CDK once per session to a local AWS of its own that keeps nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from local import deploy
+from local.ministack import Instance
+
+
+@dataclass(frozen=True, slots=True)
+class DeployedStack:
+    """What a test needs to drive the running system as a client would, and to look behind it."""
+
+    instance: Instance
+    outputs: dict[str, str]
+    operator_key: str
+
+    @property
+    def api_url(self) -> str:
+        """Base address of the interface: ``{api_url}/v1/members``."""
+        return self.outputs["ApiUrl"]
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of this local AWS."""
+        return self.instance.client(service)
+
+    def make_impatient(self, queue_output: str, seconds: int = 1) -> None:
+        """Let messages that failed come back after ``seconds``, so that a poison message is dead in seconds, not in half an hour."""
+        self.client("sqs").set_queue_attributes(QueueUrl=self.outputs[queue_output], Attributes={"VisibilityTimeout": str(seconds)})
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedStack]:
+    """A fresh deployment on a free port; two sessions can run side by side."""
+    instance = Instance.start(tmp_path_factory.mktemp("aws"))
+    try:
+        outputs = deploy.deploy(instance)
+        yield DeployedStack(instance, outputs, deploy.operator_key(instance, outputs))
+    finally:
+        instance.stop()

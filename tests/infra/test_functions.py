@@ -1,0 +1,121 @@
+"""What each function is made of and told, and what must survive."""
+
+from __future__ import annotations
+
+import pytest
+
+from infra.packaging import FUNCTIONS
+from tests.infra.conftest import Synthesised
+
+COMMON = {
+    "STAGE",
+    "TABLE_NAME",
+    "KEYS_TABLE_NAME",
+    "MASTER_SECRET_ARN",
+    "TENANT_KEY_ID",
+    "DEFINITION_CACHE_SECONDS",
+    "POWERTOOLS_SERVICE_NAME",
+    "POWERTOOLS_METRICS_NAMESPACE",
+    "POWERTOOLS_LOG_LEVEL",
+}
+OWN = {
+    "authorizer": {"OPERATOR_SECRET_ARN"},
+    "registration": {"TENANT_ROLE_ARN", "MEMBERS_QUEUE_URL", "DATA_BUCKET"},
+    "transaction_ingestion": {"TENANT_ROLE_ARN", "TRANSACTIONS_QUEUE_URL", "DATA_BUCKET"},
+    "coupon_redemption": {"TENANT_ROLE_ARN"},
+    "segment_evaluation": {"SEGMENTS_QUEUE_URL", "PLANNING_QUEUE_URL"},
+    "campaign_planning": {"PLANNING_QUEUE_URL", "SENDING_QUEUE_URL"},
+    "campaign_sending": {"SENDING_QUEUE_URL", "DATA_BUCKET"},
+    "event_relay": {"BUS_NAME", "FAILURE_QUEUE_URL"},
+    "administration": {"TENANT_ROLE_ARN", "OPERATOR_SECRET_ARN"},
+}
+
+
+def test_exactly_the_functions_of_the_list_are_deployed(prod: Synthesised) -> None:
+    handlers = {f["Properties"]["Handler"] for f in prod.service.resources("AWS::Lambda::Function").values()}
+    assert handlers == {f"functions.{name}.handler.lambda_handler" for name in FUNCTIONS}
+
+
+def test_every_function_has_an_asset_of_its_own(prod: Synthesised) -> None:
+    keys = [prod.service.function(name)["Code"]["S3Key"] for name in FUNCTIONS]
+    assert len(set(keys)) == len(FUNCTIONS)
+
+
+def test_functions_run_on_arm64_and_python_3_13(prod: Synthesised) -> None:
+    for name in FUNCTIONS:
+        function = prod.service.function(name)
+        assert (function["Runtime"], function["Architectures"]) == ("python3.13", ["arm64"])
+        assert function["TracingConfig"] == {"Mode": "Active"}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_is_told_what_it_needs_and_no_more(prod: Synthesised, name: str) -> None:
+    environment = prod.service.function(name)["Environment"]["Variables"]
+    assert set(environment) == COMMON | OWN[name]
+    assert environment["POWERTOOLS_SERVICE_NAME"] == name
+    assert environment["DEFINITION_CACHE_SECONDS"] == "60"
+
+
+def test_no_deployed_function_has_a_movable_clock_or_an_outbox(prod: Synthesised) -> None:
+    for name in FUNCTIONS:
+        assert not {"LOCAL_CLOCK", "PUSH_OUTBOX"} & set(prod.service.function(name)["Environment"]["Variables"])
+
+
+def test_every_function_keeps_its_log_for_thirty_days(prod: Synthesised) -> None:
+    groups = prod.service.resources("AWS::Logs::LogGroup")
+    for name in FUNCTIONS:
+        group = groups[prod.service.function(name)["LoggingConfig"]["LogGroup"]["Ref"]]
+        assert group["Properties"]["RetentionInDays"] == 30
+
+
+def test_the_main_table_is_as_the_access_patterns_need_it(prod: Synthesised) -> None:
+    (table,) = (t for name, t in prod.state.resources("AWS::DynamoDB::Table").items() if name.startswith("Main"))
+    properties = table["Properties"]
+    assert [(key["AttributeName"], key["KeyType"]) for key in properties["KeySchema"]] == [("PK", "HASH"), ("SK", "RANGE")]
+    assert {
+        index["IndexName"]: (tuple(key["AttributeName"] for key in index["KeySchema"]), index["Projection"])
+        for index in properties["GlobalSecondaryIndexes"]
+    } == {name: ((f"{name}PK", f"{name}SK"), {"ProjectionType": "KEYS_ONLY"}) for name in ("GSI1", "GSI2")}
+    assert properties["BillingMode"] == "PAY_PER_REQUEST"
+    assert properties["StreamSpecification"] == {"StreamViewType": "NEW_AND_OLD_IMAGES"}
+    assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert properties["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+    assert properties["DeletionProtectionEnabled"] is True
+    assert table["DeletionPolicy"] == "Retain"
+
+
+def test_an_erased_key_can_not_come_back(prod: Synthesised) -> None:
+    (table,) = (t for name, t in prod.state.resources("AWS::DynamoDB::Table").items() if name.startswith("Keys"))
+    assert "PointInTimeRecoverySpecification" not in table["Properties"]
+    assert "StreamSpecification" not in table["Properties"]
+    assert table["DeletionPolicy"] == "Retain"
+
+
+def test_the_bucket_forgets_imports_and_messages(prod: Synthesised) -> None:
+    (bucket,) = (b["Properties"] for b in prod.state.resources("AWS::S3::Bucket").values())
+    days = {rule["Prefix"]: rule["ExpirationInDays"] for rule in bucket["LifecycleConfiguration"]["Rules"] if "Prefix" in rule}
+    assert days == {"bulk/": 7, "outbox/": 30}
+    assert all(bucket["PublicAccessBlockConfiguration"].values())
+
+
+def test_secrets_have_the_form_that_a_printable_key_takes(prod: Synthesised) -> None:
+    lengths = {}
+    for name, secret in prod.state.resources("AWS::SecretsManager::Secret").items():
+        generator = secret["Properties"]["GenerateSecretString"]
+        assert generator["ExcludePunctuation"] is True
+        lengths[name[:6]] = generator["PasswordLength"]
+    assert lengths == {"Master": 64, "Operat": 32}
+
+
+def test_the_tenants_key_is_rotated(prod: Synthesised) -> None:
+    (key,) = (k["Properties"] for k in prod.state.resources("AWS::KMS::Key").values())
+    assert key["EnableKeyRotation"] is True
+
+
+def test_every_dead_end_every_function_and_the_gateway_have_an_alarm(prod: Synthesised) -> None:
+    made = prod.stacks["operations"].resources("AWS::CloudWatch::Alarm").values()
+    alarms = {alarm["Properties"]["AlarmName"].removeprefix("regulars-prod-") for alarm in made}
+    queues = {q["Properties"]["QueueName"].removeprefix("regulars-prod-") for q in prod.service.resources("AWS::SQS::Queue").values()}
+    ends = {name for name in queues if name.endswith("-dead") or name == "relay-failures"}
+    functions = {f"{name.replace('_', '-')}-{what}" for name in FUNCTIONS for what in ("errors", "throttles")}
+    assert alarms == ends | functions | {"relay-late", "api-server-errors"}

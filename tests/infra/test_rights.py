@@ -1,0 +1,114 @@
+"""Least privilege, as the templates say it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from infra.packaging import FUNCTIONS
+from tests.infra.conftest import Synthesised, listed
+
+TENANT_SERVING = ("registration", "transaction_ingestion", "coupon_redemption", "administration")
+
+
+def role_of(stage: Synthesised, function: str) -> str:
+    role: str = stage.service.function(function)["Role"]["Fn::GetAtt"][0]
+    return role
+
+
+def rights_of(stage: Synthesised, function: str) -> list[dict[str, Any]]:
+    role = role_of(stage, function)
+    return [statement for name, statement in stage.service.statements() if name == role]
+
+
+def actions_of(stage: Synthesised, function: str) -> set[str]:
+    return {action for statement in rights_of(stage, function) for action in listed(statement["Action"])}
+
+
+@pytest.fixture(params=["prod", "local"])
+def stage(request: pytest.FixtureRequest) -> Synthesised:
+    found: Synthesised = request.getfixturevalue(request.param)
+    return found
+
+
+def test_every_function_has_a_role_of_its_own(stage: Synthesised) -> None:
+    assert len({role_of(stage, name) for name in FUNCTIONS}) == len(FUNCTIONS)
+
+
+def test_nobody_may_scan_and_no_action_is_a_wildcard(stage: Synthesised) -> None:
+    for template in stage.stacks.values():
+        for name, statement in template.statements():
+            for action in listed(statement["Action"]):
+                assert "*" not in action, name
+                assert "Scan" not in action, name
+                assert not action.startswith("dynamodb:PartiQL"), name
+
+
+def test_only_x_ray_has_the_resource_star(stage: Synthesised) -> None:
+    for name, statement in stage.service.statements():
+        if "*" in listed(statement["Resource"]):
+            assert all(action.startswith("xray:") for action in listed(statement["Action"])), name
+
+
+def test_table_actions_name_tables_and_indexes_exactly(stage: Synthesised) -> None:
+    for name, statement in stage.service.statements():
+        if any(action.startswith("dynamodb:") for action in listed(statement["Action"])):
+            assert "*" not in json.dumps(statement["Resource"]), name
+
+
+def test_the_tenant_role_is_held_to_tenants_partitions(stage: Synthesised) -> None:
+    statements = [s for name, s in stage.service.statements() if s.get("Sid") == "OneTenantsItems" and name.startswith("Tenant")]
+    assert len(statements) == 1
+    assert statements[0]["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["T#*"]}}
+    assert set(statements[0]["Action"]) == {
+        f"dynamodb:{action}"
+        for action in ("GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem")
+    }
+
+
+def test_only_functions_that_serve_tenants_may_assume_the_tenant_role(stage: Synthesised) -> None:
+    serving = {role_of(stage, name) for name in TENANT_SERVING}
+    (tenant,) = (r for n, r in stage.service.resources("AWS::IAM::Role").items() if n.startswith("TenantRole"))
+    trusted = [
+        principal["Fn::GetAtt"][0]
+        for statement in tenant["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+        for principal in listed(statement["Principal"]["AWS"])
+    ]
+    assert set(trusted) == serving
+    granted = {
+        role["Ref"]
+        for policy in stage.service.resources("AWS::IAM::Policy").values()
+        if any("sts:AssumeRole" in listed(s["Action"]) for s in policy["Properties"]["PolicyDocument"]["Statement"])
+        for role in policy["Properties"]["Roles"]
+    }
+    assert granted == serving
+
+
+def test_functions_that_serve_tenants_have_no_right_of_their_own_on_the_tables(prod: Synthesised) -> None:
+    for name in ("registration", "transaction_ingestion", "coupon_redemption"):
+        assert not {action for action in actions_of(prod, name) if action.startswith(("dynamodb:", "kms:"))}
+    own = [s for s in rights_of(prod, "administration") if any(a.startswith("dynamodb:") for a in listed(s["Action"]))]
+    assert len(own) == 1
+    assert own[0]["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["T#operator#*"]}}
+
+
+def test_the_authorizer_reads_one_item_and_two_secrets(prod: Synthesised) -> None:
+    actions = {action for action in actions_of(prod, "authorizer") if not action.startswith(("logs:", "xray:"))}
+    assert actions == {"dynamodb:GetItem", "secretsmanager:GetSecretValue"}
+
+
+def test_the_relay_can_not_touch_a_table(prod: Synthesised) -> None:
+    writes = {"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:Query"}
+    assert not actions_of(prod, "event_relay") & writes
+
+
+def test_planning_never_sees_a_secret_or_a_key(prod: Synthesised) -> None:
+    assert not {action for action in actions_of(prod, "campaign_planning") if action.startswith(("kms:", "secretsmanager:", "s3:"))}
+
+
+def test_objects_are_reached_below_a_prefix_only(stage: Synthesised) -> None:
+    for name, statement in stage.service.statements():
+        if any(action.startswith("s3:") for action in listed(statement["Action"])):
+            assert all(json.dumps(r).rstrip(']}"').endswith(("/bulk/*", "/outbox/*")) for r in listed(statement["Resource"])), name

@@ -1,0 +1,95 @@
+"""The local stage is production, less what is listed here."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from typing import Any
+
+import pytest
+
+from infra.stage import stage_named
+from tests.infra.conftest import Synthesised, Template
+
+LOCAL_ENVIRONMENT = {"DEFINITION_CACHE_SECONDS": "1", "LOCAL_CLOCK": "1", "STAGE": "local"}
+CLOCK = "T#local#CLOCK"
+
+
+def normal(template: Template, stage: str) -> dict[str, Any]:
+    """The template with the stage's name and the assets' hashes replaced: those differ by nature."""
+    text = json.dumps(template.body).replace(f"regulars-{stage}", "regulars-STAGE").replace(f"regulars{stage}", "regularsSTAGE")
+    body: dict[str, Any] = json.loads(re.sub(r"(AllowEventRule\w+?)[0-9A-F]{8}\b", r"\1", text))  # Its hash is of the path with the stage.
+    for resource in body["Resources"].values():
+        properties = resource["Properties"]
+        for place in ("Code", "Content"):
+            if "S3Key" in properties.get(place, {}):
+                properties[place]["S3Key"] = "ASSET"
+        for tag in properties.get("Tags", []):
+            if isinstance(tag, dict) and tag["Key"] == "stage":
+                tag["Value"] = "STAGE"
+        if isinstance(properties.get("Tags"), dict):
+            properties["Tags"]["stage"] = "STAGE"
+        resource.get("Metadata", {}).clear()
+    return body
+
+
+def without_clock(body: dict[str, Any]) -> dict[str, Any]:
+    """The local template with its one extra right taken out: reading the item of the movable clock."""
+    cleaned = copy.deepcopy(body)
+    taken = 0
+    for resource in cleaned["Resources"].values():
+        for policy in resource["Properties"].get("Policies", ()) if resource["Type"] == "AWS::IAM::Role" else ():
+            statements = policy["PolicyDocument"]["Statement"]
+            kept = [statement for statement in statements if CLOCK not in json.dumps(statement)]
+            taken += len(statements) - len(kept)
+            statements[:] = kept
+    assert taken == 9
+    return cleaned
+
+
+def test_the_state_differs_only_in_what_keeps_it_from_being_deleted(prod: Synthesised, local: Synthesised) -> None:
+    theirs, ours = normal(prod.state, "prod"), normal(local.state, "local")
+    for resource in theirs["Resources"].values():
+        if resource.get("DeletionPolicy") == "Retain":
+            resource["DeletionPolicy"] = resource["UpdateReplacePolicy"] = "Delete"
+        if resource["Type"] == "AWS::DynamoDB::Table":
+            assert resource["Properties"].pop("DeletionProtectionEnabled") is True
+    for resource in ours["Resources"].values():
+        if resource["Type"] == "AWS::DynamoDB::Table":
+            assert resource["Properties"].pop("DeletionProtectionEnabled") is False
+    assert ours == theirs
+
+
+def test_the_service_differs_only_in_environment_processor_and_clock(prod: Synthesised, local: Synthesised) -> None:
+    theirs, ours = normal(prod.service, "prod"), without_clock(normal(local.service, "local"))
+    # What production exports to the stack of the operations, which is left out locally.
+    theirs["Outputs"] = {name: output for name, output in theirs["Outputs"].items() if not name.startswith("ExportsOutput")}
+    for body, stage in ((theirs, "prod"), (ours, "local")):
+        for resource in body["Resources"].values():
+            properties = resource["Properties"]
+            if resource["Type"] == "AWS::Lambda::Function":
+                properties["Architectures"] = ["PROCESSOR"]
+                environment = properties["Environment"]["Variables"]
+                expected = LOCAL_ENVIRONMENT if stage == "local" else {"DEFINITION_CACHE_SECONDS": "60", "STAGE": "prod"}
+                assert {name: environment.pop(name, None) for name in expected} == expected
+                outbox = "1" if (stage, properties["Handler"]) == ("local", "functions.campaign_sending.handler.lambda_handler") else None
+                assert environment.pop("PUSH_OUTBOX", None) == outbox
+            elif resource["Type"] == "AWS::Lambda::LayerVersion":
+                properties["CompatibleArchitectures"] = ["PROCESSOR"]
+    assert ours == theirs
+
+
+def test_only_the_operations_are_left_out_locally(prod: Synthesised, local: Synthesised) -> None:
+    assert set(prod.stacks) - set(local.stacks) == {"operations"}
+
+
+@pytest.mark.parametrize("name", ["", "Prod", "p", "with-dash", "a" * 13, "1st"])
+def test_a_stage_name_that_could_not_be_part_of_a_resources_name_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="stage"):
+        stage_named(name)
+
+
+def test_another_stage_has_the_settings_of_production() -> None:
+    stage = stage_named("staging")
+    assert (stage.local, stage.architecture, stage.function_extras, stage.definition_cache_seconds) == (False, "arm64", {}, 60)
