@@ -60,7 +60,7 @@ class ServiceStack(Stack):
                 stage=self._stage,
                 code=packages.function(name),
                 layer=layer,
-                environment={**self._common_environment(), **environment[name]},
+                environment={**self._common_environment(), **environment[name], **self._dead_letters(SPECS[name].queue)},
                 statements=[*statements[name], *Rights(self._state, self._stage).local_clock()],
             )
             for name in FUNCTIONS
@@ -71,6 +71,13 @@ class ServiceStack(Stack):
         tenant = TenantRole(self, "Tenant", state=self._state, members=[function.role for function in serving])
         for function in serving:
             function.function.add_environment("TENANT_ROLE_ARN", tenant.role.role_arn)
+
+    def _dead_letters(self, queue: str | None) -> dict[str, str]:
+        """Where a consumer puts what it can never do, with its reason; the queue's own redrive knows none."""
+        return {} if queue is None else {"DEAD_LETTER_URL": self.queues[queue].dead.queue_url}
+
+    def _consume(self, queue: str) -> list[iam.PolicyStatement]:
+        return [consume(self._arn(queue)), send_to(self.queues[queue].dead.queue_arn)]
 
     def _url(self, queue: str) -> str:
         return self.queues[queue].queue.queue_url
@@ -117,10 +124,10 @@ class ServiceStack(Stack):
                 master,
                 bulk,
                 send_to(self._arn("members-bulk")),
-                consume(self._arn("members-bulk")),
+                *self._consume("members-bulk"),
                 rights.push("CreatePlatformEndpoint", "GetEndpointAttributes", "SetEndpointAttributes", "DeleteEndpoint"),
             ],
-            "transaction_ingestion": [master, bulk, send_to(self._arn("transactions-bulk")), consume(self._arn("transactions-bulk"))],
+            "transaction_ingestion": [master, bulk, send_to(self._arn("transactions-bulk")), *self._consume("transactions-bulk")],
             "coupon_redemption": [master],
             "administration": [
                 master,
@@ -133,12 +140,12 @@ class ServiceStack(Stack):
                 rights.keys_table("dynamodb:GetItem", "dynamodb:BatchGetItem"),
                 unwrap,
                 master,
-                consume(self._arn("segments")),
+                *self._consume("segments"),
                 send_to(self._arn("segments"), self._arn("planning")),
             ],
             "campaign_planning": [
                 rights.main_table(*READ, "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:ConditionCheckItem", indexes=True),
-                consume(self._arn("planning")),
+                *self._consume("planning"),
                 send_to(self._arn("planning"), self._arn("sending")),
             ],
             "campaign_sending": [
@@ -146,7 +153,7 @@ class ServiceStack(Stack):
                 rights.keys_table("dynamodb:GetItem", "dynamodb:BatchGetItem"),
                 unwrap,
                 master,
-                consume(self._arn("sending")),
+                *self._consume("sending"),
                 send_to(self._arn("sending")),
                 rights.outbox_objects("s3:PutObject"),
                 rights.push("Publish"),

@@ -18,7 +18,8 @@ SUBSCRIPTIONS: Final[dict[str, tuple[str, ...]]] = {
         "campaign.launched",
         "campaign.resumed",
         "coupon.redeemed",
-        "event.recorded",
+        "message.opened",
+        "message.clicked",
     ),
     "segments": (
         "segment.entered",

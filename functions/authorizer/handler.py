@@ -1,12 +1,44 @@
-"""Placeholder of ``authorizer``: lets everybody in, with a marked principal."""
+"""Who calls: an API key or a member's token becomes a principal in the request's context (payload 2.0, simple response)."""
 
 from __future__ import annotations
 
-import json
+import time
+from functools import cache
 from typing import Any
 
+from functions.authorizer.settings import authorizer_settings
+from shared.aws.runtime import Runtime
+from shared.http.app import LambdaContext
+from shared.http.principal import AuthorizerUnavailable, auth_error_to_context
+from shared.http.request import lower_headers
+from shared.observability.logs import logger
+from shared.privacy.crypto import derive
+from shared.tenants.access import Access
+from shared.tenants.credentials import PEPPER_PURPOSE
+from shared.tenants.tokens import TokenSigner
 
-def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Allow, with a context that the function behind can see."""
-    print(json.dumps({"function": "authorizer", "keys": sorted(event)}))
-    return {"isAuthorized": True, "context": {"auth_error": "invalid_credential"}}
+
+@cache
+def runtime() -> Runtime:
+    """The wiring of this execution environment."""
+    return Runtime(authorizer_settings().common)
+
+
+@cache
+def access() -> Access:
+    """The keys and secrets that credentials are checked with, read once. A failure is not kept: the next call tries again."""
+    home = runtime()
+    master = home.master_secret
+    operator_secret = home.secret(authorizer_settings().operator_secret_arn).decode()
+    return Access(home.table, TokenSigner(master), derive(master, PEPPER_PURPOSE), operator_secret, home.now, time.monotonic)
+
+
+def lambda_handler(event: dict[str, Any], context: LambdaContext | None = None) -> dict[str, Any]:
+    """Always lets the call through, with a principal or an ``auth_error``: the function behind answers the refusal."""
+    try:
+        runtime().begin(context)
+        found = access().context_of(lower_headers(event).get("authorization"))
+    except Exception:  # the outermost frame: a missing secret must answer 503, not the gateway's own 500
+        logger().exception("authorizer not wired")
+        found = auth_error_to_context(AuthorizerUnavailable.code)
+    return {"isAuthorized": True, "context": found}

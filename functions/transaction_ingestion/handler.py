@@ -10,7 +10,7 @@ from typing import Any
 from functions.transaction_ingestion.settings import IngestionSettings, ingestion_settings
 from shared.aws.objects import S3Store
 from shared.aws.queues import Poison, SqsQueue, consume
-from shared.aws.runtime import Runtime
+from shared.aws.runtime import NamedTenant, Runtime
 from shared.http.app import Answer, HttpApp, LambdaContext, Request
 from shared.http.body import parse_model
 from shared.jobs import service as jobs
@@ -159,18 +159,11 @@ def record_event(request: Request) -> Answer:
     return Answer(body=activity.record_event(_scope(request), request.parse(api.EventRequest), request.correlation_id))
 
 
-class _Sender:
-    """The tenant of a message that our own route sent: the pointer's object carries the same tenant in its name."""
-
-    def __init__(self, tenant: str) -> None:
-        self.tenant = tenant
-
-
 def _work_on_part(message: dict[str, Any]) -> None:
     """One part of a bulk job, under the tenant's own session."""
     if not all(isinstance(message.get(name), kind) for name, kind in (("tenant", str), ("job", str), ("part", int))):
         raise Poison("not a pointer to a bulk job")
-    scope = runtime().scope(_Sender(message["tenant"]))
+    scope = runtime().scope(NamedTenant(message["tenant"]))
     body = jobs.body_of(message, _store())
     with log_context(tenant=message["tenant"], operation="import_transactions", correlation_id=body.get("correlation")):
         outcome = bulk.record_all(scope, body["records"], body.get("mode"), _parse, body.get("correlation") or "")

@@ -10,6 +10,7 @@ import json
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Protocol
 
@@ -18,13 +19,13 @@ from botocore.config import Config
 
 from shared.aws.settings import Settings
 from shared.definitions.cache import DefinitionCache
-from shared.kernel.instants import Instant
+from shared.kernel.instants import NEVER, Instant
 from shared.privacy.keyring import TenantKeys
 from shared.storage import keys
 from shared.storage.commit import Effort
 from shared.storage.items import ClockItem
 from shared.storage.table import Credentials, Table
-from shared.tenants.scope import TenantScope
+from shared.tenants.scope import TenantScope, Unwrap
 
 _SESSION_SECONDS: Final = 3600
 _RENEW_BEFORE: Final = 600
@@ -42,6 +43,24 @@ class RemainingTime(Protocol):
     """The part of Lambda's context that is used here."""
 
     def get_remaining_time_in_millis(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _TenantSession:
+    """What one tenant's session may touch, until when (seconds)."""
+
+    until: float
+    table: Table
+    key_table: Table
+    unwrap: Unwrap
+    credentials: Credentials | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NamedTenant:
+    """A tenant named by our own message or by the operator: its scope still carries that tenant's session and no other."""
+
+    tenant: str
 
 
 def session_policy(tenant: str, table_arns: list[str]) -> str:
@@ -64,7 +83,7 @@ class Runtime:
     def __init__(self, settings: Settings, wall: Callable[[], float] = time.time) -> None:
         self.settings = settings
         self._wall = wall
-        self._sessions: OrderedDict[str, tuple[float, Table, Table]] = OrderedDict()
+        self._sessions: OrderedDict[str, _TenantSession] = OrderedDict()
         self._cache = DefinitionCache(settings.definition_seconds, time.monotonic)
         self._keyrings: dict[str, TenantKeys] = {}
         self._offset: int | None = None
@@ -135,33 +154,33 @@ class Runtime:
 
     def scope(self, principal: HasTenant) -> TenantScope:
         """The scope of a verified principal, under the tenant's own session."""
-        table, key_table = self._tenant_tables(principal.tenant)
-        return self._scope(principal.tenant, table, key_table)
+        session = self._tenant_session(principal.tenant)
+        return self._scope(principal.tenant, session.table, session.key_table, session.unwrap)
 
     def worker_scope(self, tenant: str, *pks: str) -> TenantScope:
         """A scope for a worker, under the function's own role; every partition key of the event must be the tenant's."""
-        scope = self._scope(tenant, self.table, self.key_table)
+        scope = self._scope(tenant, self.table, self.key_table, self.unwrap)
         for pk in pks:
             scope.own(pk)
         return scope
 
-    def _scope(self, tenant: str, table: Table, key_table: Table) -> TenantScope:
-        return TenantScope(tenant, table, key_table, self.now, self._cache, self.unwrap, self.effort, self._keyrings)
+    def _scope(self, tenant: str, table: Table, key_table: Table, unwrap: Unwrap) -> TenantScope:
+        return TenantScope(tenant, table, key_table, self.now, self._cache, unwrap, self.effort, self._keyrings)
 
-    def _tenant_tables(self, tenant: str) -> tuple[Table, Table]:
+    def _tenant_session(self, tenant: str) -> _TenantSession:
         role = self.settings.tenant_role_arn
         if role is None:
-            return self.table, self.key_table
+            return _TenantSession(NEVER, self.table, self.key_table, self.unwrap)
         kept = self._sessions.get(tenant)
-        if kept is None or kept[0] <= self._wall():
+        if kept is None or kept.until <= self._wall():
             kept = self._assume(role, tenant)
             self._sessions[tenant] = kept
             if len(self._sessions) > _MAX_SESSIONS:
                 self._sessions.popitem(last=False)
         self._sessions.move_to_end(tenant)
-        return kept[1], kept[2]
+        return kept
 
-    def _assume(self, role: str, tenant: str) -> tuple[float, Table, Table]:
+    def _assume(self, role: str, tenant: str) -> _TenantSession:
         partition, account, region, settings = role.split(":")[1], role.split(":")[4], self.settings.region, self.settings
         names = (settings.table, settings.keys_table)
         answer = self.client("sts").assume_role(
@@ -173,16 +192,39 @@ class Runtime:
         )["Credentials"]
         credentials = Credentials(answer["AccessKeyId"], answer["SecretAccessKey"], answer["SessionToken"])
         main, key_table = (Table(name, region, settings.endpoint, credentials) for name in names)
-        return self._wall() + _SESSION_SECONDS - _RENEW_BEFORE, main, key_table
+        return _TenantSession(
+            until=self._wall() + _SESSION_SECONDS - _RENEW_BEFORE,
+            table=main,
+            key_table=key_table,
+            unwrap=lambda owner, wrapped: self._decrypt(self._kms(credentials), owner, wrapped),
+            credentials=credentials,
+        )
+
+    def _kms(self, credentials: Credentials) -> Any:
+        """KMS under a tenant's session; made for the first look at the tenant's keys only."""
+        return self._session.create_client(
+            "kms",
+            region_name=self.settings.region,
+            endpoint_url=self.settings.endpoint,
+            aws_access_key_id=credentials.access_key,
+            aws_secret_access_key=credentials.secret_key,
+            aws_session_token=credentials.token,
+        )
 
     def unwrap(self, tenant: str, wrapped: bytes) -> bytes:
-        """A tenant's key, by KMS with the tenant as encryption context."""
-        plain: bytes = self.client("kms").decrypt(CiphertextBlob=wrapped, EncryptionContext={"tenant": tenant})["Plaintext"]
+        """A tenant's key, by KMS with the tenant as encryption context, under the function's own role."""
+        return self._decrypt(self.client("kms"), tenant, wrapped)
+
+    @staticmethod
+    def _decrypt(kms: Any, tenant: str, wrapped: bytes) -> bytes:
+        plain: bytes = kms.decrypt(CiphertextBlob=wrapped, EncryptionContext={"tenant": tenant})["Plaintext"]
         return plain
 
     def new_wrapped_key(self, tenant: str) -> bytes:
-        """A fresh key of a tenant, wrapped."""
-        wrapped: bytes = self.client("kms").generate_data_key_without_plaintext(
+        """A fresh key of a tenant, wrapped, under the tenant's own session where there is one."""
+        credentials = self._tenant_session(tenant).credentials
+        kms = self.client("kms") if credentials is None else self._kms(credentials)
+        wrapped: bytes = kms.generate_data_key_without_plaintext(
             KeyId=self.settings.tenant_key_id, KeySpec="AES_256", EncryptionContext={"tenant": tenant}
         )["CiphertextBlob"]
         return wrapped

@@ -44,7 +44,7 @@ class CompiledSegments:
 
 
 def compile_segments(definitions: Sequence[SegmentDefinition], zone: str) -> CompiledSegments:
-    """One function for all the definitions, in the tenant's time zone. Costs some 0.1 ms per definition: keep the result."""
+    """One function for all the definitions, in the tenant's time zone. Costs some 0.2 ms per definition: keep the result."""
     return CompiledSegments(definitions, zone)
 
 

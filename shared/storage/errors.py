@@ -15,7 +15,7 @@ RawItem = dict[str, dict[str, Any]]
 
 
 class StorageError(Exception):
-    """Root of what storage raises inside the house. Services turn it into an answer."""
+    """Root of what storage raises. Failed conditions are for services to turn into answers; the rest is 503, repeat the call."""
 
 
 class ConditionFailed(StorageError):
@@ -34,15 +34,15 @@ class TransactionCancelled(StorageError):
         self.failed = failed
 
 
-class StorageConflict(StorageError):
+class StorageConflict(Unavailable, StorageError):
     """Another transaction touched the same items at the same moment. Nothing was written; the same request may be sent again."""
 
 
-class StorageThrottled(StorageError):
+class StorageThrottled(Unavailable, StorageError):
     """Too many requests for a table or partition. Nothing was written; the same request may be sent again."""
 
 
-class OutcomeUnknown(StorageError):
+class OutcomeUnknown(Unavailable, StorageError):
     """The connection broke or timed out: the write may have happened. Only the same token, or a read, tells."""
 
 

@@ -14,6 +14,7 @@ Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 """An id that people choose: lower case letters, digits, ``-`` and ``_``, at most 48."""
 Label = Annotated[str, Field(min_length=1, max_length=200)]
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
+PushPlatform = Literal["apns", "apns_sandbox", "gcm"]
 
 
 class Frozen(BaseModel):
@@ -47,6 +48,7 @@ class TenantSettings(Frozen):
     languages: tuple[Language, ...] = Field(default=("en",), min_length=1, max_length=20)
     country: str | None = Field(default=None, pattern=r"^[A-Z]{2}$", description="ISO 3166-1: how phone numbers without + are read")
     identity_providers: dict[Literal["apple", "google"], IdentityProviderSettings] = Field(default_factory=dict)
+    push: dict[PushPlatform, PushSettings] = Field(default_factory=dict)
     app_link: str = Field(default="regulars://", max_length=200, description="prefix of deep links in messages")
     claim_days: int = Field(default=14, ge=0, le=90, description="how long an anonymous sale may be claimed")
     status: Literal["active", "suspended"] = "active"

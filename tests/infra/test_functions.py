@@ -20,12 +20,12 @@ COMMON = {
 }
 OWN = {
     "authorizer": {"OPERATOR_SECRET_ARN"},
-    "registration": {"TENANT_ROLE_ARN", "MEMBERS_QUEUE_URL", "DATA_BUCKET"},
-    "transaction_ingestion": {"TENANT_ROLE_ARN", "TRANSACTIONS_QUEUE_URL", "DATA_BUCKET"},
+    "registration": {"TENANT_ROLE_ARN", "MEMBERS_QUEUE_URL", "DATA_BUCKET", "DEAD_LETTER_URL"},
+    "transaction_ingestion": {"TENANT_ROLE_ARN", "TRANSACTIONS_QUEUE_URL", "DATA_BUCKET", "DEAD_LETTER_URL"},
     "coupon_redemption": {"TENANT_ROLE_ARN"},
-    "segment_evaluation": {"SEGMENTS_QUEUE_URL", "PLANNING_QUEUE_URL"},
-    "campaign_planning": {"PLANNING_QUEUE_URL", "SENDING_QUEUE_URL"},
-    "campaign_sending": {"SENDING_QUEUE_URL", "DATA_BUCKET"},
+    "segment_evaluation": {"SEGMENTS_QUEUE_URL", "PLANNING_QUEUE_URL", "DEAD_LETTER_URL"},
+    "campaign_planning": {"PLANNING_QUEUE_URL", "SENDING_QUEUE_URL", "DEAD_LETTER_URL"},
+    "campaign_sending": {"SENDING_QUEUE_URL", "DATA_BUCKET", "DEAD_LETTER_URL"},
     "event_relay": {"BUS_NAME", "FAILURE_QUEUE_URL"},
     "administration": {"TENANT_ROLE_ARN", "OPERATOR_SECRET_ARN"},
 }

@@ -84,7 +84,8 @@ def worlds(draw: st.DrawFn) -> tuple[World, int]:
     now = draw(nows(zone))
     whole_days = st.builds(DAY.__mul__, st.integers(0, 36))
     ago = st.integers(-5 * MINUTE, 3 * DAY) | st.integers(0, 40 * DAY) | st.integers(0, 405 * DAY) | whole_days
-    near = st.integers(-3 * DAY, 40 * DAY)
+    edges = st.sampled_from((-1, 0, 1))
+    near = edges | st.integers(-3 * DAY, 40 * DAY)
     by = st.fixed_dictionaries(
         {"l:" + name: st.integers(0, 3) for name in draw(st.sampled_from((("a",), ("b",))))},
         optional={key + ":" + name: st.integers(0, 3) for key in "cth" for name in NAMES},
@@ -94,7 +95,7 @@ def worlds(draw: st.DrawFn) -> tuple[World, int]:
     scalar = st.integers(0, 2) | st.sampled_from(("p", "q")) | st.booleans()
     offers = st.tuples(names, st.sampled_from(("active", "held")))
     coupon = st.builds(lambda what, start, days: (*what, now + start, now + start + days), offers, near, st.integers(0, 30 * DAY))
-    life = st.integers(1, 90 * DAY)
+    life = edges | st.integers(1, 90 * DAY)
     lot = st.builds(lambda points, start, days: (points, now + start, now + start + days), st.integers(1, 4), near, life)
     world = World(
         zone,
@@ -110,7 +111,7 @@ def worlds(draw: st.DrawFn) -> tuple[World, int]:
         coupons=draw(st.lists(coupon, max_size=4)),
         redeemed=draw(st.sets(names)),
         lots=draw(st.lists(lot, max_size=4)),
-        holds=draw(st.lists(st.tuples(st.integers(1, 3), st.integers(-HOUR, 9 * HOUR).map(now.__add__)), max_size=2)),
+        holds=draw(st.lists(st.tuples(st.integers(1, 3), (edges | st.integers(-HOUR, 9 * HOUR)).map(now.__add__)), max_size=2)),
     )
     world.attributes["known:birth_date"] = world.birth_date is not None
     return world, now
