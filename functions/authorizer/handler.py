@@ -14,7 +14,7 @@ from shared.http.request import lower_headers
 from shared.observability.logs import logger
 from shared.privacy.crypto import derive
 from shared.tenants.access import Access
-from shared.tenants.credentials import PEPPER_PURPOSE
+from shared.tenants.keys_repository import PEPPER_PURPOSE
 from shared.tenants.tokens import TokenSigner
 
 

@@ -14,14 +14,11 @@ import zlib
 from collections.abc import Sequence
 from typing import Any
 
-from pynamodb.expressions.condition import Condition
-from pynamodb.expressions.operand import Path
-from pynamodb.expressions.update import Action
-
 from shared.coupons.model import Coupon
 from shared.kernel.instants import Instant
 from shared.storage import keys
 from shared.storage.errors import RawItem
+from shared.storage.expressions import Action, Condition, Path
 from shared.storage.items import CodeItem, CouponItem, QuotaItem
 from shared.storage.packing import pack, unpack
 from shared.storage.table import Table, WriteBatch

@@ -121,7 +121,8 @@ def _transaction_ingestion() -> list[Route]:
     write, read = "transactions:write", "transactions:read"
     one = "/v1/transactions/{transaction_id}"
     return [
-        route("POST", "/v1/quotes", "quote", write, "Price a basket; writes nothing", request=_T + "QuoteRequest", response=_T + "QuoteAnswer"),
+        route("POST", "/v1/quotes", "quote", write, "Price a basket; writes nothing",
+              request=_T + "QuoteRequest", response=_T + "QuoteAnswer"),
         route("POST", "/v1/holds", "create_hold", write, "Hold points and coupons for a basket: all or none",
               request=_T + "HoldRequest", response=_T + "HoldAnswer", status=201),
         route("GET", "/v1/holds/{hold_id}", "get_hold", write, "Read a hold", response=_T + "HoldAnswer"),
@@ -185,10 +186,14 @@ def _administration() -> list[Route]:
         route("GET", "/v1/segments/{segment_id}/members", "list_segment_members", "members:read", "Members of a segment",
               response=_S + "MembersPage", query=_PAGE),
         route("GET", "/v1/segments/{segment_id}/count", "count_segment", "members:read", "Size of a segment", response=_S + "CountAnswer"),
-        route("POST", "/v1/campaigns/{campaign_id}/launch", "launch_campaign", run, "Start a campaign", response=_CAM + "CampaignStateAnswer"),
-        route("POST", "/v1/campaigns/{campaign_id}/pause", "pause_campaign", run, "Close its gates", response=_CAM + "CampaignStateAnswer"),
-        route("POST", "/v1/campaigns/{campaign_id}/resume", "resume_campaign", run, "Open its gates", response=_CAM + "CampaignStateAnswer"),
-        route("POST", "/v1/campaigns/{campaign_id}/cancel", "cancel_campaign", run, "End it for good", response=_CAM + "CampaignStateAnswer"),
+        route("POST", "/v1/campaigns/{campaign_id}/launch", "launch_campaign", run, "Start a campaign",
+              response=_CAM + "CampaignStateAnswer"),
+        route("POST", "/v1/campaigns/{campaign_id}/pause", "pause_campaign", run, "Close its gates",
+              response=_CAM + "CampaignStateAnswer"),
+        route("POST", "/v1/campaigns/{campaign_id}/resume", "resume_campaign", run, "Open its gates",
+              response=_CAM + "CampaignStateAnswer"),
+        route("POST", "/v1/campaigns/{campaign_id}/cancel", "cancel_campaign", run, "End it for good",
+              response=_CAM + "CampaignStateAnswer"),
         route("GET", "/v1/campaigns/{campaign_id}/report", "report_campaign", run, "Counts by state", response=_CAM + "ReportAnswer"),
         route("GET", "/v1/campaigns/{campaign_id}/deliveries", "list_deliveries", run, "Deliveries that need a person",
               response=_CAM + "DeliveryPage", query=_PAGE),

@@ -7,9 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pynamodb.expressions.condition import Condition
-from pynamodb.expressions.operand import Path
-
 from shared.kernel.ids import new_ulid, shard_of
 from shared.kernel.instants import Instant
 from shared.member_state.codec import decode_cells, decode_state, encode_cells, encode_state
@@ -19,6 +16,7 @@ from shared.member_state.model import Facts, MemberState
 from shared.privacy.keyring import MemberCipher
 from shared.storage import keys
 from shared.storage.errors import RawItem
+from shared.storage.expressions import Condition, Path
 from shared.storage.items import HistoryItem, LedgerItem, StateItem
 from shared.storage.packing import pack, unpack
 from shared.storage.table import Table, WriteBatch

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-
-from pynamodb.expressions.operand import Path
+from typing import Final
 
 from shared.kernel.instants import Instant
 from shared.storage import keys
 from shared.storage.errors import ConditionFailed
+from shared.storage.expressions import Path
 from shared.storage.items import ApiKeyItem
 from shared.storage.table import Table
 from shared.tenants.credentials import NewKey
 
-ACTIVE = "active"
-REVOKED = "revoked"
+PEPPER_PURPOSE: Final = "api-key-pepper"
+"""The purpose under which the digests' pepper is derived from the master secret (``shared.privacy.crypto.derive``)."""
+ACTIVE: Final = "active"
+REVOKED: Final = "revoked"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 
-from pynamodb.expressions.operand import Path
-
 from shared.kernel.instants import MINUTE, parse_rfc3339
 from shared.member_state.events import Effects, Responded
 from shared.member_state.model import MemberState
@@ -13,6 +11,7 @@ from shared.member_state.service import Change, MemberSession, Occasion
 from shared.storage import keys
 from shared.storage.commit import Stale
 from shared.storage.errors import RawItem
+from shared.storage.expressions import Path
 from shared.storage.items import RequestItem
 from shared.storage.packing import pack
 from shared.storage.table import WriteBatch

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pynamodb.expressions.operand import Path
-
 from shared.coupons.repository import CouponRepository
 from shared.kernel.errors import InvalidValue
 from shared.kernel.ids import natural_id, natural_parts
@@ -17,6 +15,7 @@ from shared.member_state.service import Change, Done, MemberSession, Occasion, v
 from shared.storage import keys
 from shared.storage.commit import Stale
 from shared.storage.errors import RawItem
+from shared.storage.expressions import Path
 from shared.storage.items import RequestItem
 from shared.storage.packing import pack, unpack
 from shared.storage.table import WriteBatch

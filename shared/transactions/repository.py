@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
-from pynamodb.expressions.operand import Path
 
 from shared.kernel.errors import InvalidValue
 from shared.kernel.ids import natural_parts
 from shared.profile.model import Visit
 from shared.storage import keys
 from shared.storage.errors import RawItem
+from shared.storage.expressions import Path
 from shared.storage.items import RequestItem
 from shared.storage.packing import pack, unpack
 from shared.storage.table import Table, WriteBatch

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pynamodb.expressions.operand import Path
-
 from shared.coupons.model import Coupon
 from shared.coupons.repository import CouponRepository
 from shared.kernel.instants import Instant, parse_rfc3339
@@ -21,6 +19,7 @@ from shared.member_state.service import Change, MemberSession, Occasion
 from shared.storage import keys
 from shared.storage.commit import Plan, Stale, commit
 from shared.storage.errors import RawItem
+from shared.storage.expressions import Path
 from shared.storage.items import RequestItem
 from shared.storage.packing import pack, unpack
 from shared.storage.table import WriteBatch

@@ -1,0 +1,48 @@
+"""Refusals about coupons. The words of the reasons are those of a till's ``refused`` (``shared.coupons.rules.REASONS``)."""
+
+from __future__ import annotations
+
+from shared.coupons.rules import REASONS
+from shared.kernel.errors import FieldError, NotFound, StateConflict, Unprocessable
+
+
+class UnknownOffer(NotFound):
+    """No such offer in force in this tenant."""
+
+    code, title = "unknown_offer", "Unknown offer"
+
+
+class UnknownCoupon(NotFound):
+    """No such coupon in this tenant."""
+
+    code, title = "unknown_coupon", "Unknown coupon"
+
+
+class CouponRefused(StateConflict):
+    """The coupon cannot be used now. The code is ``coupon_`` and the reason: ``coupon_redeemed``, ``coupon_held``, ..."""
+
+    code, title = "coupon_refused", "Coupon not usable"
+
+    def __init__(self, reason: str, pointer: str = "") -> None:
+        text = REASONS[reason]
+        super().__init__(text, errors=(FieldError(pointer, reason, text),))
+        self.code = f"coupon_{reason}"
+        self.reason = reason
+
+
+class TooManyCoupons(StateConflict):
+    """The member has as many coupons of the offer as it gives to one member, or as many in all as a member may hold."""
+
+    code, title = "too_many_coupons", "Too many coupons"
+
+
+class TooManyHolds(StateConflict):
+    """The member has as many baskets open as a member may have."""
+
+    code, title = "too_many_holds", "Too many holds"
+
+
+class RequestKeyRequired(Unprocessable):
+    """Issuing needs a key that makes it safe to repeat."""
+
+    code, title = "idempotency_key_required", "Idempotency key required"

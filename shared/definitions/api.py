@@ -1,0 +1,168 @@
+"""Bodies of definitions, catalogue items and locations. The definition itself is nested and comes back as it was sent."""
+
+from __future__ import annotations
+
+from typing import Annotated, Generic, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints
+
+from shared.campaigns.model import CampaignBody
+from shared.coupons.model import OfferBody
+from shared.definitions.model import Kind, Status
+from shared.kernel.instants import parse_rfc3339
+from shared.programmes.model import ProgrammeBody
+from shared.segments.api import SegmentBody
+from shared.tenants.model import CatalogueItem, Frozen, Location, Name
+
+BodyT = TypeVar("BodyT", bound=BaseModel)
+MAX_ITEMS = 200
+MAX_LOCATIONS = 100
+
+
+def _instant(value: str) -> str:
+    parse_rfc3339(value)
+    return value
+
+
+class DefinitionRequest(Frozen, Generic[BodyT]):
+    """A definition to write. Without ``id`` one is made from the name; in a replacement it is in the path."""
+
+    id: Name | None = None
+    definition: BodyT
+
+
+class ProgrammeRequest(DefinitionRequest[ProgrammeBody]):
+    """A programme to write."""
+
+
+class OfferRequest(DefinitionRequest[OfferBody]):
+    """An offer to write."""
+
+
+class SegmentRequest(DefinitionRequest[SegmentBody]):
+    """A segment to write."""
+
+
+class CampaignRequest(DefinitionRequest[CampaignBody]):
+    """A campaign to write."""
+
+
+class PublishRequest(Frozen):
+    """From when on the draft holds (RFC 3339): at the earliest, and unless given, as soon as every function knows of it."""
+
+    effective_from: Annotated[str, StringConstraints(max_length=40), AfterValidator(_instant)] | None = None
+
+
+class DefinitionAnswer(Frozen, Generic[BodyT]):
+    """The newest version of a definition. ``etag`` is what If-Match takes, without its quotes."""
+
+    id: str
+    kind: Kind
+    version: int
+    status: Status
+    effective_from: str | None = None
+    retired_from: str | None = None
+    etag: str
+    definition: BodyT
+    changed_at: str
+
+
+class ProgrammeAnswer(DefinitionAnswer[ProgrammeBody]):
+    """A programme."""
+
+
+class OfferAnswer(DefinitionAnswer[OfferBody]):
+    """An offer."""
+
+
+class SegmentAnswer(DefinitionAnswer[SegmentBody]):
+    """A segment."""
+
+
+class CampaignAnswer(DefinitionAnswer[CampaignBody]):
+    """A campaign."""
+
+
+class ProgrammePage(Frozen):
+    """Programmes by id."""
+
+    data: tuple[ProgrammeAnswer, ...]
+    next_cursor: str | None = None
+
+
+class OfferPage(Frozen):
+    """Offers by id."""
+
+    data: tuple[OfferAnswer, ...]
+    next_cursor: str | None = None
+
+
+class SegmentPage(Frozen):
+    """Segments by id."""
+
+    data: tuple[SegmentAnswer, ...]
+    next_cursor: str | None = None
+
+
+class CampaignPage(Frozen):
+    """Campaigns by id."""
+
+    data: tuple[CampaignAnswer, ...]
+    next_cursor: str | None = None
+
+
+REQUESTS: dict[Kind, type[DefinitionRequest[ProgrammeBody] | DefinitionRequest[OfferBody] | DefinitionRequest[SegmentBody] | DefinitionRequest[CampaignBody]]] = {
+    "programme": ProgrammeRequest,
+    "offer": OfferRequest,
+    "segment": SegmentRequest,
+    "campaign": CampaignRequest,
+}
+"""What a body of each kind is parsed as."""
+
+
+# -- catalogue and locations ----------------------------------------------------------------------------------------
+
+
+class ItemsRequest(Frozen):
+    """Items to create or replace. All are checked first: one that does not fit, and none is stored."""
+
+    items: tuple[CatalogueItem, ...] = Field(min_length=1, max_length=MAX_ITEMS)
+
+
+class LocationsRequest(Frozen):
+    """Locations to create or replace; all are checked first."""
+
+    locations: tuple[Location, ...] = Field(min_length=1, max_length=MAX_LOCATIONS)
+
+
+class PutResult(Frozen):
+    """What became of one entry."""
+
+    id: str
+    status: Literal["created", "replaced", "unchanged"]
+
+
+class ItemsAnswer(Frozen):
+    """The entries in the order they were sent."""
+
+    items: tuple[PutResult, ...]
+
+
+class LocationsAnswer(Frozen):
+    """The entries in the order they were sent."""
+
+    locations: tuple[PutResult, ...]
+
+
+class ItemPage(Frozen):
+    """Catalogue items by id."""
+
+    data: tuple[CatalogueItem, ...]
+    next_cursor: str | None = None
+
+
+class LocationPage(Frozen):
+    """Locations by id."""
+
+    data: tuple[Location, ...]
+    next_cursor: str | None = None

@@ -1,0 +1,35 @@
+"""Refusals about definitions."""
+
+from __future__ import annotations
+
+from shared.kernel.errors import NotFound, StateConflict, Unprocessable
+
+
+class UnknownDefinition(NotFound):
+    """No such definition of this kind in this tenant."""
+
+    code, title = "unknown_definition", "Unknown definition"
+
+
+class DefinitionExists(StateConflict):
+    """The id is taken."""
+
+    code, title = "definition_exists", "Definition exists"
+
+
+class NothingToPublish(StateConflict):
+    """The newest version is published with another instant, or retired: write a draft first."""
+
+    code, title = "nothing_to_publish", "Nothing to publish"
+
+
+class TooEarly(Unprocessable):
+    """``effective_from`` is sooner than every function is sure to know of it, or than the version before it."""
+
+    code, title = "effective_too_early", "effective_from is too early"
+
+
+class BrokenReference(Unprocessable):
+    """The definition names something that is not there; ``errors`` points at each place."""
+
+    code, title = "broken_reference", "Reference to something that does not exist"

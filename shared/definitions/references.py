@@ -1,0 +1,87 @@
+"""What a definition names must be there when it is published. Pure: the tenant's definitions in, what is missing out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from shared.definitions.model import DefinitionSet, Kind
+from shared.kernel.errors import FieldError
+from shared.kernel.instants import Instant
+
+Found = Iterator[FieldError]
+_CODES: Final[Mapping[str, str]] = {"offer": "unknown_offer", "segment": "unknown_segment"}
+
+
+def broken_references(known: DefinitionSet, kind: Kind, body: Mapping[str, Any], at: Instant) -> tuple[FieldError, ...]:
+    """Every place of the body (as stored) that names something which is not there at the instant. Pointers start at ``/definition``.
+
+    Segments and coupon conditions of segments may name any offer that was ever written; a campaign needs its segment and
+    offers published by then. Items, categories and tags are not checked: a till may sell what no catalogue lists.
+    """
+    return tuple(_CHECKS[kind](known, body, at))
+
+
+def _programme(_known: DefinitionSet, _body: Mapping[str, Any], _at: Instant) -> Found:
+    return iter(())
+
+
+def _offer(known: DefinitionSet, body: Mapping[str, Any], _at: Instant) -> Found:
+    for index, location in enumerate(body.get("locations", ())):
+        if location not in known.locations:
+            yield _missing(f"/locations/{index}", "unknown_location", "location")
+
+
+def _segment(known: DefinitionSet, body: Mapping[str, Any], _at: Instant) -> Found:
+    wallets = {each.body.get("wallet", "points") for each in known.definitions if each.kind == "programme"}
+    waiting: list[tuple[Any, str]] = [(body["rule"], "/rule")]
+    while waiting:
+        node, pointer = waiting.pop()
+        waiting += [(child, f"{pointer}/rules/{index}") for index, child in enumerate(node.get("rules", ()))]
+        if "rule" in node:
+            waiting.append((node["rule"], f"{pointer}/rule"))
+        yield from _leaf(known, node, pointer, wallets)
+
+
+def _leaf(known: DefinitionSet, leaf: Mapping[str, Any], pointer: str, wallets: set[str]) -> Found:
+    kind = leaf.get("kind")
+    if kind == "coupon" and known.newest("offer", leaf["offer"]) is None:
+        yield _missing(f"{pointer}/offer", "unknown_offer", "offer")
+    if kind == "balance" and leaf["wallet"] not in wallets:
+        yield _missing(f"{pointer}/wallet", "unknown_wallet", "programme with this wallet")
+    location = (leaf.get("filter") or {}).get("location")
+    if kind == "purchases" and location is not None and location not in known.locations:
+        yield _missing(f"{pointer}/filter/location", "unknown_location", "location")
+    if kind == "favourite" and leaf.get("of") == "location":
+        named = [("/is", leaf["is"])] if leaf.get("is") else [(f"/in/{i}", name) for i, name in enumerate(leaf.get("in") or ())]
+        yield from (_missing(pointer + at, "unknown_location", "location") for at, name in named if name not in known.locations)
+
+
+def _campaign(known: DefinitionSet, body: Mapping[str, Any], at: Instant) -> Found:
+    trigger, audience = body.get("trigger") or {}, body.get("audience") or {}
+    named: list[tuple[str, Kind, Any]] = [
+        ("/trigger/segment", "segment", trigger.get("segment")),
+        ("/audience/segment", "segment", audience.get("segment")),
+    ]
+    for index, step in enumerate(body.get("steps", ())):
+        named.append((f"/steps/{index}/offer", "offer", step.get("offer")))
+        named.append((f"/steps/{index}/form/offer", "offer", (step.get("form") or {}).get("offer")))
+    for pointer, kind, id_ in named:
+        if id_ is not None and not _published(known, kind, id_, at):
+            yield _missing(pointer, _CODES[kind], f"published {kind}")
+
+
+def _published(known: DefinitionSet, kind: Kind, id_: str, at: Instant) -> bool:
+    return any((each.kind, each.id) == (kind, id_) and each.holds_at(at) for each in known.definitions)
+
+
+def _missing(pointer: str, code: str, what: str) -> FieldError:
+    return FieldError(f"/definition{pointer}", code, f"there is no such {what}")
+
+
+_CHECKS: Final[Mapping[Kind, Callable[[DefinitionSet, Mapping[str, Any], Instant], Found]]] = {
+    "programme": _programme,
+    "offer": _offer,
+    "segment": _segment,
+    "campaign": _campaign,
+}

@@ -1,0 +1,269 @@
+"""Programmes, offers, segments and campaigns: write a draft, publish it from an instant on, retire it.
+
+A version that is published never changes; replacing it writes the next draft. What is published or retired takes effect
+at least two cache times later, so that every function knows of it before it holds.
+
+The epoch of a segment's version is the instant of its switch: whatever is published or retired later for an earlier instant
+cannot overtake it, and a member whose epoch is lower than the present one has missed a switch.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import replace as changed
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from shared.definitions.api import DefinitionRequest
+from shared.definitions.errors import BrokenReference, DefinitionExists, NothingToPublish, TooEarly, UnknownDefinition
+from shared.definitions.model import Definition, DefinitionSet, Kind
+from shared.definitions.references import broken_references
+from shared.definitions.repository import DefinitionRepository
+from shared.kernel.errors import FieldError, PreconditionFailed, Unprocessable
+from shared.kernel.ids import NAME_PATTERN
+from shared.kernel.instants import Instant, format_rfc3339, parse_rfc3339
+from shared.kernel.pages import open_cursor, seal_cursor
+from shared.member_state.events import DomainEvent
+from shared.member_state.repository import Stamp, envelope
+from shared.storage.commit import Plan, Stale, commit
+from shared.storage.table import WriteBatch
+from shared.tenants.scope import TenantScope
+
+OnPublish = Callable[[TenantScope, Definition], None]
+"""What a kind needs to be there before a version is published. Called again when a publication is repeated; must be repeatable."""
+_NAME: Final = re.compile(NAME_PATTERN)
+_RETIRED_AT_ONCE: Final = 20
+"""Versions retired in one transaction."""
+
+
+def lead(cache_seconds: float) -> int:
+    """How far ahead a change takes effect, in milliseconds: two cache times."""
+    return int(2000 * cache_seconds)
+
+
+def create(scope: TenantScope, kind: Kind, request: DefinitionRequest[Any]) -> Definition:
+    """A draft, version 1. ``DefinitionExists`` if the id is taken, also by a retired one. One write."""
+    body, repository = stored_body(request.definition), scope.repository
+    id_ = request.id or id_of_name(body["name"])
+    definition = Definition(kind, id_, 1, "draft", body, changed_at=scope.clock())
+
+    def plan(stale: Stale) -> Plan[Definition]:
+        if stale:
+            raise DefinitionExists(f"There is a {kind} {id_}.")
+        batch = WriteBatch()
+        repository.add_new(batch, definition)
+        return Plan(batch, definition)
+
+    return commit(scope.table, plan, effort=scope.effort())
+
+
+def get(scope: TenantScope, kind: Kind, id_: str) -> Definition:
+    """The newest version, whatever its status. One read."""
+    found = scope.repository.newest(kind, id_) if _NAME.fullmatch(id_) else None
+    if found is None:
+        raise UnknownDefinition
+    return found
+
+
+def page(scope: TenantScope, kind: Kind, limit: int, cursor: str | None, key: bytes) -> dict[str, Any]:
+    """Newest versions by id. Reads the tenant's definitions whole: they are few, and nobody lists them at a till."""
+    context = f"{scope.tenant}|{kind}"
+    after = open_cursor(key, context, cursor)["after"] if cursor else ""
+    newest: dict[str, Definition] = {}
+    for each in scope.repository.load().definitions:
+        if each.kind == kind and each.id > after and (each.id not in newest or newest[each.id].version < each.version):
+            newest[each.id] = each
+    ids = sorted(newest)
+    answer: dict[str, Any] = {"data": [answer_of(newest[id_]) for id_ in ids[:limit]]}
+    if len(ids) > limit:
+        answer["next_cursor"] = seal_cursor(key, context, {"after": ids[limit - 1]})
+    return answer
+
+
+def replace(scope: TenantScope, kind: Kind, id_: str, request: DefinitionRequest[Any], if_match: str) -> Definition:
+    """Write a draft: over the draft that was read, or as the next version of one that is published or retired.
+
+    ``PreconditionFailed`` if the newest version is not the one that was read.
+    """
+    if request.id is not None and request.id != id_:
+        raise Unprocessable("The id cannot be changed.", errors=(FieldError("/id", "invalid_value", "the id in the path, or none"),))
+    before, repository = get(scope, kind, id_), scope.repository
+    if if_match != before.etag:
+        raise PreconditionFailed
+    body, now = stored_body(request.definition), scope.clock()
+    rewritten = before.status == "draft"
+    if rewritten:
+        after = changed(before, body=body, revision=before.revision + 1, changed_at=now)
+    else:
+        after = Definition(kind, id_, before.version + 1, "draft", body, changed_at=now)
+
+    def plan(stale: Stale) -> Plan[Definition]:
+        if stale:
+            raise PreconditionFailed
+        batch = WriteBatch()
+        if rewritten:
+            repository.add_rewrite(batch, before, after)
+        else:
+            repository.add_check(batch, before)
+            repository.add_new(batch, after)
+        return Plan(batch, after)
+
+    return commit(scope.table, plan, effort=scope.effort())
+
+
+def publish(
+    scope: TenantScope,
+    kind: Kind,
+    id_: str,
+    effective_from: str | None,
+    cache_seconds: float,
+    *,
+    hooks: Mapping[Kind, OnPublish],
+    correlation: str = "",
+) -> Definition:
+    """Publish the draft. Repeating it answers the published version; ``NothingToPublish`` where there is no draft.
+
+    One Query, what the kind needs, and one write that carries ``definition.published``.
+    """
+    known, newest = _known(scope, kind, id_)
+    at = None if effective_from is None else parse_rfc3339(effective_from)
+    if newest.status != "draft":
+        repeated = newest.status == "published" and at in (None, newest.effective_from)
+        if not repeated:
+            raise NothingToPublish
+        return newest
+    since = _effective(known, newest, at, scope.clock() + lead(cache_seconds))
+    missing = broken_references(known, kind, newest.body, since)
+    if missing:
+        raise BrokenReference("The definition names what does not exist; see errors.", errors=missing)
+    published = _as_published(known, newest, since, scope.clock())
+    if kind in hooks:
+        hooks[kind](scope, published)
+    data = _event_data(published, published.epoch) | {"effective_from": since}
+    return _rewrite(scope, newest, published, DomainEvent("definition.published", published.changed_at, data), correlation)
+
+
+def retire(scope: TenantScope, kind: Kind, id_: str, cache_seconds: float, *, correlation: str = "") -> Definition:
+    """Let every version end two cache times from now. Repeating it changes nothing. One Query and one write, mostly."""
+    known, newest = _known(scope, kind, id_)
+    if newest.status == "retired":
+        return newest
+    now = scope.clock()
+    until = now + lead(cache_seconds)
+    running = sorted(
+        (each for each in known.definitions if (each.kind, each.id) == (kind, id_) and each.status == "published"),
+        key=lambda each: each.version,
+    )
+    if not running:
+        return _rewrite(scope, newest, changed(newest, status="retired", revision=newest.revision + 1, changed_at=now), None, "")
+    *older, last = running
+    for start in range(0, len(older), _RETIRED_AT_ONCE):
+        _retire_all(scope, older[start : start + _RETIRED_AT_ONCE], now, until)
+    if newest.status == "draft":
+        _rewrite(scope, newest, changed(newest, status="retired", revision=newest.revision + 1, changed_at=now), None, "")
+    ended = _as_retired(last, now, until)
+    if kind == "segment":
+        ended = changed(ended, retired_epoch=until)
+    data = _event_data(ended, ended.retired_epoch) | {"retired_from": until}
+    return _rewrite(scope, last, ended, DomainEvent("definition.retired", now, data), correlation)
+
+
+def answer_of(definition: Definition) -> dict[str, Any]:
+    """A version as the API answers it."""
+    answer: dict[str, Any] = {
+        "id": definition.id,
+        "kind": definition.kind,
+        "version": definition.version,
+        "status": definition.status,
+        "etag": definition.etag,
+        "definition": dict(definition.body),
+        "changed_at": format_rfc3339(definition.changed_at),
+    }
+    if definition.effective_from is not None:
+        answer["effective_from"] = format_rfc3339(definition.effective_from)
+    if definition.retired_from is not None:
+        answer["retired_from"] = format_rfc3339(definition.retired_from)
+    return answer
+
+
+def stored_body(model: BaseModel) -> dict[str, Any]:
+    """A checked body as it was sent: without what the sender left to the defaults."""
+    return model.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+def id_of_name(name: str) -> str:
+    """An id made from a name: ``Über 50 €`` -> ``uber-50``."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    id_ = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:48].strip("-")
+    if not id_:
+        hint = FieldError("/id", "required", "no id can be made from this name")
+        raise Unprocessable("Send an id.", errors=(hint,))
+    return id_
+
+
+def _known(scope: TenantScope, kind: Kind, id_: str) -> tuple[DefinitionSet, Definition]:
+    known = scope.repository.load()
+    newest = known.newest(kind, id_)
+    if newest is None:
+        raise UnknownDefinition
+    return known, newest
+
+
+def _effective(known: DefinitionSet, draft: Definition, wanted: Instant | None, earliest: Instant) -> Instant:
+    """From when on: not before every function knows, and not before the version that it replaces."""
+    others = [each.effective_from or 0 for each in known.definitions if (each.kind, each.id) == (draft.kind, draft.id)]
+    earliest = max([earliest, *others])
+    if wanted is not None and wanted < earliest:
+        hint = FieldError("/effective_from", "too_early", f"not before {format_rfc3339(earliest)}")
+        raise TooEarly("Every function must know of it before it holds.", errors=(hint,))
+    return earliest if wanted is None else wanted
+
+
+def _as_published(known: DefinitionSet, draft: Definition, since: Instant, now: Instant) -> Definition:
+    published = changed(draft, status="published", revision=draft.revision + 1, changed_at=now, effective_from=since)
+    if draft.kind != "segment":
+        return published
+    replaces_another = any((each.kind, each.id) == ("segment", draft.id) and each.holds_at(since) for each in known.definitions)
+    # The first version has no listing to swap with: it is served from the start.
+    return changed(published, epoch=since, served_at=None if replaces_another else since)
+
+
+def _as_retired(definition: Definition, now: Instant, until: Instant) -> Definition:
+    return changed(definition, status="retired", revision=definition.revision + 1, changed_at=now, retired_from=until)
+
+
+def _event_data(definition: Definition, epoch: int) -> dict[str, object]:
+    return {"kind": definition.kind, "id": definition.id, "version": definition.version, "epoch": epoch}
+
+
+def _retire_all(scope: TenantScope, versions: list[Definition], now: Instant, until: Instant) -> None:
+    """End superseded versions, so that none comes back when the newest ends. No events: they did not hold any more."""
+
+    def plan(stale: Stale) -> Plan[None]:
+        if stale:
+            raise PreconditionFailed("The definition was changed at the same time.")
+        batch = WriteBatch()
+        for each in versions:
+            scope.repository.add_rewrite(batch, each, _as_retired(each, now, until))
+        return Plan(batch, None)
+
+    commit(scope.table, plan, effort=scope.effort())
+
+
+def _rewrite(scope: TenantScope, before: Definition, after: Definition, event: DomainEvent | None, correlation: str) -> Definition:
+    repository: DefinitionRepository = scope.repository
+    out = envelope([event] if event else [], Stamp(scope.clock(), correlation))
+
+    def plan(stale: Stale) -> Plan[Definition]:
+        if stale:
+            raise PreconditionFailed("The definition was changed at the same time.")
+        batch = WriteBatch()
+        repository.add_rewrite(batch, before, after, out)
+        return Plan(batch, after)
+
+    done = commit(scope.table, plan, effort=scope.effort())
+    scope.cache.forget(scope.tenant)
+    return done

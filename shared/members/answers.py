@@ -1,0 +1,104 @@
+"""State and personal fields -> what the members' routes answer. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared.definitions.model import DefinitionSet
+from shared.kernel.instants import NEVER, Instant, format_rfc3339
+from shared.member_state.model import HeldCoupon, MemberState
+from shared.members import api
+from shared.members.model import Fields
+from shared.programmes.rules import points_worth
+from shared.wallet import rules as lots
+
+
+def when(instant: Instant | None) -> str | None:
+    """An instant for an answer; absent for never and for none."""
+    return None if instant is None or instant >= NEVER else format_rfc3339(instant)
+
+
+def member_answer(state: MemberState, fields: Fields) -> api.MemberAnswer:
+    """The member."""
+    kinds: Any = state.identifier_kinds
+    return api.MemberAnswer(
+        member_id=state.member,
+        status=state.status,
+        joined_at=format_rfc3339(state.joined_at),
+        source=state.join_source,
+        location_id=state.join_location or None,
+        identifiers=tuple(kinds),
+        profile=dict(fields),
+        attributes=dict(state.attributes),
+        consents=consent_answers(state),
+        devices=tuple(state.devices),
+        tier=state.tier.id if state.tier is not None else None,
+    )
+
+
+def consent_answers(state: MemberState) -> tuple[api.ConsentAnswer, ...]:
+    """The current answers, by purpose and channel."""
+    rows = []
+    for key, consent in sorted(state.consents.items()):
+        purpose, _, channel = key.partition(":")
+        at = format_rfc3339(consent.at)
+        rows.append(api.ConsentAnswer(purpose=purpose, channel=channel, granted=consent.granted, document_version=consent.version, at=at))
+    return tuple(rows)
+
+
+def title_of(definitions: DefinitionSet, offer: str, language: str | None, now: Instant) -> str | None:
+    """An offer's title in her language, the tenant's first, or any."""
+    found = definitions.at(now).offers.get(offer) or definitions.newest("offer", offer)
+    body = definitions.offer(offer, found.version) if found is not None else None
+    if body is None:
+        return None
+    wanted = (language, language.partition("-")[0] if language else None, *definitions.settings.languages)
+    content = next((body.content[each] for each in wanted if each in body.content), next(iter(body.content.values()), None))
+    return content.title if content is not None else body.name
+
+
+def spendable(state: MemberState, definitions: DefinitionSet, now: Instant) -> tuple[api.Spendable, ...]:
+    """What each wallet pays now, by its programme's spending rule; nothing below the rule's minimum."""
+    rows = []
+    view = definitions.at(now)
+    for programme in view.programmes:
+        rule, name = programme.body.spending, programme.body.wallet
+        if rule is None or name not in state.wallets:
+            continue
+        points = max(lots.available(state.wallets[name], state.holds, name), 0)
+        points = points if points >= rule.minimum else 0
+        value = points_worth(rule, points)
+        rows.append(api.Spendable(wallet=name, points=points, value=value, currency=view.settings.currency))
+    return tuple(rows)
+
+
+def is_usable(coupon: HeldCoupon, now: Instant) -> bool:
+    """Whether a basket may use it now."""
+    return coupon.state == "active" and coupon.active_from <= now < coupon.expires_at
+
+
+def wallet_balances(state: MemberState, definitions: DefinitionSet, now: Instant) -> tuple[api.WalletBalance, ...]:
+    """Every wallet with its buckets and lots."""
+    rules = {each.body.wallet: each.body.spending for each in definitions.at(now).programmes if each.body.spending is not None}
+    rows = []
+    for name, wallet in sorted(state.wallets.items()):
+        available = lots.available(wallet, state.holds, name)
+        rows.append(
+            api.WalletBalance(
+                wallet=name,
+                available=available,
+                pending=lots.pending(wallet),
+                held=lots.held(state.holds, name),
+                earned=wallet.earned,
+                spent=wallet.spent,
+                expired=wallet.expired,
+                reversed=wallet.reversed,
+                debt=wallet.debt,
+                value=points_worth(rules[name], max(available, 0)) if name in rules else None,
+                lots=tuple(
+                    api.LotAnswer(points=lot.points, available_at=when(lot.available_at or None), expires_at=when(lot.expires_at))
+                    for lot in wallet.lots
+                ),
+            )
+        )
+    return tuple(rows)

@@ -1,0 +1,368 @@
+"""Bodies of the members' routes. Names are API.md's and stay. Null fields of answers are left out."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StrictBool, StrictInt, StringConstraints, model_validator
+
+from shared.kernel.ids import NAME_PATTERN
+from shared.member_state.model import MAX_ATTRIBUTES, CouponState
+from shared.members.identifiers import IdentifierKind
+from shared.tenants.model import Frozen, Language, PushPlatform
+from shared.transactions.api import Answer, MemberReference, Ref, Timestamp
+
+MAX_BULK = 500
+MAX_CONSENTS = 10
+MAX_IDENTIFIERS = 5
+Proof = Literal["otp", "till", "import"]
+"""How a phone number or address was proven: a code sent to it, the guest at the till, or the system that it comes from."""
+ClaimedKind = Literal["phone", "email", "card", "external"]
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Key = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+AttributeName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
+Whole = Annotated[StrictInt, Field(ge=-(10**15), le=10**15)]
+AttributeValue = StrictBool | Whole | Annotated[str, StringConstraints(min_length=1, max_length=256)]
+Attributes = Annotated[dict[AttributeName, AttributeValue], Field(max_length=MAX_ATTRIBUTES)]
+
+
+class ProfileFields(Frozen):
+    """Personal fields. ``phone`` and ``email`` here are for reaching her; they find her only once they are proven identifiers."""
+
+    first_name: Line | None = None
+    last_name: Line | None = None
+    birth_date: str | None = Field(default=None, pattern=r"^\d{4}-\d{2}-\d{2}$")
+    gender: Literal["female", "male", "other"] | None = None
+    language: Language | None = None
+    phone: str | None = Field(default=None, min_length=1, max_length=40)
+    email: str | None = Field(default=None, min_length=3, max_length=254)
+    street: Line | None = None
+    postal_code: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z -]{0,15}$")] | None = None
+    city: Line | None = None
+    country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] | None = Field(default=None, description="ISO 3166-1")
+
+
+class IdentityToken(Frozen):
+    """Sign in with Apple or Google: the identity token as the app got it, and the raw nonce that the app asked for it with."""
+
+    provider: Literal["apple", "google"]
+    token: str = Field(min_length=1, max_length=16_384)
+    nonce: str | None = Field(default=None, min_length=1, max_length=256)
+
+
+class IdentifierRequest(Frozen):
+    """An identifier. ``card`` and ``external`` count as proven; ``phone`` and ``email`` need ``proof``."""
+
+    kind: ClaimedKind
+    value: str = Field(min_length=1, max_length=256)
+    proof: Proof | None = None
+
+
+class ConsentInput(Frozen):
+    """One purpose on one channel: given or withdrawn, to which document."""
+
+    purpose: Key
+    channel: Key
+    granted: StrictBool
+    document_version: Ref
+    text_shown: str = Field(default="", max_length=2000)
+
+
+class DeviceRequest(Frozen):
+    """A device's push token, as the platform gave it to the app."""
+
+    platform: PushPlatform
+    token: str = Field(min_length=8, max_length=4096, pattern=r"^[\x21-\x7e]+$")
+
+
+class RegisterRequest(Frozen):
+    """Enrol a member by an identity token, by identifiers, or both. An unproven phone or email waits on the profile."""
+
+    identity: IdentityToken | None = None
+    identifiers: tuple[IdentifierRequest, ...] = Field(default=(), max_length=MAX_IDENTIFIERS)
+    profile: ProfileFields = ProfileFields()
+    attributes: Attributes = Field(default_factory=dict)
+    consents: tuple[ConsentInput, ...] = Field(default=(), max_length=MAX_CONSENTS)
+    source: Ref = Field(description="where she joined: app, kiosk, a table's QR code, ...")
+    location_id: Key | None = None
+    joined_at: Timestamp | None = Field(default=None, description="import of an older membership; needs members:write")
+    device: DeviceRequest | None = None
+
+    @model_validator(mode="after")
+    def _each_consent_once(self) -> RegisterRequest:
+        _check_once(self.consents)
+        return self
+
+
+class BulkMembersRequest(Frozen):
+    """Up to 500 members, each as ``POST /v1/members`` takes it without an identity token. Each is checked by itself."""
+
+    members: tuple[dict[str, Any], ...] = Field(min_length=1, max_length=MAX_BULK)
+
+
+class IdentifyRequest(MemberReference):
+    """Who is at the till: an identifier, or the id itself."""
+
+
+class ProfilePatch(Frozen):
+    """A merge patch (RFC 7396): what is named is replaced, null removes, the rest stays."""
+
+    profile: ProfileFields | None = None
+    attributes: dict[AttributeName, AttributeValue | None] = Field(default_factory=dict, max_length=MAX_ATTRIBUTES)
+
+
+class ConsentsRequest(Frozen):
+    """Answers of the guest. What she says now holds at once; what is not named stays."""
+
+    consents: tuple[ConsentInput, ...] = Field(min_length=1, max_length=MAX_CONSENTS)
+    source: Ref = "app"
+
+    @model_validator(mode="after")
+    def _each_once(self) -> ConsentsRequest:
+        _check_once(self.consents)
+        return self
+
+
+def _check_once(consents: tuple[ConsentInput, ...]) -> None:
+    if len({(each.purpose, each.channel) for each in consents}) != len(consents):
+        raise ValueError("a purpose and channel is named twice")
+
+
+# -- answers --------------------------------------------------------------------------------------------------------
+
+
+class ConsentAnswer(Answer):
+    """What she answered last."""
+
+    purpose: str
+    channel: str
+    granted: bool
+    document_version: str
+    at: str
+
+
+class ConsentsAnswer(Answer):
+    """Every current answer."""
+
+    member_id: str
+    consents: tuple[ConsentAnswer, ...]
+
+
+class MemberAnswer(Answer):
+    """A member with her personal fields. Identifiers are named by kind only: their values are kept as keyed hashes."""
+
+    member_id: str
+    status: Literal["active", "merged", "erased"]
+    joined_at: str
+    source: str
+    location_id: str | None = None
+    identifiers: tuple[IdentifierKind, ...]
+    profile: dict[str, str]
+    attributes: dict[str, bool | int | str]
+    consents: tuple[ConsentAnswer, ...]
+    devices: tuple[str, ...]
+    tier: str | None = None
+
+
+class RegisterAnswer(Answer):
+    """The member, and a token of 15 minutes for her own view. ``existing``: she was one before."""
+
+    member_id: str
+    status: Literal["created", "existing"]
+    access_token: str
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 the kind of token, not one
+    expires_in: int = Field(description="seconds")
+    member: MemberAnswer
+
+
+class DeviceAnswer(Answer):
+    """A registered device."""
+
+    device_id: str
+    platform: PushPlatform
+    registered_at: str
+
+
+class Spendable(Answer):
+    """What she can pay with now: points, and what they are worth in minor units."""
+
+    wallet: str
+    points: int
+    value: int
+    currency: str
+
+
+class UsableCoupon(Answer):
+    """A coupon that a basket may use now."""
+
+    coupon_id: str
+    offer_id: str
+    title: str | None = None
+    expires_at: str | None = None
+
+
+class IdentifyAnswer(Answer):
+    """Enough to greet and to offer, nothing more of the person."""
+
+    member_id: str
+    name: str | None = Field(default=None, description="masked: Anna S.")
+    language: str | None = None
+    tier: str | None = None
+    balance: int
+    spendable: tuple[Spendable, ...]
+    coupons: tuple[UsableCoupon, ...]
+
+
+class LotAnswer(Answer):
+    """Points that become available and expire together."""
+
+    points: int
+    available_at: str | None = Field(default=None, description="absent: available now")
+    expires_at: str | None = Field(default=None, description="absent: never")
+
+
+class WalletBalance(Answer):
+    """``earned = available + pending + held + spent + expired + reversed``. ``value``: of the available points, minor units."""
+
+    wallet: str
+    available: int
+    pending: int
+    held: int
+    earned: int
+    spent: int
+    expired: int
+    reversed: int
+    debt: int
+    value: int | None = Field(default=None, description="absent where points are no means of payment")
+    lots: tuple[LotAnswer, ...]
+
+
+class WalletAnswer(Answer):
+    """Every wallet of the member."""
+
+    member_id: str
+    currency: str
+    wallets: tuple[WalletBalance, ...]
+
+
+class PostingAnswer(Answer):
+    """One line of an entry; ``points`` is signed."""
+
+    wallet: str
+    kind: str
+    points: int
+    available_at: str | None = None
+    expires_at: str | None = None
+
+
+class LedgerEntryAnswer(Answer):
+    """What was booked, when it happened and when it was committed. ``reference`` is the transaction, if there is one."""
+
+    entry_id: str
+    kind: str
+    occurred_at: str
+    committed_at: str
+    reference: str | None = None
+    postings: tuple[PostingAnswer, ...]
+
+
+class LedgerPage(Answer):
+    """Entries, newest first. ``limit`` counts commits; one commit may have booked several entries."""
+
+    data: tuple[LedgerEntryAnswer, ...]
+    next_cursor: str | None = None
+
+
+class CouponView(Answer):
+    """A coupon with its state as of now."""
+
+    coupon_id: str
+    offer_id: str
+    state: CouponState
+    title: str | None = None
+    code: str | None = None
+    active_from: str
+    expires_at: str | None = None
+
+
+class CouponsAnswer(Answer):
+    """Her coupons, newest first; at most 200."""
+
+    member_id: str
+    data: tuple[CouponView, ...]
+
+
+class WindowAnswer(Answer):
+    """Purchases of so many whole local days, today included. Values in minor units."""
+
+    days: int
+    count: int
+    value: int
+    average_basket: int | None = None
+
+
+class Favourites(Answer):
+    """Who leads by purchases, then value, in 365 days; absent where several tie or nothing was bought."""
+
+    location: str | None = None
+    category: str | None = None
+    channel: str | None = None
+    tag: str | None = None
+
+
+class TagAnswer(Answer):
+    """The part of 365 days' value that had a tag."""
+
+    tag: str
+    value: int
+    share_percent: int
+
+
+class NextTier(Answer):
+    """The tier after hers."""
+
+    tier: str
+    name: str
+    points_missing: int
+
+
+class TierAnswer(Answer):
+    """The tier held, if any, and the one after it."""
+
+    tier: str | None = None
+    since: str | None = None
+    until: str | None = None
+    points_in_window: int
+    next: NextTier | None = None
+
+
+class ProfileAnswer(Answer):
+    """What her purchases say."""
+
+    member_id: str
+    currency: str
+    windows: tuple[WindowAnswer, ...]
+    purchases: int
+    value: int
+    first_purchase_at: str | None = None
+    last_purchase_at: str | None = None
+    favourites: Favourites
+    tags: tuple[TagAnswer, ...]
+    tier: TierAnswer
+    segments: int
+
+
+class MembershipAnswer(Answer):
+    """A segment that she is in."""
+
+    segment_id: str
+    version: int
+    name: str
+    entered_at: str
+
+
+class SegmentsAnswer(Answer):
+    """Memberships in the versions that listings and audiences read."""
+
+    member_id: str
+    segments: tuple[MembershipAnswer, ...]

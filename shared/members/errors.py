@@ -1,0 +1,66 @@
+"""Refusals about who a member is. ``UnknownMember`` and ``ErasedMember`` are in ``shared.member_state.errors``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from shared.kernel.errors import FieldError, NotFound, StateConflict, Unprocessable
+
+
+class IdentifierTaken(StateConflict):
+    """Somebody has that identifier. The answer does not say who; ``owners`` is for the house alone."""
+
+    code, title = "identifier_taken", "Identifier taken"
+
+    def __init__(self, pointers: Iterable[str], owners: frozenset[str] = frozenset()) -> None:
+        errors = tuple(FieldError(pointer, "identifier_taken", "belongs to a member already") for pointer in pointers)
+        super().__init__("An identifier belongs to a member already.", errors=errors)
+        self.owners = owners
+
+
+class ProofRequired(Unprocessable):
+    """A phone number or address becomes an identifier only when it is proven to be hers."""
+
+    code, title = "proof_required", "Proof required"
+
+
+class ProviderNotConfigured(Unprocessable):
+    """The tenant does not take identity tokens of this provider."""
+
+    code, title = "provider_not_configured", "Identity provider not configured"
+
+
+class ChannelNotConfigured(Unprocessable):
+    """The tenant has no application for this channel."""
+
+    code, title = "channel_not_configured", "Channel not configured"
+
+
+class InvalidDeviceToken(Unprocessable):
+    """The push service does not take this token."""
+
+    code, title = "invalid_device_token", "Invalid device token"
+
+
+class UnknownDevice(NotFound):
+    """No such device of this member."""
+
+    code, title = "unknown_device", "Unknown device"
+
+
+class TooManyAttributes(Unprocessable):
+    """More attributes than a member may have."""
+
+    code, title = "too_many_attributes", "Too many attributes"
+
+
+class UnknownSegment(NotFound):
+    """No such segment in force."""
+
+    code, title = "unknown_segment", "Unknown segment"
+
+
+class NothingToIdentify(Unprocessable):
+    """A member is enrolled with at least one identifier, or an identity token."""
+
+    code, title = "identifier_required", "Identifier required"

@@ -1,0 +1,102 @@
+"""Personal fields: their groups (each sealed by itself), and what the rest of the house may know of them. Pure.
+
+A member's fields are a ``dict`` of name -> text, absent where there is no value: ``birth_date`` as an ISO date, ``phone`` in
+E.164, ``email`` in lower case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from shared.kernel.errors import FieldError, InvalidValue, Unprocessable
+from shared.kernel.instants import Instant, day_of, local_day
+from shared.member_state.model import Consent, Facts
+from shared.members.identifiers import normalise
+
+Fields = Mapping[str, str]
+GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
+    "identity": ("first_name", "last_name", "birth_date", "gender", "language"),
+    "contact": ("phone", "email", "street", "postal_code", "city", "country"),
+}
+"""Group -> its fields. A till that greets opens only ``identity``."""
+PERSONAL: Final = tuple(name for names in GROUPS.values() for name in names)
+LISTING_SHARDS: Final = 1
+"""Shards of the listing of all members of a tenant (``shared.storage.keys.members_listing``)."""
+MAX_AGE_DAYS: Final = 130 * 366
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentRecord:
+    """One consent given or withdrawn, with what proves it."""
+
+    purpose: str
+    channel: str
+    granted: bool
+    version: str
+    at: Instant
+    source: str
+    actor: str
+    """Id of the key that sent it, or of the member herself."""
+    text: str = ""
+    """What she was shown."""
+
+    @property
+    def key(self) -> str:
+        """How the state names the purpose and channel."""
+        return f"{self.purpose}:{self.channel}"
+
+    @property
+    def current(self) -> Consent:
+        """The answer that holds from now on."""
+        return Consent(self.granted, self.at, self.version)
+
+
+def merged(fields: Fields, patch: Mapping[str, str | None]) -> dict[str, str]:
+    """The fields after a merge patch (RFC 7396): a value replaces, ``None`` removes, what is not named stays."""
+    result = {**fields, **{name: value for name, value in patch.items() if value is not None}}
+    return {name: value for name, value in result.items() if not (name in patch and patch[name] is None)}
+
+
+def known(fields: Fields) -> tuple[str, ...]:
+    """The names of the fields that have a value, sorted."""
+    return tuple(sorted(fields))
+
+
+def facts_of(fields: Fields) -> Facts:
+    """What segments may ask for."""
+    birth_date = fields.get("birth_date")
+    return Facts(day_of(birth_date) if birth_date is not None else None, fields.get("gender"), fields.get("language"))
+
+
+def masked_name(fields: Fields) -> str | None:
+    """``Anna S.``: enough to greet and to be sure, too little to find her elsewhere."""
+    first, last = fields.get("first_name"), fields.get("last_name")
+    if first is None:
+        return f"{last[0]}." if last is not None else None
+    return f"{first} {last[0]}." if last is not None else first
+
+
+def normalised(patch: Mapping[str, str | None], country: str | None, now: Instant, zone: str, at: str) -> dict[str, str | None]:
+    """A patch in our spelling; refusals point at ``<at>/<field>``. ``country`` reads phone numbers without a country code."""
+    result = dict(patch)
+    phone, email, birth_date = patch.get("phone"), patch.get("email"), patch.get("birth_date")
+    if phone is not None:
+        result["phone"] = normalise("phone", phone, patch.get("country") or country, pointer=f"{at}/phone")
+    if email is not None:
+        result["email"] = normalise("email", email, pointer=f"{at}/email")
+    if birth_date is not None:
+        _check_birth_date(birth_date, local_day(now, zone), f"{at}/birth_date")
+    return result
+
+
+def _check_birth_date(text: str, today: int, pointer: str) -> None:
+    try:
+        day = day_of(text)
+    except InvalidValue as error:
+        hint = FieldError(pointer, "invalid_value", str(error))
+        raise Unprocessable("The request does not fit; see errors.", errors=(hint,)) from None
+    if not today - MAX_AGE_DAYS <= day <= today:
+        hint = FieldError(pointer, "invalid_value", "a day of birth is not in the future, nor 130 years ago")
+        raise Unprocessable("The request does not fit; see errors.", errors=(hint,))

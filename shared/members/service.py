@@ -1,0 +1,148 @@
+"""Registering a member through the API. ``shared.members.enrolment`` makes her; here is who may, and what is answered.
+
+Repeating is safe: the same Apple or Google subject answers the member that is there, and so does the same
+``Idempotency-Key`` with the same body.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Final
+
+from shared.kernel.errors import FieldError, Forbidden, Unprocessable
+from shared.kernel.instants import SECOND, Instant, parse_rfc3339
+from shared.member_state.repository import StateRepository
+from shared.member_state.service import view_member
+from shared.members import api, devices
+from shared.members.answers import member_answer
+from shared.members.claims import Claims, claims_of, verify
+from shared.members.enrolment import Enrolment, enrol
+from shared.members.errors import NothingToIdentify
+from shared.members.model import ConsentRecord, merged, normalised
+from shared.members.repository import MemberRepository
+from shared.storage import keys
+from shared.storage.items import IdentifierItem, RequestItem
+from shared.storage.packing import pack
+from shared.tenants.jwks import JwksSource
+from shared.tenants.oidc import VerifiedIdentity
+from shared.tenants.scope import TenantScope
+from shared.tenants.tokens import LIFETIME, TokenSigner
+from shared.transactions.errors import RequestReused
+
+RECORD_KIND: Final = "register"
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What registering needs beside a scope: our tokens, the providers' keys, the push service."""
+
+    tokens: TokenSigner
+    jwks: JwksSource
+    push: devices.PushRegistry
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who asks: the key's or member's id, and whether members:write is held."""
+
+    id: str
+    may_write: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """The answer; ``created`` unless she was a member before."""
+
+    answer: api.RegisterAnswer
+    created: bool
+
+
+def register(
+    scope: TenantScope, request: api.RegisterRequest, desk: Desk, actor: Actor, correlation: str = "", idempotency_key: str | None = None
+) -> Registered:
+    """Enrol a member, or find the one whose identity it is.
+
+    A sign-in of a known member costs 1 read for the identity and those of her view; a new member those of ``enrol``.
+    """
+    now = scope.clock()
+    if request.identity is None and not request.identifiers:
+        raise NothingToIdentify("Send an identity token, or at least one identifier.")
+    identity = verify(scope.definitions.settings, request.identity, desk.jwks, now) if request.identity is not None else None
+    device = devices.prepare(scope, request.device, desk.push, "/device") if request.device is not None else None
+    member = _member_of(scope, identity) if identity is not None else None
+    created = False
+    if member is None:
+        enrolment = enrolment_of(scope, request, actor, identity, correlation)
+        keyed = idempotency_key if identity is None else None
+        enrolled = enrol(scope, enrolment if keyed is None else _recorded(scope, enrolment, request, actor, keyed))
+        member, created = enrolled.member, enrolled.state is not None
+    if device is not None:
+        devices.attach(scope, member, device, correlation)
+    return Registered(_answer(scope, member, desk, created=created), created)
+
+
+def enrolment_of(
+    scope: TenantScope, request: api.RegisterRequest, actor: Actor, identity: VerifiedIdentity | None, correlation: str
+) -> Enrolment:
+    """A checked request as what is to be stored. Reads nothing but cached definitions and keys."""
+    settings, now = scope.definitions.settings, scope.clock()
+    claims = claims_of(settings, identity, request.identifiers, may_write=actor.may_write)
+    at = _joined_at(request, actor, now)
+    return Enrolment(
+        at=at,
+        mode="live" if request.joined_at is None else "historical",
+        source=request.source,
+        location=request.location_id or "",
+        claims=claims.proven,
+        fields=_fields(scope, request, claims, now),
+        attributes=request.attributes,
+        consents=consent_records(request.consents, at, request.source, actor),
+        correlation=correlation,
+    )
+
+
+def consent_records(consents: tuple[api.ConsentInput, ...], at: Instant, source: str, actor: Actor) -> tuple[ConsentRecord, ...]:
+    """Answers as records, with when, where and by whom they were sent."""
+    return tuple(
+        ConsentRecord(each.purpose, each.channel, each.granted, each.document_version, at, source, actor.id, each.text_shown)
+        for each in consents
+    )
+
+
+def _fields(scope: TenantScope, request: api.RegisterRequest, claims: Claims, now: Instant) -> dict[str, str]:
+    settings = scope.definitions.settings
+    patch = request.profile.model_dump(exclude_none=True)
+    return merged(claims.contact, normalised(patch, settings.country, now, settings.time_zone, "/profile"))
+
+
+def _joined_at(request: api.RegisterRequest, actor: Actor, now: Instant) -> Instant:
+    if request.joined_at is None:
+        return now
+    if not actor.may_write:
+        raise Forbidden("Importing an older membership needs the scope members:write.")
+    at = parse_rfc3339(request.joined_at)
+    if at > now:
+        hint = FieldError("/joined_at", "occurred_in_future", "lies in the future")
+        raise Unprocessable("The request does not fit; see errors.", errors=(hint,))
+    return at
+
+
+def _member_of(scope: TenantScope, identity: VerifiedIdentity) -> str | None:
+    """Whose identity it is. 1 read unit."""
+    raw = scope.table.get(keys.identifier(scope.tenant, identity.provider, scope.blind(identity.provider, identity.subject)))
+    return IdentifierItem.read(raw).member if raw is not None else None
+
+
+def _answer(scope: TenantScope, member: str, desk: Desk, *, created: bool) -> api.RegisterAnswer:
+    now = scope.clock()
+    state = view_member(scope, member, now)
+    profile = MemberRepository(scope.tenant, scope.table).profile(state.member)
+    fields = profile.fields(scope.cipher(state.member)) if profile.version else {}
+    return api.RegisterAnswer(
+        member_id=state.member,
+        status="created" if created else "existing",
+        access_token=desk.tokens.issue(scope.tenant, state.member, now),
+        expires_in=LIFETIME // SECOND,
+        member=member_answer(state, fields),
+    )

@@ -1,0 +1,1 @@
+"""The outbox: from a commit's `out` attribute to one envelope on the bus."""

@@ -1,0 +1,68 @@
+"""Bodies about segments: the definition as it is sent, and what is read of a segment."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import StrictStr, StringConstraints, field_validator
+
+from shared.segments.model import Rule, check_size
+from shared.tenants.model import Frozen
+
+
+class SegmentBody(Frozen):
+    """A segment as a person writes it; id and version are kept beside it."""
+
+    name: Annotated[StrictStr, StringConstraints(min_length=1, max_length=120)]
+    description: Annotated[StrictStr, StringConstraints(max_length=2000)] = ""
+    rule: Rule
+
+    @field_validator("rule", mode="before")
+    @classmethod
+    def _bounded(cls, raw: Any) -> Any:
+        check_size(raw, "/definition/rule")
+        return raw
+
+
+class SegmentMember(Frozen):
+    """A member in the list of a segment."""
+
+    member_id: str
+
+
+class MembersPage(Frozen):
+    """Members of a segment, in the order of their ids. Derived from events: it follows within seconds."""
+
+    segment: str
+    version: int
+    data: tuple[SegmentMember, ...]
+    next_cursor: str | None = None
+
+
+class CountAnswer(Frozen):
+    """How many members a segment has. ``state`` is ``backfilling`` until every member was evaluated with this version once."""
+
+    segment: str
+    version: int
+    count: int
+    state: Literal["exact", "backfilling"]
+
+
+class WhyNode(Frozen):
+    """One node of the tree: what was asked, what was looked at, and until when the answer holds without new events."""
+
+    asked: dict[str, Any]
+    value: Any = None
+    truth: Literal["true", "false", "unknown"]
+    valid_until: str | None = None
+    children: tuple[WhyNode, ...] = ()
+
+
+class WhyAnswer(Frozen):
+    """Why a member is in a segment, or is not."""
+
+    segment: str
+    version: int
+    member_id: str
+    inside: bool
+    why: WhyNode

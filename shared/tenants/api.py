@@ -1,0 +1,60 @@
+"""Bodies of the operator's routes."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from shared.kernel.ids import TENANT_PATTERN
+from shared.tenants.model import Frozen, Label, Name, TenantSettings
+
+TenantId = Annotated[str, Field(pattern=TENANT_PATTERN)]
+
+
+class TenantRequest(Frozen):
+    """A tenant's configuration. ``id`` is required to create one; afterwards it is in the path, and if given must agree."""
+
+    id: TenantId | None = None
+    settings: TenantSettings
+
+
+class TenantAnswer(Frozen):
+    """A tenant. ``etag`` is what If-Match takes, without its quotes."""
+
+    id: str
+    etag: str
+    settings: TenantSettings
+
+
+class TenantSummary(Frozen):
+    """A tenant in the list."""
+
+    id: str
+    status: str
+
+
+class TenantPage(Frozen):
+    """Tenants by id."""
+
+    data: tuple[TenantSummary, ...]
+    next_cursor: str | None = None
+
+
+class KeyRequest(Frozen):
+    """What a new API key may do. ``location_id`` restricts it to one location of the tenant."""
+
+    scopes: tuple[str, ...] = Field(min_length=1, max_length=20)
+    label: Label | None = None
+    location_id: Name | None = None
+
+
+class KeyAnswer(Frozen):
+    """A new key. ``key`` is the secret that goes into ``Authorization: Bearer``; it is shown here once and never again."""
+
+    key_id: str
+    key: str
+    scopes: tuple[str, ...]
+    label: str | None = None
+    location_id: str | None = None
+    created_at: str

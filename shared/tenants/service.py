@@ -1,0 +1,198 @@
+"""Tenants and their API keys: the operator's use cases.
+
+The list of tenants is the operator's own partition, under the function's own role; a tenant's settings, keyring and keys
+are in its own partitions, under a session of that tenant.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from shared.http.routes import MEMBER, SCOPES
+from shared.kernel.errors import FieldError, InvalidValue, PreconditionFailed, Unprocessable
+from shared.kernel.ids import check_tenant
+from shared.kernel.instants import format_rfc3339
+from shared.kernel.pages import open_cursor, seal_cursor
+from shared.privacy.crypto import derive
+from shared.storage import keys
+from shared.storage.errors import ConditionFailed
+from shared.storage.expressions import Path
+from shared.storage.items import KeyringItem, SettingsItem, TenantEntryItem
+from shared.storage.packing import pack, unpack
+from shared.storage.table import Table
+from shared.tenants.api import KeyAnswer, KeyRequest, TenantAnswer, TenantPage, TenantRequest, TenantSummary
+from shared.tenants.credentials import digest, is_reserved, new_api_key
+from shared.tenants.errors import KeyNotFound, TenantExists, TenantNotFound
+from shared.tenants.keys_repository import PEPPER_PURPOSE, KeyRepository
+from shared.tenants.model import TenantSettings
+from shared.tenants.scope import TenantScope
+
+KEY_SCOPES: Final = frozenset(SCOPES) - {MEMBER, "operator"}
+"""What an API key may hold."""
+_DUE_SHARDS: Final = 1
+_CREATING: Final = "creating"
+"""Status of settings whose tenant is not in the operator's list yet."""
+_PAGE: Final = "tenants"
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """What the operator's use cases work with. ``new_key`` wraps a fresh key of a tenant; ``scope_of`` opens its session."""
+
+    table: Table
+    scope_of: Callable[[str], TenantScope]
+    new_key: Callable[[str], bytes]
+    master: Callable[[], bytes]
+    entropy: Callable[[int], bytes] = os.urandom
+
+
+def create_tenant(operator: Operator, request: TenantRequest) -> TenantAnswer:
+    """Create a tenant: keyring, settings, and last its entry, which makes it one. ``TenantExists`` if the id is taken.
+
+    A crash in between leaves no tenant; the same call again goes on from there. Two KMS calls and four writes.
+    """
+    if request.id is None:
+        raise Unprocessable("A new tenant needs an id.", errors=(FieldError("/id", "required", "4 to 26 characters a-z 0-9"),))
+    tenant = request.id
+    if is_reserved(tenant) or tenant in (keys.OPERATOR, keys.LOCAL):
+        raise TenantExists(f"{tenant} is reserved.")
+    if operator.table.get(keys.tenant_entry(tenant)) is not None:
+        raise TenantExists
+    scope = operator.scope_of(tenant)
+    _make_keyring(operator, scope)
+    not_there_yet = Path("PK").does_not_exist() | (Path("status") == _CREATING)
+    body = pack(_stored(request.settings))
+    try:
+        scope.table.put(SettingsItem.at(keys.settings(tenant), version=1, status=_CREATING, body=body), not_there_yet)
+        _enter(operator, tenant, request.settings.status, new=True)
+        scope.table.update(keys.settings(tenant), [Path("status").remove()], Path("PK").exists())
+    except ConditionFailed:
+        raise TenantExists from None
+    scope.cache.forget(tenant)
+    return TenantAnswer(id=tenant, etag="1", settings=request.settings)
+
+
+def get_tenant(operator: Operator, tenant: str) -> TenantAnswer:
+    """A tenant as configured. Two reads."""
+    version, settings = _read(operator, tenant)
+    return TenantAnswer(id=tenant, etag=str(version), settings=settings)
+
+
+def list_tenants(operator: Operator, limit: int, cursor: str | None) -> TenantPage:
+    """A page of tenants by id: one Query."""
+    key = cursor_key(operator.master())
+    after = open_cursor(key, _PAGE, cursor)["sk"] if cursor else None
+    start = {"PK": {"S": keys.tenants()}, "SK": {"S": after}} if after else None
+    raws, last = operator.table.query(keys.tenants(), begins="TENANT#", limit=limit, start=start, consistent=True)
+    entries = [TenantEntryItem.read(raw) for raw in raws]
+    more = seal_cursor(key, _PAGE, {"sk": last["SK"]["S"]}) if last else None
+    return TenantPage(data=tuple(TenantSummary(id=each.tenant, status=each.status) for each in entries), next_cursor=more)
+
+
+def replace_tenant(operator: Operator, tenant: str, request: TenantRequest, if_match: str) -> TenantAnswer:
+    """Replace a tenant's configuration; ``PreconditionFailed`` if it is no longer the version that was read.
+
+    Its status holds once the operator's list says so, which is written last: repeat a call whose answer was lost.
+    """
+    if request.id is not None and request.id != tenant:
+        raise Unprocessable("The id cannot be changed.", errors=(FieldError("/id", "invalid_value", "the id in the path, or none"),))
+    version, before = _read(operator, tenant)
+    if if_match != str(version):
+        raise PreconditionFailed
+    currency_changed = before.currency != request.settings.currency
+    if currency_changed:
+        hint = FieldError("/settings/currency", "invalid_value", "amounts are stored in it, so it stays as it was")
+        raise Unprocessable("The currency cannot be changed.", errors=(hint,))
+    scope = operator.scope_of(tenant)
+    item = SettingsItem.at(keys.settings(tenant), version=version + 1, body=pack(_stored(request.settings)))
+    unchanged = Path("version") == version
+    try:
+        scope.table.put(item, unchanged)
+    except ConditionFailed:
+        raise PreconditionFailed from None
+    _enter(operator, tenant, request.settings.status, new=False)
+    scope.cache.forget(tenant)
+    return TenantAnswer(id=tenant, etag=str(version + 1), settings=request.settings)
+
+
+def create_key(operator: Operator, tenant: str, request: KeyRequest) -> KeyAnswer:
+    """A new API key. Its secret is answered once; only its keyed hash is stored."""
+    _check_entry(operator, tenant)
+    scope = operator.scope_of(tenant)
+    unknown = [index for index, name in enumerate(request.scopes) if name not in KEY_SCOPES]
+    errors = [FieldError(f"/scopes/{index}", "invalid_value", "not a scope that a key may hold") for index in unknown]
+    if request.location_id is not None and scope.table.get(keys.location(tenant, request.location_id)) is None:
+        errors.append(FieldError("/location_id", "unknown_location", "the tenant has no such location"))
+    if errors:
+        raise Unprocessable("The key does not fit; see errors.", errors=tuple(errors))
+    now, key = scope.clock(), new_api_key(tenant, operator.entropy)
+    hashed = digest(derive(operator.master(), PEPPER_PURPOSE), key.secret)
+    KeyRepository(tenant, scope.table).put(key, hashed, request.scopes, request.label, request.location_id, now)
+    return KeyAnswer(
+        key_id=key.key_id,
+        key=key.printable,
+        scopes=tuple(sorted(set(request.scopes))),
+        label=request.label,
+        location_id=request.location_id,
+        created_at=format_rfc3339(now),
+    )
+
+
+def revoke_key(operator: Operator, tenant: str, key_id: str) -> None:
+    """Switch a key off for good, within the authorizer's cache time; again changes nothing."""
+    _check_entry(operator, tenant)
+    ours = key_id.startswith(f"{tenant}-") and len(key_id) <= 64
+    if not ours or not KeyRepository(tenant, operator.scope_of(tenant).table).revoke(key_id):
+        raise KeyNotFound
+
+
+def cursor_key(master: bytes) -> bytes:
+    """The key that cursors of the administration's lists are signed with."""
+    return derive(master, "administration-cursors")
+
+
+def _make_keyring(operator: Operator, scope: TenantScope) -> None:
+    """The tenant's keys, unless an earlier attempt made them: a second pair would make the first one's data unreadable."""
+    where = keys.tenant_keyring(scope.tenant)
+    if scope.key_table.get(where) is not None:
+        return
+    ring = KeyringItem.at(where, kek=operator.new_key(scope.tenant), index_key=operator.new_key(scope.tenant))
+    try:
+        scope.key_table.put(ring, Path("PK").does_not_exist())
+    except ConditionFailed:
+        return
+
+
+def _enter(operator: Operator, tenant: str, status: str, *, new: bool) -> None:
+    key = keys.tenant_entry(tenant)
+    if new:
+        entry = TenantEntryItem.at(key, tenant=tenant, status=status, due_shards=_DUE_SHARDS)
+        operator.table.put(entry, Path("PK").does_not_exist())
+    else:
+        operator.table.update(key, [Path("status").set(status)], Path("PK").exists())
+
+
+def _check_entry(operator: Operator, tenant: str) -> None:
+    """``TenantNotFound`` unless the tenant is in the operator's list. 1 read."""
+    try:
+        check_tenant(tenant)
+    except InvalidValue:
+        raise TenantNotFound from None
+    if operator.table.get(keys.tenant_entry(tenant)) is None:
+        raise TenantNotFound
+
+
+def _read(operator: Operator, tenant: str) -> tuple[int, TenantSettings]:
+    _check_entry(operator, tenant)
+    raw = operator.scope_of(tenant).table.get(keys.settings(tenant))
+    if raw is None:
+        raise TenantNotFound
+    item = SettingsItem.read(raw)
+    return int(item.version), TenantSettings.model_validate(unpack(item.body))
+
+
+def _stored(settings: TenantSettings) -> dict[str, object]:
+    return settings.model_dump(mode="json")
