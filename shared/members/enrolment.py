@@ -6,7 +6,7 @@ identifier and consent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pynamodb.expressions.operand import Path
@@ -26,16 +26,26 @@ from shared.privacy.keyring import MemberCipher
 from shared.storage.commit import Plan, Stale, commit
 from shared.storage.errors import RawItem
 from shared.storage.items import IdentifierItem, RequestItem
+from shared.storage.keys import Key
+from shared.storage.packing import pack
 from shared.storage.table import WriteBatch
 from shared.tenants.scope import TenantScope
+from shared.transactions.repository import REQUEST_LABEL, check_same
 
 _CLAIM = "id:"
-_RECORD = "request"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyedCall:
+    """A call with a key of its own: where its record lies, and what makes a repetition the same call."""
+
+    key: Key
+    hash: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Enrolment:
-    """Everything about a new member. ``record`` is the request's own record, where the call has a key of its own."""
+    """Everything about a new member. ``call`` makes a registration without an identity safe to repeat."""
 
     at: Instant
     mode: Mode
@@ -45,7 +55,7 @@ class Enrolment:
     fields: Fields
     attributes: Mapping[str, Scalar]
     consents: tuple[ConsentRecord, ...] = ()
-    record: Callable[[str], RequestItem] | None = None
+    call: KeyedCall | None = None
     correlation: str = ""
 
 
@@ -78,7 +88,7 @@ class _Attempt:
 
     def carry_out(self) -> Enrolled:
         """Commit, or answer who is there."""
-        return commit(self.scope.table, self._plan, effort=self.scope.effort(), replay=_replay)
+        return commit(self.scope.table, self._plan, effort=self.scope.effort(), replay=self._replay)
 
     def _plan(self, stale: Stale) -> Plan[Enrolled]:
         self._settle(stale)
@@ -87,8 +97,9 @@ class _Attempt:
         loaded = Loaded(state, sealed_facts=seal_facts(facts, self.cipher))
         effects, views = Effects(), self._views()
         apply(state, self._event(), views, facts, effects)
-        if self.given.record is not None:
-            batch.put(_RECORD, self.given.record(self.member), Path("PK").does_not_exist(), old=True)
+        if (call := self.given.call) is not None:
+            record = RequestItem.at(call.key, hash=call.hash, body=pack([]), member=self.member)
+            batch.put(REQUEST_LABEL, record, Path("PK").does_not_exist(), old=True)
         for label, claim in self.claims.items():
             blind = self.scope.blind(claim.kind, claim.value)
             self.repository.add_identifier(batch, label, claim.kind, blind, self.member)
@@ -117,8 +128,8 @@ class _Attempt:
 
     def _request(self) -> str | None:
         """The write whose existence answers a repetition: the call's own record, else the identity."""
-        if self.given.record is not None:
-            return _RECORD
+        if self.given.call is not None:
+            return REQUEST_LABEL
         return next((label for label, claim in self.claims.items() if claim.kind in ("apple", "google")), None)
 
     def _settle(self, stale: Stale) -> None:
@@ -131,7 +142,10 @@ class _Attempt:
         for label in taken:
             del self.claims[label]
 
-
-def _replay(raw: RawItem) -> Enrolled:
-    """Both an identity's item and a request's record name their member."""
-    return Enrolled(raw["member"]["S"] if "member" in raw else raw["m"]["S"])
+    def _replay(self, raw: RawItem) -> Enrolled:
+        """Who is there: the member of the identity, or of the call's record."""
+        if self.given.call is None:
+            return Enrolled(IdentifierItem.read(raw).member)
+        record = RequestItem.read(raw)
+        check_same(record.hash, self.given.call.hash)
+        return Enrolled(str(record.member))

@@ -7,28 +7,26 @@ Repeating is safe: the same Apple or Google subject answers the member that is t
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from shared.kernel.errors import FieldError, Forbidden, Unprocessable
 from shared.kernel.instants import SECOND, Instant, parse_rfc3339
-from shared.member_state.repository import StateRepository
+from shared.member_state.model import MemberState
 from shared.member_state.service import view_member
 from shared.members import api, devices
 from shared.members.answers import member_answer
 from shared.members.claims import Claims, claims_of, verify
-from shared.members.enrolment import Enrolment, enrol
+from shared.members.enrolment import Enrolment, KeyedCall, enrol
 from shared.members.errors import NothingToIdentify
-from shared.members.model import ConsentRecord, merged, normalised
+from shared.members.model import ConsentRecord, Fields, merged, normalised
 from shared.members.repository import MemberRepository
 from shared.storage import keys
-from shared.storage.items import IdentifierItem, RequestItem
-from shared.storage.packing import pack
+from shared.storage.items import IdentifierItem
 from shared.tenants.jwks import JwksSource
 from shared.tenants.oidc import VerifiedIdentity
 from shared.tenants.scope import TenantScope
 from shared.tenants.tokens import LIFETIME, TokenSigner
-from shared.transactions.errors import RequestReused
 
 RECORD_KIND: Final = "register"
 
@@ -71,15 +69,21 @@ def register(
     identity = verify(scope.definitions.settings, request.identity, desk.jwks, now) if request.identity is not None else None
     device = devices.prepare(scope, request.device, desk.push, "/device") if request.device is not None else None
     member = _member_of(scope, identity) if identity is not None else None
-    created = False
     if member is None:
         enrolment = enrolment_of(scope, request, actor, identity, correlation)
-        keyed = idempotency_key if identity is None else None
-        enrolled = enrol(scope, enrolment if keyed is None else _recorded(scope, enrolment, request, actor, keyed))
-        member, created = enrolled.member, enrolled.state is not None
+        if identity is None and idempotency_key is not None:
+            enrolment = replace(enrolment, call=_keyed_call(scope, request, actor, idempotency_key))
+        enrolled = enrol(scope, enrolment)
+        member = enrolled.member
+        if enrolled.state is not None and device is None:
+            return Registered(_answer(scope, desk, enrolled.state, enrolment.fields, created=True), True)
+        created = enrolled.state is not None
+    else:
+        created = False
     if device is not None:
         devices.attach(scope, member, device, correlation)
-    return Registered(_answer(scope, member, desk, created=created), created)
+    state = view_member(scope, member, now)
+    return Registered(_answer(scope, desk, state, read_fields(scope, state.member), created=created), created)
 
 
 def enrolment_of(
@@ -134,15 +138,24 @@ def _member_of(scope: TenantScope, identity: VerifiedIdentity) -> str | None:
     return IdentifierItem.read(raw).member if raw is not None else None
 
 
-def _answer(scope: TenantScope, member: str, desk: Desk, *, created: bool) -> api.RegisterAnswer:
-    now = scope.clock()
-    state = view_member(scope, member, now)
-    profile = MemberRepository(scope.tenant, scope.table).profile(state.member)
-    fields = profile.fields(scope.cipher(state.member)) if profile.version else {}
+def _keyed_call(scope: TenantScope, request: api.RegisterRequest, actor: Actor, key: str) -> KeyedCall:
+    """Keyed hashes: the body holds a phone number, and a plain hash of it could be guessed."""
+    natural = hashlib.sha256(key.encode()).hexdigest()
+    tag = scope.blind(RECORD_KIND, request.model_dump_json(exclude_defaults=True))
+    return KeyedCall(keys.request(scope.tenant, RECORD_KIND, actor.id, natural), tag.encode())
+
+
+def read_fields(scope: TenantScope, member: str, *groups: str) -> dict[str, str]:
+    """Her personal fields, opened: 1 read of the profile and 1 of her key. All groups unless some are named."""
+    profile = MemberRepository(scope.tenant, scope.table).profile(member)
+    return profile.fields(scope.cipher(member), *groups) if profile.version else {}
+
+
+def _answer(scope: TenantScope, desk: Desk, state: MemberState, fields: Fields, *, created: bool) -> api.RegisterAnswer:
     return api.RegisterAnswer(
         member_id=state.member,
         status="created" if created else "existing",
-        access_token=desk.tokens.issue(scope.tenant, state.member, now),
+        access_token=desk.tokens.issue(scope.tenant, state.member, scope.clock()),
         expires_in=LIFETIME // SECOND,
         member=member_answer(state, fields),
     )

@@ -1,0 +1,1 @@
+"""Campaigns: what is sent to whom and when, and that nobody gets it twice."""
