@@ -1,12 +1,224 @@
-"""Placeholder of ``registration``: says that it was called."""
+"""Members: enrolment, identification at the till, profile, consents, devices, forms; and the consumer of bulk imports."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
+from functions.registration.settings import RegistrationSettings, registration_settings
+from shared.aws.fetch import Fetcher
+from shared.aws.objects import S3Store
+from shared.aws.push import SnsPush
+from shared.aws.queues import Poison, SqsQueue, consume
+from shared.aws.runtime import Runtime
+from shared.campaigns.api import FormSubmission
+from shared.http.app import Answer, HttpApp, LambdaContext, Request
+from shared.http.body import parse_model
+from shared.jobs import service as jobs
+from shared.kernel.errors import InvalidValue
+from shared.kernel.ids import check_tenant, is_id
+from shared.member_state.errors import UnknownMember
+from shared.members import api, bulk, changes, devices, forms, lookup, reading, service, why
+from shared.members.form_links import KEY_PURPOSE, Invitation, open_invitation
+from shared.observability.logs import log_context
+from shared.privacy.crypto import derive
+from shared.tenants.jwks import JwksSource
+from shared.tenants.scope import TenantScope
+from shared.tenants.tokens import TokenSigner
 
-def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Answer 200 with what the gateway passed on."""
-    print(json.dumps({"function": "registration", "keys": sorted(event)}))
-    return {"statusCode": 200, "body": json.dumps(event.get("requestContext", {}), default=str)}
+WRITE = "members:write"
+JOB_KIND = "members"
+app = HttpApp("registration")
+
+
+@cache
+def settings() -> RegistrationSettings:
+    """This function's settings."""
+    return registration_settings()
+
+
+@cache
+def runtime() -> Runtime:
+    """The wiring of this execution environment."""
+    return Runtime(settings().common)
+
+
+@cache
+def desk() -> service.Desk:
+    """Tokens, providers' keys, push."""
+    fetcher = Fetcher(local=settings().common.stage == "local")
+    return service.Desk(TokenSigner(runtime().master_secret), JwksSource(fetcher, runtime().now), SnsPush(runtime().client("sns")))
+
+
+@cache
+def derived(purpose: str) -> bytes:
+    """A key of the master secret for one purpose."""
+    return derive(runtime().master_secret, purpose)
+
+
+def lambda_handler(event: dict[str, Any], context: LambdaContext | None = None) -> dict[str, Any]:
+    """A request from the gateway, or a batch of pointers to bulk jobs."""
+    runtime().begin(context)
+    if "Records" in event:
+        return consume(event, _work_on_part, client=runtime().client("sqs"), dead_letters=settings().dead_letter_url)
+    return app.handle(event, context)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tenant:
+    """The tenant of a message or link that we signed or sent ourselves."""
+
+    tenant: str
+
+
+def _scope(request: Request) -> TenantScope:
+    return runtime().scope(request.principal)
+
+
+def _actor(request: Request) -> service.Actor:
+    return service.Actor(request.principal.id, WRITE in request.principal.scopes)
+
+
+def _member(request: Request) -> str:
+    """The member that the call is about; a text that is no member's id is nobody's."""
+    if not is_id("mbr", request.member_id):
+        raise UnknownMember
+    return request.member_id
+
+
+def _both(operation: str, work: Callable[[Request, TenantScope, str], Answer]) -> None:
+    """Register a handler for the integrator's route and for its mirror under /v1/me, which only ever reaches the caller."""
+
+    @app.operation(operation, f"{operation}_of_me")
+    def handler(request: Request) -> Answer:
+        return work(request, _scope(request), _member(request))
+
+
+@app.operation("register_member")
+def register_member(request: Request) -> Answer:
+    """POST /v1/members."""
+    body = request.parse(api.RegisterRequest)
+    registered = service.register(
+        _scope(request), body, desk(), _actor(request), request.correlation_id, request.idempotency_key
+    )
+    return Answer(201 if registered.created else 200, registered.answer)
+
+
+@app.operation("identify_member")
+def identify_member(request: Request) -> Answer:
+    """POST /v1/members/identify."""
+    return Answer(body=lookup.identify(_scope(request), request.parse(api.IdentifyRequest)))
+
+
+@app.operation("import_members")
+def import_members(request: Request) -> Answer:
+    """POST /v1/members/bulk."""
+    body = request.parse(api.BulkMembersRequest)
+    queue = SqsQueue(runtime().client("sqs"), settings().queue_url)
+    extra = {"actor": request.principal.id, "correlation": request.correlation_id}
+    return Answer(body=jobs.accept(_scope(request), JOB_KIND, body.members, extra, _store(), queue))
+
+
+@app.operation("add_identifier")
+def add_identifier(request: Request) -> Answer:
+    """POST /v1/members/{member_id}/identifiers."""
+    body = request.parse(api.IdentifierRequest)
+    answer, is_new = changes.add_identifier(_scope(request), _member(request), body, request.correlation_id)
+    return Answer(201 if is_new else 200, answer)
+
+
+@app.operation("explain_membership")
+def explain_membership(request: Request) -> Answer:
+    """GET /v1/members/{member_id}/segments/{segment_id}/why."""
+    return Answer(body=why.explain_membership(_scope(request), _member(request), request.path["segment_id"]))
+
+
+@app.operation("get_form")
+def get_form(request: Request) -> Answer:
+    """GET /v1/forms/{token}."""
+    invitation = _invitation(request)
+    return Answer(body=forms.form(runtime().scope(_Tenant(invitation.tenant)), invitation))
+
+
+@app.operation("submit_form")
+def submit_form(request: Request) -> Answer:
+    """POST /v1/forms/{token}."""
+    invitation = _invitation(request)
+    scope = runtime().scope(_Tenant(invitation.tenant))
+    return Answer(body=forms.submit(scope, invitation, request.parse(FormSubmission), request.correlation_id))
+
+
+@app.operation("get_jwks")
+def get_jwks(_request: Request) -> Answer:
+    """GET /.well-known/jwks.json."""
+    return Answer(body=desk().tokens.jwks(), headers={"cache-control": "public, max-age=300"})
+
+
+def _set_consents(request: Request, scope: TenantScope, member: str) -> Answer:
+    body = request.parse(api.ConsentsRequest)
+    return Answer(body=changes.set_consents(scope, member, body, _actor(request), request.correlation_id))
+
+
+def _update(request: Request, scope: TenantScope, member: str) -> Answer:
+    return Answer(body=changes.update_member(scope, member, request.parse(api.ProfilePatch), request.correlation_id))
+
+
+def _add_device(request: Request, scope: TenantScope, member: str) -> Answer:
+    return Answer(body=devices.add_device(scope, member, request.parse(api.DeviceRequest), desk().push, request.correlation_id))
+
+
+def _remove_device(request: Request, scope: TenantScope, member: str) -> Answer:
+    devices.remove_device(scope, member, request.path["device_id"], desk().push, request.correlation_id)
+    return Answer()
+
+
+def _ledger(request: Request, scope: TenantScope, member: str) -> Answer:
+    return Answer(body=reading.list_ledger(scope, member, request.page_limit(), request.cursor, derived("cursors")))
+
+
+_both("get_member", lambda _request, scope, member: Answer(body=reading.get_member(scope, member)))
+_both("update_member", _update)
+_both("set_consents", _set_consents)
+_both("add_device", _add_device)
+_both("remove_device", _remove_device)
+_both("get_wallet", lambda _request, scope, member: Answer(body=reading.get_wallet(scope, member)))
+_both("list_ledger", _ledger)
+_both("list_member_coupons", lambda _request, scope, member: Answer(body=reading.list_coupons(scope, member)))
+_both("get_profile", lambda _request, scope, member: Answer(body=reading.get_profile(scope, member)))
+_both("list_member_segments", lambda _request, scope, member: Answer(body=reading.list_segments(scope, member)))
+
+
+def _invitation(request: Request) -> Invitation:
+    return open_invitation(derived(KEY_PURPOSE), request.path["token"], runtime().now())
+
+
+def _store() -> S3Store:
+    return S3Store(runtime().client("s3"), settings().bucket)
+
+
+def _work_on_part(message: dict[str, Any]) -> None:
+    """One part of a bulk job, under the tenant's own session."""
+    _check_pointer(message)
+    scope = runtime().scope(_Tenant(message["tenant"]))
+    body = jobs.body_of(message, _store())
+    with log_context(tenant=message["tenant"], operation="import_members", correlation_id=body.get("correlation")):
+        outcome = bulk.import_all(scope, body["records"], _parse, body["actor"], body.get("correlation") or "")
+        jobs.finish(scope, message, outcome)
+
+
+def _check_pointer(message: Mapping[str, Any]) -> None:
+    if not all(isinstance(message.get(name), kind) for name, kind in (("tenant", str), ("job", str), ("part", int))):
+        raise Poison("not a pointer to a bulk job")
+    try:
+        check_tenant(message["tenant"])
+    except InvalidValue:
+        raise Poison("not a tenant") from None
+    if not is_id("job", message["job"]):
+        raise Poison("not a job")
+
+
+def _parse(record: Mapping[str, Any]) -> api.RegisterRequest:
+    return parse_model(api.RegisterRequest, json.dumps(record).encode())

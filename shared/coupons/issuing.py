@@ -9,9 +9,9 @@ from __future__ import annotations
 import secrets
 from typing import Final
 
+from shared.coupons.errors import TooManyCoupons, UnknownOffer
 from shared.coupons.model import CODE_ALPHABET, Coupon, OfferBody
 from shared.coupons.rules import validity
-from shared.kernel.errors import NotFound, StateConflict
 from shared.kernel.ids import new_id
 from shared.kernel.instants import Instant
 from shared.member_state.events import CouponIssued
@@ -22,30 +22,12 @@ CODE_LENGTH: Final = 10
 """30 characters to the power of 10: 49 bits, so that guessing one of a million codes takes 10**8 tries."""
 
 
-class OfferNotInForce(NotFound):
-    """No such offer, or it is not published, or retired."""
-
-    code, title = "unknown_offer", "Unknown offer"
-
-
-class MemberLimitReached(StateConflict):
-    """She holds or has used as many coupons of this offer as a member may."""
-
-    code, title = "member_limit_reached", "Limit per member reached"
-
-
-class TooManyCoupons(StateConflict):
-    """She holds as many coupons as a member can."""
-
-    code, title = "too_many_coupons", "Too many coupons"
-
-
 def new_coupon(
     scope: TenantScope, offer_id: str, member: str | None, now: Instant, issued_by: str | None = None
 ) -> tuple[Coupon, str | None]:
     """A fresh coupon of an offer in force, and its printable code. Reads the cached definitions; writes nothing.
 
-    ``OfferNotInForce`` if it is not; ``issued_by`` is the campaign, key or form that gives it.
+    ``UnknownOffer`` if it is not; ``issued_by`` is the campaign, key or form that gives it.
     """
     body, version = offer_in_force(scope, offer_id, now)
     active_from, expires_at = validity(body, now, scope.definitions.settings.time_zone)
@@ -69,15 +51,15 @@ def offer_in_force(scope: TenantScope, offer_id: str, now: Instant) -> tuple[Off
     definition = scope.definitions.at(now).offers.get(offer_id)
     body = scope.definitions.offer(offer_id, definition.version) if definition is not None else None
     if definition is None or body is None:
-        raise OfferNotInForce
+        raise UnknownOffer
     return body, definition.version
 
 
 def check_member_limit(body: OfferBody, offer_id: str, state: MemberState) -> None:
-    """``MemberLimitReached`` or ``TooManyCoupons`` unless she may have one more. Of redemptions the state knows that there were any."""
+    """``TooManyCoupons`` unless she may have one more. Of redemptions the state knows that there were any."""
     held = sum(1 for each in state.coupons.values() if each.offer == offer_id)
     if held + (offer_id in state.redeemed) >= body.per_member:
-        raise MemberLimitReached(f"A member may have {body.per_member} of these.")
+        raise TooManyCoupons(f"A member may have {body.per_member} of these.")
     if len(state.coupons) >= MAX_COUPONS:
         raise TooManyCoupons(f"A member may hold {MAX_COUPONS} coupons.")
 

@@ -17,6 +17,7 @@ from shared.storage.items import ConsentItem, DeviceItem, IdentifierItem, Profil
 from shared.storage.packing import pack, unpack
 from shared.storage.table import Table, WriteBatch
 from shared.tenants.model import PushPlatform
+from shared.tenants.scope import TenantScope
 
 PROFILE_LABEL = "profile"
 POINTER_KIND = "device"
@@ -158,3 +159,9 @@ class MemberRepository:
 
     def _pointer(self, device_id: str) -> keys.Key:
         return keys.identifier(self.tenant, POINTER_KIND, device_id)
+
+
+def read_fields(scope: TenantScope, member: str, *groups: str) -> dict[str, str]:
+    """Her personal fields, opened: 1 read of the profile and 1 of her key. All groups unless some are named."""
+    profile = MemberRepository(scope.tenant, scope.table).profile(member)
+    return profile.fields(scope.cipher(member), *groups) if profile.version else {}

@@ -20,7 +20,7 @@ from shared.members.claims import Claims, claims_of, verify
 from shared.members.enrolment import Enrolment, KeyedCall, enrol
 from shared.members.errors import NothingToIdentify
 from shared.members.model import ConsentRecord, Fields, merged, normalised
-from shared.members.repository import MemberRepository
+from shared.members.repository import read_fields
 from shared.storage import keys
 from shared.storage.items import IdentifierItem
 from shared.tenants.jwks import JwksSource
@@ -143,12 +143,6 @@ def _keyed_call(scope: TenantScope, request: api.RegisterRequest, actor: Actor, 
     natural = hashlib.sha256(key.encode()).hexdigest()
     tag = scope.blind(RECORD_KIND, request.model_dump_json(exclude_defaults=True))
     return KeyedCall(keys.request(scope.tenant, RECORD_KIND, actor.id, natural), tag.encode())
-
-
-def read_fields(scope: TenantScope, member: str, *groups: str) -> dict[str, str]:
-    """Her personal fields, opened: 1 read of the profile and 1 of her key. All groups unless some are named."""
-    profile = MemberRepository(scope.tenant, scope.table).profile(member)
-    return profile.fields(scope.cipher(member), *groups) if profile.version else {}
 
 
 def _answer(scope: TenantScope, desk: Desk, state: MemberState, fields: Fields, *, created: bool) -> api.RegisterAnswer:

@@ -1,1 +1,1 @@
-"""The outbox: from a commit's `out` attribute to one envelope on the bus."""
+"""From a commit to the bus: envelopes, the catalogue of events, and the relay itself."""

@@ -6,7 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import StrictStr, StringConstraints, field_validator
 
+from shared.kernel.instants import NEVER, format_rfc3339
 from shared.segments.model import Rule, check_size
+from shared.segments.rules import Why
 from shared.tenants.model import Frozen
 
 
@@ -46,6 +48,8 @@ class CountAnswer(Frozen):
     version: int
     count: int
     state: Literal["exact", "backfilling"]
+    evaluated: int | None = None
+    """Members evaluated so far, while it is backfilling."""
 
 
 class WhyNode(Frozen):
@@ -66,3 +70,15 @@ class WhyAnswer(Frozen):
     member_id: str
     inside: bool
     why: WhyNode
+
+
+def why_node(why: Why) -> WhyNode:
+    """A node of ``shared.segments.rules.explain`` as it is answered."""
+    truth: Literal["true", "false", "unknown"] = "unknown" if why.truth is None else "true" if why.truth else "false"
+    return WhyNode(
+        asked=why.asked,
+        value=why.value,
+        truth=truth,
+        valid_until=format_rfc3339(why.valid_until) if why.valid_until < NEVER else None,
+        children=tuple(why_node(child) for child in why.children),
+    )

@@ -1,0 +1,131 @@
+"""Deploy the whole system to a local AWS and play the story of a guest on real input, from registration to report.
+
+The first run installs, deploys and loads; the next ones take seconds: what is loaded stays. ``--all`` loads every outlet,
+``--fresh`` begins again from nothing. The system keeps running afterwards: its address and keys are in `python -m local env`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+from local import console, load, tools
+from local.client import Client
+from local.env import DEMO, read_env, write_env
+from local.issuer import Issuer
+from local.mapping import Mapping
+from local.setting import define_offers, define_programme, define_segments, ensure_push, ensure_tenant, publish, wait_until_in_force
+from local.shop import Shop
+from local.store import Store
+from local.story import Teller, play
+from local.up import bring_up
+
+_REAL = tools.ROOT.parent / "shared" / "data" / "coffeeshop_week1"
+_SAMPLE = tools.ROOT / "events" / "samples" / "coffee_day"
+_WELCOME = {
+    "name": "Welcome",
+    "trigger": {"kind": "event", "types": ["member.registered"]},
+    "steps": [
+        {
+            "id": "gift",
+            "offer": "welcome",
+            "content": {"en": {"title": "Welcome, {{ member.first_name }}", "body": "{{ coupon.title }}, until {{ coupon.expires_on }}."}},
+        }
+    ],
+}
+
+
+def add_parser(subparsers: Any) -> None:
+    """``python -m local demo``."""
+    parser = subparsers.add_parser("demo", help="deploy locally and play the story on real input", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--data", type=Path, help="folder of a shop's files (default: the coffee shop's week, else our sample day)")
+    parser.add_argument("--mapping", help="mapping file of that folder")
+    parser.add_argument("--all", action="store_true", help="load every outlet, not just the story's")
+    parser.add_argument("--fresh", action="store_true", help="begin again from nothing")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Bring up, load, play."""
+    started = time.monotonic()
+    console.title("Regulars: the story on this machine")
+    _, facts = bring_up(fresh=options.fresh)
+    store = Store.of(facts)
+    folder = options.data or (_REAL if _REAL.exists() else _SAMPLE)
+    mapping = Mapping.for_folder(folder, options.mapping)
+    if mapping.story is None:
+        raise console.Failure(f"the mapping of {folder} has no [story]", "Add one, or load it with: python -m local load DIR")
+    shop = Shop(folder, mapping, load.today(store, mapping.shop.time_zone))
+    keys = ensure_tenant(facts, mapping)
+    clients = {holder: Client(facts["api_url"], key) for holder, key in keys.items()}
+    items = {each["id"]: each for each in shop.items()}
+    new_items = list(mapping.story.new_items) or [each["id"] for each in items.values() if each["is_new"]]
+    _define(store, facts, mapping, clients, items, new_items, shop)
+    _load(store, clients, shop, mapping, every_outlet=options.all)
+    runs = int(read_env().get("runs", 0)) + 1
+    write_env(runs=runs)
+    teller = Teller(
+        store=store,
+        tenant=mapping.shop.tenant,
+        currency=mapping.shop.currency,
+        zone=mapping.shop.time_zone,
+        source=mapping.shop.source,
+        story=mapping.story,
+        items=items,
+        new_items=new_items,
+        issuer=Issuer.at(DEMO),
+        app=clients["app"],
+        till=clients["till"],
+        marketer=clients["marketer"],
+        run=str(runs),
+    )
+    play(teller)
+    console.say(f"\nAll six steps hold; every number was read again. {time.monotonic() - started:.0f} s in all.")
+    console.say("It keeps running: `python -m local env` shows address and keys, `make down` stops it.")
+    return 0
+
+
+def _define(
+    store: Store,
+    facts: dict[str, Any],
+    mapping: Mapping,
+    clients: dict[str, Client],
+    items: dict[str, dict[str, Any]],
+    new_items: list[str],
+    shop: Shop,
+) -> None:
+    """What a marketer sets up once: programme, offers, segments, the welcome campaign."""
+    assert mapping.story is not None
+    with console.step("tenant, catalogue, programme, offers, segments, campaign") as notes:
+        ensure_push(facts, mapping)
+        load.define(clients["data_team"], shop)
+        define_programme(clients["marketer"])
+        define_offers(clients["marketer"], mapping.story, {id_: each["name"] for id_, each in items.items()}, new_items)
+        define_segments(clients["marketer"], mapping.story)
+        published = publish(clients["marketer"], "campaigns", "welcome", _WELCOME)
+        wait_until_in_force(store, [published])
+        if not read_env().get("welcome_launched"):
+            clients["marketer"].post("/v1/campaigns/welcome/launch")
+            write_env(welcome_launched=True)
+        notes.append(f"tenant {mapping.shop.tenant}, {len(items)} items")
+
+
+def _load(store: Store, clients: dict[str, Client], shop: Shop, mapping: Mapping, *, every_outlet: bool) -> None:
+    """Members and receipts, once."""
+    assert mapping.story is not None
+    wanted = "all" if every_outlet else mapping.story.outlet
+    if read_env().get("loaded") in (wanted, "all"):
+        return
+    with console.step("members through the bulk route") as notes:
+        notes.append(load.load_members(clients["data_team"], shop.members()).text())
+    receipts = shop.receipts(None if every_outlet else mapping.story.outlet)
+    load.end_the_day(store, receipts)
+    last = shop.days()[-1].isoformat()
+    for name, mode in (("history", "historical"), ("the last day, live", "live")):
+        bodies = [each for each in receipts if (each["business_date"] == last) == (mode == "live")]
+        with console.step(f"receipts through the bulk route: {name}") as notes:
+            notes.append(load.load_receipts(clients["data_team"], bodies, mode).text())
+    write_env(loaded=wanted)

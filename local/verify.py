@@ -1,0 +1,149 @@
+"""Recount every copy from its owner: balances from the ledger, coupons, listing rows, timers, campaign counts.
+
+Every fact has one owner (docs/architecture.md); what stands a second time is a copy, and this says whether the copies
+agree. Consumers run behind the table by moments: a difference that is still there on a second run is a defect.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from local import console
+from local.env import read_env, running_instance
+from local.store import Store
+from shared.member_state.codec import decode_state
+from shared.member_state.model import MemberState
+from shared.storage import keys
+from shared.storage.errors import RawItem
+from shared.storage.items import CouponItem, LedgerItem, SegmentRowItem, StateItem
+from shared.storage.packing import unpack
+
+_SHOWN = 10
+
+
+@dataclass(slots=True)
+class Picture:
+    """Everything stored, by kind."""
+
+    states: dict[tuple[str, str], MemberState] = field(default_factory=dict)
+    timers: dict[tuple[str, str], str | None] = field(default_factory=dict)
+    ledger: dict[tuple[str, str], Counter[tuple[str, str]]] = field(default_factory=lambda: defaultdict(Counter))
+    coupons: dict[tuple[str, str], CouponItem] = field(default_factory=dict)
+    rows: list[tuple[str, str, str, bool]] = field(default_factory=list)
+    identifiers: list[tuple[str, str]] = field(default_factory=list)
+    items: int = 0
+
+    def add(self, raw: RawItem) -> None:
+        """Take in one item."""
+        self.items += 1
+        pk, sk = raw["PK"]["S"], raw["SK"]["S"]
+        tenant, member = keys.tenant_of(pk), keys.member_of(pk)
+        if member is not None and sk == keys.STATE:
+            item = StateItem.read(raw)
+            state = decode_state(tenant, member, unpack(item.body))
+            state.version = int(item.version)
+            self.states[tenant, member] = state
+            self.timers[tenant, member] = item.GSI1SK
+        elif member is not None and sk.startswith(keys.LEDGER_PREFIX):
+            for _kind, _at, _reference, postings in unpack(LedgerItem.read(raw).body)[1]:
+                for wallet, kind, points, *_ in postings:
+                    self.ledger[tenant, member][wallet, kind] += points
+        elif member is not None and sk.startswith(keys.SEGMENT_PREFIX):
+            row = SegmentRowItem.read(raw)
+            _, segment, version = sk.split("#")
+            self.rows.append((tenant, member, f"{segment}@{int(version)}", bool(row.inside)))
+        elif sk == "CPN":
+            self.coupons[tenant, pk.rpartition("#")[2]] = CouponItem.read(raw)
+        elif sk == "ID":
+            self.identifiers.append((tenant, raw["member"]["S"]))
+
+
+def balances(picture: Picture) -> Iterable[str]:
+    """The ledger proves the balance: earned = lots + spent + expired + reversed, and the postings sum to the lots."""
+    for (tenant, member), state in picture.states.items():
+        booked = picture.ledger.get((tenant, member), Counter())
+        for name, wallet in state.wallets.items():
+            lots = sum(lot.points for lot in wallet.lots)
+            total = sum(points for (its, _), points in booked.items() if its == name)
+            if wallet.earned != lots + wallet.spent + wallet.expired + wallet.reversed:
+                yield f"{member}: {name} earned {wallet.earned}, accounted for {lots + wallet.spent + wallet.expired + wallet.reversed}"
+            if total != lots - wallet.debt:
+                yield f"{member}: the ledger says {total} {name}, the state {lots - wallet.debt}"
+
+
+def coupons(picture: Picture) -> Iterable[str]:
+    """A coupon's item owns its state; the member's copy agrees."""
+    for (tenant, member), state in picture.states.items():
+        for coupon_id, copy in state.coupons.items():
+            owner = picture.coupons.get((tenant, coupon_id))
+            if owner is None:
+                yield f"{member}: holds {coupon_id}, which does not exist"
+            elif owner.state not in {copy.state, "active" if copy.state == "held" else "held"}:
+                yield f"{member}: {coupon_id} is {owner.state}, her copy says {copy.state}"
+
+
+def listings(picture: Picture) -> Iterable[str]:
+    """The state owns membership; a listing row says the same."""
+    listed = {(tenant, member, key) for tenant, member, key, inside in picture.rows if inside}
+    owned = {(tenant, member, key) for (tenant, member), state in picture.states.items() for key in state.segments}
+    yield from (f"{member}: in {key}, not listed" for _, member, key in sorted(owned - listed))
+    yield from (f"{member}: listed in {key}, not in it" for _, member, key in sorted(listed - owned))
+
+
+def timers(picture: Picture) -> Iterable[str]:
+    """The due index has the state's timer."""
+    for (tenant, member), state in picture.states.items():
+        expected = keys.due_at(state.timer, f"M#{member}") if state.timer is not None and state.status == "active" else None
+        if picture.timers[tenant, member] != expected:
+            yield f"{member}: the index says {picture.timers[tenant, member]}, the state {expected}"
+
+
+def identifiers(picture: Picture) -> Iterable[str]:
+    """Every identifier leads to a member."""
+    lost = (member for tenant, member in picture.identifiers if (tenant, member) not in picture.states)
+    yield from (f"an identifier leads to {member}, who does not exist" for member in lost)
+
+
+CHECKS: dict[str, Callable[[Picture], Iterable[str]]] = {
+    "balances from the ledger": balances,
+    "members' copies of coupons": coupons,
+    "listing rows of segments": listings,
+    "timers in the due index": timers,
+    "identifiers": identifiers,
+}
+
+
+def take(items: Iterable[RawItem]) -> Picture:
+    """The picture of everything stored."""
+    picture = Picture()
+    for raw in items:
+        picture.add(raw)
+    return picture
+
+
+def add_parser(subparsers: Any) -> None:
+    """``python -m local verify``."""
+    parser = subparsers.add_parser("verify", help="recount every copy from its owner", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.set_defaults(run=run)
+
+
+def run(_options: argparse.Namespace) -> int:
+    """Recount and report; 1 if anything disagrees."""
+    running_instance()
+    store = Store.of(read_env())
+    with console.step("read everything") as notes:
+        picture = take(store.scan())
+        notes.append(f"{picture.items} items, {len(picture.states)} members")
+    wrong = 0
+    for name, check in CHECKS.items():
+        found = list(check(picture))
+        wrong += len(found)
+        console.say(f"  {'agree' if not found else f'{len(found)} DIFFER':>12}  {name}")
+        for line in found[:_SHOWN]:
+            console.say(f"                {line}")
+    return 1 if wrong else 0

@@ -1,0 +1,160 @@
+"""Changing a member: profile fields and attributes, identifiers, consents. Each is one conditional transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from shared.kernel.errors import FieldError
+from shared.kernel.instants import Instant
+from shared.member_state.events import ConsentsChanged, Effects, IdentifierAdded, ProfileChanged
+from shared.member_state.model import MAX_ATTRIBUTES, MemberState, Scalar
+from shared.member_state.repository import StateRepository, seal_facts
+from shared.member_state.service import Change, Done, Occasion, change_member
+from shared.members import api
+from shared.members.answers import consent_answers, member_answer
+from shared.members.claims import proven_claim
+from shared.members.errors import IdentifierTaken, TooManyAttributes
+from shared.members.model import facts_of, known, merged, normalised
+from shared.members.repository import PROFILE_LABEL, MemberRepository, StoredProfile, read_fields
+from shared.members.service import Actor, consent_records
+from shared.storage.commit import Stale
+from shared.storage.errors import RawItem
+from shared.storage.items import IdentifierItem
+from shared.storage.table import WriteBatch
+from shared.tenants.scope import TenantScope
+
+_IDENTIFIER_LABEL = "identifier"
+
+
+class ProfileEdit:
+    """A member's profile item being changed inside a decision about her: read once, decided again from what stood in the way."""
+
+    def __init__(self, scope: TenantScope, member: str) -> None:
+        self._repository = MemberRepository(scope.tenant, scope.table)
+        self._member = member
+        self.cipher = scope.cipher(member)
+        self.fields: dict[str, str] = {}
+        self._read(self._repository.profile(member))
+
+    def _read(self, stored: StoredProfile) -> None:
+        self._version = stored.version
+        self._before = stored.fields(self.cipher)
+        self.fields = dict(self._before)
+
+    def refresh(self, stale: Stale) -> None:
+        """Start again from the item that a failed condition met."""
+        if PROFILE_LABEL in stale:
+            self._read(MemberRepository.decode_profile(stale[PROFILE_LABEL]))
+
+    def change(self, patch: Mapping[str, str | None]) -> tuple[str, ...]:
+        """Apply a merge patch; answers the names of the fields that it changes."""
+        self.fields = merged(self._before, patch)
+        return tuple(sorted(name for name in patch if self.fields.get(name) != self._before.get(name)))
+
+    def event(
+        self, at: Instant, changed: tuple[str, ...], attributes: Mapping[str, Scalar | None] | None = None, cause: str = ""
+    ) -> ProfileChanged:
+        """What the state is told."""
+        return ProfileChanged(at, known(self.fields), dict(attributes or {}), changed, cause)
+
+    def sealed_facts(self) -> bytes:
+        """The facts that stand beside the state."""
+        return seal_facts(facts_of(self.fields), self.cipher)
+
+    def add(self, batch: WriteBatch) -> None:
+        """The profile's write."""
+        self._repository.add_profile(batch, self._member, self._version, self.fields, self.cipher)
+
+
+def update_member(scope: TenantScope, member: str, patch: api.ProfilePatch, correlation: str = "") -> api.MemberAnswer:
+    """Change profile fields and attributes by a merge patch. What changes nothing writes nothing. 3 reads, 1 transaction."""
+    loaded = StateRepository(scope.tenant, scope.table).load(member)
+    member, now, settings = loaded.state.member, scope.clock(), scope.definitions.settings
+    given: dict[str, Any] = patch.profile.model_dump(exclude_unset=True) if patch.profile is not None else {}
+    fields = normalised(given, settings.country, now, settings.time_zone, "/profile")
+    edit = ProfileEdit(scope, member)
+
+    def decide(state: MemberState, stale: Stale) -> Change[api.MemberAnswer] | Done[api.MemberAnswer]:
+        edit.refresh(stale)
+        changed = edit.change(fields)
+        attributes = changed_attributes(state, patch.attributes)
+        if not changed and not attributes:
+            return Done(member_answer(state, edit.fields))
+
+        def finish(after: MemberState, _effects: Effects, batch: WriteBatch) -> api.MemberAnswer:
+            if changed:
+                edit.add(batch)
+            return member_answer(after, edit.fields)
+
+        event = edit.event(now, changed, attributes)
+        return Change([event], finish, facts=facts_of(edit.fields), sealed_facts=edit.sealed_facts())
+
+    return change_member(scope, member, Occasion(now, correlation), decide, loaded=loaded)
+
+
+def changed_attributes(state: MemberState, patch: Mapping[str, Scalar | None]) -> dict[str, Scalar | None]:
+    """What of a patch differs from what is there (``1`` is not ``True``); ``TooManyAttributes`` if there would be too many."""
+    held = state.attributes
+    changed = {
+        name: value for name, value in patch.items() if (type(held.get(name)), held.get(name)) != (type(value), value)
+    }  # fmt: skip
+    after = held.keys() - {name for name, value in changed.items() if value is None} | {n for n, v in changed.items() if v is not None}
+    if len(after) > MAX_ATTRIBUTES:
+        hint = FieldError("/attributes", "too_many_attributes", f"at most {MAX_ATTRIBUTES}")
+        raise TooManyAttributes(f"A member has at most {MAX_ATTRIBUTES} attributes.", errors=(hint,))
+    return changed
+
+
+def add_identifier(scope: TenantScope, member: str, request: api.IdentifierRequest, correlation: str = "") -> tuple[api.MemberAnswer, bool]:
+    """Attach a proven identifier; answers whether it is new. ``IdentifierTaken`` if another member has it.
+
+    Attaching what she has already answers the same and writes nothing. 3 reads, 1 transaction.
+    """
+    claim = proven_claim(scope.definitions.settings, request)
+    loaded = StateRepository(scope.tenant, scope.table).load(member)
+    member, now = loaded.state.member, scope.clock()
+    fields = read_fields(scope, member)
+    repository, before = MemberRepository(scope.tenant, scope.table), member_answer(loaded.state, fields)
+
+    def replay(raw: RawItem) -> tuple[api.MemberAnswer, bool]:
+        owner = IdentifierItem.read(raw).member
+        if owner != member:
+            raise IdentifierTaken([claim.pointer], frozenset({owner}))
+        return before, False
+
+    def decide(_state: MemberState, _stale: Stale) -> Change[tuple[api.MemberAnswer, bool]]:
+        def finish(after: MemberState, _effects: Effects, batch: WriteBatch) -> tuple[api.MemberAnswer, bool]:
+            repository.add_identifier(batch, _IDENTIFIER_LABEL, claim.kind, scope.blind(claim.kind, claim.value), member)
+            return member_answer(after, fields), True
+
+        return Change([IdentifierAdded(now, claim.kind)], finish, request=_IDENTIFIER_LABEL)
+
+    return change_member(scope, member, Occasion(now, correlation), decide, replay=replay, loaded=loaded)
+
+
+def set_consents(
+    scope: TenantScope, member: str, request: api.ConsentsRequest, actor: Actor, correlation: str = ""
+) -> api.ConsentsAnswer:
+    """Record answers: they hold at once. An answer that is the current one, to the same document, is not recorded again."""
+    now = scope.clock()
+    records = consent_records(request.consents, now, request.source, actor)
+    repository = MemberRepository(scope.tenant, scope.table)
+
+    def decide(state: MemberState, _stale: Stale) -> Change[api.ConsentsAnswer] | Done[api.ConsentsAnswer]:
+        current = {key: (consent.granted, consent.version) for key, consent in state.consents.items()}
+        fresh = tuple(each for each in records if current.get(each.key) != (each.granted, each.version))
+        if not fresh:
+            return Done(_consents(state))
+
+        def finish(after: MemberState, _effects: Effects, batch: WriteBatch) -> api.ConsentsAnswer:
+            repository.add_consents(batch, after.member, fresh, now)
+            return _consents(after)
+
+        return Change([ConsentsChanged(now, {each.key: each.current for each in fresh})], finish)
+
+    return change_member(scope, member, Occasion(now, correlation), decide)
+
+
+def _consents(state: MemberState) -> api.ConsentsAnswer:
+    return api.ConsentsAnswer(member_id=state.member, consents=consent_answers(state))

@@ -1,0 +1,81 @@
+"""Who is at the till: one identifier in, enough to greet and to offer out. Nothing that is answered leads to the person elsewhere.
+
+Cost: one read of the identifier, one batch (state, history, profile), one read of her key.
+"""
+
+from __future__ import annotations
+
+from shared.kernel.ids import is_id
+from shared.member_state.errors import ErasedMember, UnknownMember
+from shared.member_state.repository import Loaded, StateRepository
+from shared.member_state.service import peek
+from shared.members import api
+from shared.members.answers import is_usable, spendable, title_of, when
+from shared.members.directory import find
+from shared.members.identifiers import InvalidIdentifier
+from shared.members.model import masked_name
+from shared.members.repository import MemberRepository, StoredProfile
+from shared.storage import keys
+from shared.storage.items import HistoryItem
+from shared.tenants.scope import TenantScope
+from shared.wallet.rules import available
+
+
+def identify(scope: TenantScope, request: api.IdentifyRequest) -> api.IdentifyAnswer:
+    """The member of an identifier, as of now. ``UnknownMember`` if it is nobody's, or not an identifier at all."""
+    loaded, profile = _read(scope, _member_of(scope, request))
+    now, definitions = scope.clock(), scope.definitions
+    state = peek(scope, loaded, now)
+    fields = profile.fields(scope.cipher(state.member), "identity") if profile.version else {}
+    language = fields.get("language")
+    return api.IdentifyAnswer(
+        member_id=state.member,
+        name=masked_name(fields),
+        language=language,
+        tier=state.tier.id if state.tier is not None else None,
+        balance=sum(available(wallet, state.holds, name) for name, wallet in state.wallets.items()),
+        spendable=spendable(state, definitions, now),
+        coupons=tuple(
+            api.UsableCoupon(
+                coupon_id=coupon_id,
+                offer_id=coupon.offer,
+                title=title_of(definitions, coupon.offer, language, now),
+                expires_at=when(coupon.expires_at),
+            )
+            for coupon_id, coupon in state.coupons.items()
+            if is_usable(coupon, now)
+        ),
+    )
+
+
+def _member_of(scope: TenantScope, request: api.IdentifyRequest) -> str:
+    if request.id is not None:
+        if not is_id("mbr", request.id):
+            raise UnknownMember
+        return request.id
+    assert request.kind is not None
+    assert request.value is not None
+    try:
+        member = find(scope, request.kind, request.value)
+    except InvalidIdentifier:
+        raise UnknownMember from None
+    if member is None:
+        raise UnknownMember
+    return member
+
+
+def _read(scope: TenantScope, member: str) -> tuple[Loaded, StoredProfile]:
+    """State, history and profile by one batch; the rare merged member, or a history that moved meanwhile, is read again."""
+    states, members = StateRepository(scope.tenant, scope.table), MemberRepository(scope.tenant, scope.table)
+    state, history, profile = keys.state(scope.tenant, member), keys.history(scope.tenant, member), keys.profile(scope.tenant, member)
+    found = scope.table.get_many([state, history, profile], consistent=True)
+    if state not in found:
+        raise UnknownMember
+    loaded = states.decode(member, found[state], found.get(history))
+    if loaded.state.status == "erased":
+        raise ErasedMember
+    stored = int(HistoryItem.read(found[history]).history_version) if history in found else 0
+    if loaded.state.merged_into is not None or stored != loaded.history_version:
+        loaded = states.load(member)
+        return loaded, members.profile(loaded.state.member)
+    return loaded, members.decode_profile(found.get(profile))

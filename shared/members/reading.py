@@ -1,0 +1,193 @@
+"""Reading a member. Time is advanced in memory up to now, so that no answer shows what has run out; nothing is written."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from shared.coupons.model import Coupon
+from shared.coupons.repository import CouponRepository
+from shared.kernel.instants import Instant, format_rfc3339, local_day
+from shared.kernel.money import divide
+from shared.kernel.pages import open_cursor, seal_cursor
+from shared.member_state.events import LedgerEntry
+from shared.member_state.model import CouponState, MemberState, segment_key
+from shared.member_state.repository import StateRepository
+from shared.member_state.service import view_member
+from shared.member_state.tiers import next_tier, points_in_window
+from shared.member_state.view import FoldView
+from shared.members import api
+from shared.members.answers import member_answer, title_of, wallet_balances, when
+from shared.members.repository import read_fields
+from shared.profile.model import OTHERS, Profile
+from shared.profile.rules import Letter, all_cells, average_basket, favourite, window
+from shared.storage import keys
+from shared.tenants.scope import TenantScope
+
+WINDOWS: Final = (7, 30, 90, 365)
+YEAR: Final = 365
+MAX_COUPONS_LISTED: Final = 200
+
+
+def get_member(scope: TenantScope, member: str) -> api.MemberAnswer:
+    """A member with her personal fields. 3 reads."""
+    state = view_member(scope, member, scope.clock())
+    return member_answer(state, read_fields(scope, state.member))
+
+
+def get_wallet(scope: TenantScope, member: str) -> api.WalletAnswer:
+    """Balances, and what expires when. 1 Query."""
+    now, definitions = scope.clock(), scope.definitions
+    state = view_member(scope, member, now)
+    balances = wallet_balances(state, definitions, now)
+    return api.WalletAnswer(member_id=state.member, currency=definitions.settings.currency, wallets=balances)
+
+
+def list_ledger(scope: TenantScope, member: str, limit: int, cursor: str | None, cursor_key: bytes) -> api.LedgerPage:
+    """A page of entries, newest first. ``limit`` counts commits. 2 Queries."""
+    repository = StateRepository(scope.tenant, scope.table)
+    member = repository.load(member).state.member
+    context = f"{scope.tenant}|{member}|ledger"
+    start = open_cursor(cursor_key, context, cursor)["s"] if cursor is not None else None
+    rows, last = repository.ledger(member, limit, start)
+    entries = [
+        _entry(f"{ulid}.{number}", committed_at, entry)
+        for ulid, committed_at, booked in rows
+        for number, entry in reversed(list(enumerate(booked)))
+    ]
+    return api.LedgerPage(data=tuple(entries), next_cursor=seal_cursor(cursor_key, context, {"s": last}) if last else None)
+
+
+def list_coupons(scope: TenantScope, member: str) -> api.CouponsAnswer:
+    """Her coupons with their state as of now, newest first. 1 Query of the state, 1 of the index, 1 batch a hundred coupons."""
+    now = scope.clock()
+    state = view_member(scope, member, now)
+    rows, _ = scope.table.query(keys.coupons_of(scope.tenant, state.member), index="GSI2", limit=MAX_COUPONS_LISTED, forward=False)
+    # The index may be a moment behind; the state names every coupon that she can use.
+    ids = dict.fromkeys([*(row["GSI2SK"]["S"] for row in rows), *state.coupons])
+    coupons = CouponRepository(scope.tenant, scope.table).get_many(list(ids))
+    hers = [each for each in coupons.values() if each.member == state.member]
+    language = read_fields(scope, state.member, "identity").get("language") if hers else None
+    newest_first = sorted(hers, key=lambda each: each.id, reverse=True)[:MAX_COUPONS_LISTED]
+    return api.CouponsAnswer(member_id=state.member, data=tuple(_coupon(scope, each, language, now) for each in newest_first))
+
+
+def get_profile(scope: TenantScope, member: str) -> api.ProfileAnswer:
+    """What her purchases say. 1 Query."""
+    now = scope.clock()
+    state = view_member(scope, member, now)
+    view, profile = scope.definitions.fold_at(now), state.profile
+    today = local_day(now, view.zone)
+    return api.ProfileAnswer(
+        member_id=state.member,
+        currency=scope.definitions.settings.currency,
+        windows=tuple(_window(profile, days, today) for days in WINDOWS),
+        purchases=profile.count,
+        value=profile.value,
+        first_purchase_at=when(profile.first_at),
+        last_purchase_at=when(profile.last_at),
+        favourites=api.Favourites(
+            location=_favourite(profile, "l", today),
+            category=_favourite(profile, "c", today),
+            channel=_favourite(profile, "h", today),
+            tag=_favourite(profile, "t", today),
+        ),
+        tags=_tags(profile, today),
+        tier=_tier(state, view, now),
+        segments=len(_memberships(scope, state, now)),
+    )
+
+
+def list_segments(scope: TenantScope, member: str) -> api.SegmentsAnswer:
+    """Segments that she is in, in the versions that listings read. 1 Query."""
+    now = scope.clock()
+    state = view_member(scope, member, now)
+    return api.SegmentsAnswer(member_id=state.member, segments=_memberships(scope, state, now))
+
+
+def _memberships(scope: TenantScope, state: MemberState, now: Instant) -> tuple[api.MembershipAnswer, ...]:
+    served = scope.definitions.at(now).served_segments
+    return tuple(
+        api.MembershipAnswer(
+            segment_id=id_, version=each.version, name=str(each.body.get("name", id_)), entered_at=format_rfc3339(state.segments[key])
+        )
+        for id_, each in sorted(served.items())
+        if (key := segment_key(id_, each.version)) in state.segments
+    )
+
+
+def _entry(entry_id: str, committed_at: Instant, entry: LedgerEntry) -> api.LedgerEntryAnswer:
+    return api.LedgerEntryAnswer(
+        entry_id=entry_id,
+        kind=entry.kind,
+        occurred_at=format_rfc3339(entry.at),
+        committed_at=format_rfc3339(committed_at),
+        reference=entry.reference,
+        postings=tuple(
+            api.PostingAnswer(
+                wallet=each.wallet,
+                kind=each.kind,
+                points=each.points,
+                available_at=when(each.available_at or None),
+                expires_at=when(each.expires_at or None),
+            )
+            for each in entry.postings
+        ),
+    )
+
+
+def _coupon(scope: TenantScope, coupon: Coupon, language: str | None, now: Instant) -> api.CouponView:
+    return api.CouponView(
+        coupon_id=coupon.id,
+        offer_id=coupon.offer,
+        state=effective_state(coupon, now),
+        title=title_of(scope.definitions, coupon.offer, language, now),
+        code=coupon.code,
+        active_from=format_rfc3339(coupon.active_from),
+        expires_at=when(coupon.expires_at),
+    )
+
+
+def effective_state(coupon: Coupon, now: Instant) -> CouponState:
+    """The state that holds now: an expired coupon is expired and a hold that has run out is none, whatever the item says yet."""
+    if coupon.state in ("redeemed", "void"):
+        return coupon.state
+    if coupon.expires_at <= now:
+        return "expired"
+    return "held" if coupon.state == "held" and (coupon.hold_until or 0) > now else "active"
+
+
+def _window(profile: Profile, days: int, today: int) -> api.WindowAnswer:
+    first = today - days + 1
+    totals = window(profile, first, today)
+    return api.WindowAnswer(days=days, count=totals.count, value=totals.value, average_basket=average_basket(profile, first, today))
+
+
+def _favourite(profile: Profile, letter: Letter, today: int) -> str | None:
+    return favourite(profile, letter, today - YEAR + 1, today)[0]
+
+
+def _tags(profile: Profile, today: int) -> tuple[api.TagAnswer, ...]:
+    """Tags by value, most first; those that a crowded day summed together have no name and are left out."""
+    first, values = today - YEAR + 1, dict[str, int]()
+    for day, cell in all_cells(profile):
+        if first <= day <= today:
+            for key, (_, value) in cell.by.items():
+                if key.startswith("t:") and key[2:] != OTHERS:
+                    values[key[2:]] = values.get(key[2:], 0) + value
+    total = window(profile, first, today).value
+    ranked = sorted(((tag, value) for tag, value in values.items() if value > 0), key=lambda each: (-each[1], each[0]))
+    return tuple(
+        api.TagAnswer(tag=tag, value=value, share_percent=divide(100 * value, total, "half_up")) for tag, value in ranked if total > 0
+    )
+
+
+def _tier(state: MemberState, view: FoldView, now: Instant) -> api.TierAnswer:
+    points = points_in_window(state, view, now)
+    ahead = next_tier(view, points)
+    return api.TierAnswer(
+        tier=state.tier.id if state.tier is not None else None,
+        since=when(state.tier.since) if state.tier is not None else None,
+        until=when(state.tier.until) if state.tier is not None else None,
+        points_in_window=points,
+        next=api.NextTier(tier=ahead[0].id, name=ahead[0].name, points_missing=ahead[1]) if ahead is not None else None,
+    )
