@@ -1,12 +1,258 @@
-"""Placeholder of ``administration``: says that it was called."""
+"""Tenants, keys, definitions, catalogue, lists of segments, and the switches of campaigns. Translate, call, answer."""
 
 from __future__ import annotations
 
-import json
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from functions.administration.settings import administration_settings
+from shared.aws.runtime import Runtime
+from shared.campaigns import service as campaigns
+from shared.coupons import quota
+from shared.definitions import api, catalogue, service
+from shared.definitions.model import Definition, Kind
+from shared.http.app import Answer, HttpApp, LambdaContext, Request, etag
+from shared.segments import listing
+from shared.tenants import service as tenants
+from shared.tenants.api import KeyRequest, TenantRequest
+from shared.tenants.scope import TenantScope
+
+app = HttpApp("administration")
+_OPENAPI: Final = Path(__file__).with_name("openapi.json")
+_BEFORE_PUBLISH: Final[Mapping[Kind, service.OnPublish]] = {"offer": quota.prepare, "campaign": campaigns.on_publish}
+"""What a kind needs to be there before a version of it is published."""
+_PLURALS: Final[Mapping[Kind, str]] = {"programme": "programmes", "offer": "offers", "segment": "segments", "campaign": "campaigns"}
 
 
-def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Answer 200 with what the gateway passed on."""
-    print(json.dumps({"function": "administration", "keys": sorted(event)}))
-    return {"statusCode": 200, "body": json.dumps(event.get("requestContext", {}), default=str)}
+@cache
+def runtime() -> Runtime:
+    """The wiring of this execution environment."""
+    return Runtime(administration_settings())
+
+
+def lambda_handler(event: dict[str, Any], context: LambdaContext | None = None) -> dict[str, Any]:
+    """A request from the gateway; also whatever has no route, so that its 404 has the form of all our errors."""
+    runtime().begin(context)
+    return app.handle(event, context)
+
+
+class _Tenant:
+    """A tenant that the operator works on: the operator's own principal may name any."""
+
+    def __init__(self, tenant: str) -> None:
+        self.tenant = tenant
+
+
+def _scope(request: Request) -> TenantScope:
+    return runtime().scope(request.principal)
+
+
+def _operator() -> tenants.Operator:
+    return tenants.Operator(
+        table=runtime().table,
+        scope_of=lambda tenant: runtime().scope(_Tenant(tenant)),
+        new_key=runtime().new_wrapped_key,
+        master=lambda: runtime().master_secret,
+    )
+
+
+def _cursors() -> bytes:
+    return tenants.cursor_key(runtime().master_secret)
+
+
+# -- tenants and keys -----------------------------------------------------------------------------------------------
+
+
+@app.operation("create_tenant")
+def create_tenant(request: Request) -> Answer:
+    """POST /v1/tenants."""
+    answer = tenants.create_tenant(_operator(), request.parse(TenantRequest))
+    return Answer(body=answer, headers={"etag": etag(answer.etag)})
+
+
+@app.operation("list_tenants")
+def list_tenants(request: Request) -> Answer:
+    """GET /v1/tenants."""
+    return Answer(body=tenants.list_tenants(_operator(), request.page_limit(), request.cursor))
+
+
+@app.operation("get_tenant")
+def get_tenant(request: Request) -> Answer:
+    """GET /v1/tenants/{tenant_id}."""
+    answer = tenants.get_tenant(_operator(), request.path["tenant_id"])
+    return Answer(body=answer, headers={"etag": etag(answer.etag)})
+
+
+@app.operation("replace_tenant")
+def replace_tenant(request: Request) -> Answer:
+    """PUT /v1/tenants/{tenant_id}."""
+    body = request.parse(TenantRequest)
+    answer = tenants.replace_tenant(_operator(), request.path["tenant_id"], body, request.if_match or "")
+    return Answer(body=answer, headers={"etag": etag(answer.etag)})
+
+
+@app.operation("create_key")
+def create_key(request: Request) -> Answer:
+    """POST /v1/tenants/{tenant_id}/keys."""
+    return Answer(body=tenants.create_key(_operator(), request.path["tenant_id"], request.parse(KeyRequest)))
+
+
+@app.operation("revoke_key")
+def revoke_key(request: Request) -> Answer:
+    """DELETE /v1/tenants/{tenant_id}/keys/{key_id}."""
+    tenants.revoke_key(_operator(), request.path["tenant_id"], request.path["key_id"])
+    return Answer()
+
+
+# -- catalogue and locations ----------------------------------------------------------------------------------------
+
+
+@app.operation("put_items")
+def put_items(request: Request) -> Answer:
+    """PUT /v1/catalogue/items."""
+    return Answer(body=catalogue.put_items(_scope(request), request.parse(api.ItemsRequest)))
+
+
+@app.operation("list_items")
+def list_items(request: Request) -> Answer:
+    """GET /v1/catalogue/items."""
+    return Answer(body=catalogue.list_items(_scope(request), request.page_limit(), request.cursor, _cursors()))
+
+
+@app.operation("put_locations")
+def put_locations(request: Request) -> Answer:
+    """PUT /v1/locations."""
+    return Answer(body=catalogue.put_locations(_scope(request), request.parse(api.LocationsRequest)))
+
+
+@app.operation("list_locations")
+def list_locations(request: Request) -> Answer:
+    """GET /v1/locations."""
+    return Answer(body=catalogue.list_locations(_scope(request), request.page_limit(), request.cursor, _cursors()))
+
+
+# -- definitions: the same six for each kind ------------------------------------------------------------------------
+
+
+def _definition(definition: Definition) -> Answer:
+    return Answer(body=service.answer_of(definition), headers={"etag": etag(definition.etag)})
+
+
+def _create(kind: Kind, request: Request) -> Answer:
+    return _definition(service.create(_scope(request), kind, request.parse(api.REQUESTS[kind])))
+
+
+def _list(kind: Kind, request: Request) -> Answer:
+    return Answer(body=service.page(_scope(request), kind, request.page_limit(), request.cursor, _cursors()))
+
+
+def _get(kind: Kind, request: Request) -> Answer:
+    return _definition(service.get(_scope(request), kind, request.path["definition_id"]))
+
+
+def _replace(kind: Kind, request: Request) -> Answer:
+    body = request.parse(api.REQUESTS[kind])
+    return _definition(service.replace(_scope(request), kind, request.path["definition_id"], body, request.if_match or ""))
+
+
+def _publish(kind: Kind, request: Request) -> Answer:
+    published = service.publish(
+        _scope(request),
+        kind,
+        request.path["definition_id"],
+        request.parse(api.PublishRequest).effective_from,
+        runtime().settings.definition_seconds,
+        hooks=_BEFORE_PUBLISH,
+        correlation=request.correlation_id,
+    )
+    return _definition(published)
+
+
+def _retire(kind: Kind, request: Request) -> Answer:
+    seconds = runtime().settings.definition_seconds
+    return _definition(service.retire(_scope(request), kind, request.path["definition_id"], seconds, correlation=request.correlation_id))
+
+
+def _register(operation: str, handler: Callable[[Kind, Request], Answer], kind: Kind) -> None:
+    app.operation(operation)(lambda request: handler(kind, request))
+
+
+for _kind, _plural in _PLURALS.items():
+    _register(f"create_{_kind}", _create, _kind)
+    _register(f"list_{_plural}", _list, _kind)
+    _register(f"get_{_kind}", _get, _kind)
+    _register(f"replace_{_kind}", _replace, _kind)
+    _register(f"publish_{_kind}", _publish, _kind)
+    _register(f"retire_{_kind}", _retire, _kind)
+
+
+# -- segments -------------------------------------------------------------------------------------------------------
+
+
+@app.operation("list_segment_members")
+def list_segment_members(request: Request) -> Answer:
+    """GET /v1/segments/{segment_id}/members."""
+    scope, segment = _scope(request), request.path["segment_id"]
+    return Answer(body=listing.members_page(scope, segment, request.page_limit(), request.cursor, _cursors()))
+
+
+@app.operation("count_segment")
+def count_segment(request: Request) -> Answer:
+    """GET /v1/segments/{segment_id}/count."""
+    return Answer(body=listing.count(_scope(request), request.path["segment_id"]))
+
+
+# -- campaigns ------------------------------------------------------------------------------------------------------
+
+
+@app.operation("launch_campaign")
+def launch_campaign(request: Request) -> Answer:
+    """POST /v1/campaigns/{campaign_id}/launch."""
+    return Answer(body=campaigns.launch(_scope(request), request.path["campaign_id"], request.correlation_id))
+
+
+@app.operation("pause_campaign")
+def pause_campaign(request: Request) -> Answer:
+    """POST /v1/campaigns/{campaign_id}/pause."""
+    return Answer(body=campaigns.pause(_scope(request), request.path["campaign_id"], request.correlation_id))
+
+
+@app.operation("resume_campaign")
+def resume_campaign(request: Request) -> Answer:
+    """POST /v1/campaigns/{campaign_id}/resume."""
+    return Answer(body=campaigns.resume(_scope(request), request.path["campaign_id"], request.correlation_id))
+
+
+@app.operation("cancel_campaign")
+def cancel_campaign(request: Request) -> Answer:
+    """POST /v1/campaigns/{campaign_id}/cancel."""
+    return Answer(body=campaigns.cancel(_scope(request), request.path["campaign_id"], request.correlation_id))
+
+
+@app.operation("report_campaign")
+def report_campaign(request: Request) -> Answer:
+    """GET /v1/campaigns/{campaign_id}/report."""
+    return Answer(body=campaigns.report(_scope(request), request.path["campaign_id"]))
+
+
+@app.operation("list_deliveries")
+def list_deliveries(request: Request) -> Answer:
+    """GET /v1/campaigns/{campaign_id}/deliveries."""
+    scope, campaign = _scope(request), request.path["campaign_id"]
+    return Answer(body=campaigns.deliveries(scope, campaign, request.page_limit(), request.cursor, _cursors()))
+
+
+# -- the interface itself -------------------------------------------------------------------------------------------
+
+
+@cache
+def _document() -> str:
+    return _OPENAPI.read_text(encoding="utf-8")
+
+
+@app.operation("get_openapi")
+def get_openapi(_request: Request) -> Answer:
+    """GET /v1/openapi.json."""
+    return Answer(body=_document(), headers={"cache-control": "public, max-age=300"})

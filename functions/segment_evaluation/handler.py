@@ -1,12 +1,93 @@
-"""Placeholder of ``segment_evaluation``: says that it was called."""
+"""Timers, definition fan-out, listing rows: a consumer of the queue ``segments``. Translate, call, answer."""
 
 from __future__ import annotations
 
-import json
+from functools import cache
 from typing import Any
 
+from functions.segment_evaluation.settings import EvaluationSettings, evaluation_settings
+from shared.aws.queues import Poison, SqsQueue, consume
+from shared.aws.runtime import RemainingTime, Runtime
+from shared.kernel.errors import InvalidValue
+from shared.kernel.ids import check_tenant
+from shared.observability.logs import log_context
+from shared.relay.envelope import Unreadable, received
+from shared.segments import fan_out, listing, ticks
+from shared.tenants.scope import ForeignKey, TenantScope
 
-def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Answer 200 with what the gateway passed on."""
-    print(json.dumps({"function": "segment_evaluation", "keys": sorted(event)}))
-    return {"statusCode": 200, "body": json.dumps(event.get("requestContext", {}), default=str)}
+_FIELDS: dict[str, dict[str, type]] = {
+    "sweep": {},
+    "sweep_tenant": {"tenant": str, "shard": int},
+    "fan_out": {"tenant": str, "segment": str, "version": int, "epoch": int, "at": int},
+}
+"""Our own messages, and what each must have."""
+
+
+@cache
+def settings() -> EvaluationSettings:
+    """This function's settings."""
+    return evaluation_settings()
+
+
+@cache
+def runtime() -> Runtime:
+    """The wiring of this execution environment."""
+    return Runtime(settings().common)
+
+
+def lambda_handler(event: dict[str, Any], context: RemainingTime | None = None) -> dict[str, Any]:
+    """A batch of messages: the schedule's, our own, and events of the bus."""
+    runtime().begin(context)
+    return consume(event, work, client=runtime().client("sqs"), dead_letters=settings().dead_letter_url)
+
+
+def work(message: dict[str, Any]) -> None:
+    """One message. ``Poison`` for what is not ours, or of another tenant than it says."""
+    try:
+        if "detail" in message:
+            _event(message["detail"])
+        else:
+            _own(message)
+    except (Unreadable, ForeignKey) as error:
+        raise Poison(str(error)) from None
+
+
+def _own(message: dict[str, Any]) -> None:
+    kind = message.get("kind")
+    fields = _FIELDS.get(kind) if isinstance(kind, str) else None
+    if fields is None or not all(isinstance(message.get(name), type_) for name, type_ in fields.items()):
+        raise Poison("no message of this queue")
+    if kind == "sweep":
+        ticks.sweep(runtime().table, _queue())
+        return
+    scope = _scope(message["tenant"])
+    with log_context(tenant=scope.tenant, operation=kind):
+        if kind == "sweep_tenant":
+            ticks.sweep_tenant(scope, message["shard"], message.get("after"), _queue(), _planning())
+        else:
+            fan_out.work(scope, message, _queue())
+
+
+def _event(detail: Any) -> None:
+    envelope = received(detail)
+    scope = _scope(envelope.tenant, envelope.key)
+    with log_context(tenant=scope.tenant, member=envelope.member, operation="event", correlation_id=envelope.correlation_id):
+        listing.record_flips(scope, envelope)
+        for event in envelope.events:
+            if event["type"] in ("definition.published", "definition.retired"):
+                fan_out.begin(scope, event["data"], _queue())
+
+
+def _scope(tenant: str, *pks: str) -> TenantScope:
+    try:
+        return runtime().worker_scope(check_tenant(tenant), *pks)
+    except InvalidValue as error:
+        raise Poison(str(error)) from None
+
+
+def _queue() -> SqsQueue:
+    return SqsQueue(runtime().client("sqs"), settings().queue_url)
+
+
+def _planning() -> SqsQueue:
+    return SqsQueue(runtime().client("sqs"), settings().planning_queue_url)

@@ -6,10 +6,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
-try:
-    from shared.campaigns.model import CampaignBody
-except ImportError:
-    CampaignBody = __import__("shared.programmes.model").programmes.model.ProgrammeBody
+from shared.campaigns.model import CampaignBody
 from shared.coupons.model import OfferBody
 from shared.definitions.model import Kind, Status
 from shared.kernel.instants import parse_rfc3339

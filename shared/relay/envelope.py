@@ -91,9 +91,10 @@ def received(detail: Any) -> Envelope:
             parts=detail.get("parts", 1),
         )
         typed = isinstance(envelope.tenant, str) and isinstance(envelope.seq, int) and all(event["type"] for event in envelope.events)
-    except (KeyError, TypeError, AttributeError):
+        of_its_tenant = tenant_of(envelope.key) == envelope.tenant
+    except (KeyError, TypeError, AttributeError, ValueError):
         raise Unreadable("not an envelope") from None
-    if not typed or tenant_of(envelope.key) != envelope.tenant:
+    if not (typed and of_its_tenant):
         raise Unreadable("the envelope's tenant is not that of its key")
     return envelope
 

@@ -17,7 +17,7 @@ from pynamodb.expressions.operand import Path
 
 from shared.definitions.model import Definition
 from shared.kernel.errors import AppError, Gone, NotFound
-from shared.kernel.instants import SECOND, Instant
+from shared.kernel.instants import SECOND
 from shared.member_state.events import DomainEvent
 from shared.member_state.repository import Stamp, envelope
 from shared.member_state.service import tick_member
@@ -66,8 +66,8 @@ def begin(scope: TenantScope, data: dict[str, Any], own: Queue) -> None:
     if data["kind"] != "segment":
         return
     at = data.get("effective_from", data.get("retired_from"))
-    message = {"kind": "fan_out", "tenant": scope.tenant, "segment": data["id"], "version": data["version"], "epoch": data["epoch"], "at": at}
-    work(scope, message, own)
+    named = {"segment": data["id"], "version": data["version"], "epoch": data["epoch"]}
+    work(scope, {"kind": "fan_out", "tenant": scope.tenant, **named, "at": at}, own)
 
 
 def work(scope: TenantScope, message: dict[str, Any], own: Queue) -> None:
@@ -213,14 +213,3 @@ def _decode(raw: RawItem) -> Progress:
     item = FanOutItem.read(raw)
     stored = json.loads(item.cursors)
     return Progress(int(item.epoch), item.status, int(item.done), stored["at"], stored["again"])
-
-
-def progress_of(scope: TenantScope, segment: str, version: int) -> Progress | None:
-    """How far the fan-out of a version is, for people. One read."""
-    raw = scope.table.get(keys.fan_out(scope.tenant, segment, version))
-    return None if raw is None else _decode(raw)
-
-
-def due_in(at: Instant, now: Instant) -> int:
-    """Seconds until a switch has settled."""
-    return max(0, -(-(at + _SETTLE - now) // SECOND))

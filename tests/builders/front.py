@@ -1,0 +1,154 @@
+"""The registration function over a tenant of a test: calls as the gateway makes them, services behind AWS in memory."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass, field
+from functools import cache
+from types import SimpleNamespace
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from functions.registration import handler
+from shared.http.principal import Principal, principal_to_context
+from shared.http.routes import ROUTES, Route
+from shared.kernel.instants import SECOND
+from shared.members.service import Desk
+from shared.tenants.jwks import JwksSource
+from shared.tenants.model import IdentityProviderSettings, PushSettings, TenantSettings
+from shared.tenants.tokens import TokenSigner
+from tests.builders.house import SETTINGS, House
+from tests.fakes.push import FakePush
+
+MASTER = b"a master secret of the tests"
+AUDIENCE = "com.example.app"
+NONCE = "nonce-of-this-sign-in"
+ALL = frozenset({"members:register", "members:identify", "members:read", "members:write"})
+BY_OPERATION: dict[str, Route] = {route.operation: route for route in ROUTES}
+
+
+@cache
+def issuer_key() -> ec.EllipticCurvePrivateKey:
+    """The key of a test's identity provider."""
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def settings_with_everything() -> TenantSettings:
+    """A tenant that takes Apple's and Google's tokens of the test issuer, and has two push applications."""
+    jwks: dict[str, object] = {"keys": [{**jwt.algorithms.ECAlgorithm.to_jwk(issuer_key().public_key(), as_dict=True), "kid": "k1"}]}
+    providers = {name: IdentityProviderSettings(audiences=(AUDIENCE,), jwks=jwks) for name in ("apple", "google")}
+    arns = {name: PushSettings(application_arn=f"arn:aws:sns:us-east-1:000000000000:app/{name}/demo") for name in ("apns", "gcm")}
+    return SETTINGS.model_copy(update={"identity_providers": providers, "push": arns, "languages": ("de", "en")})
+
+
+def identity(subject: str, now: int, provider: str = "apple", **changes: Any) -> dict[str, Any]:
+    """``RegisterRequest.identity`` with a token that the test issuer signed."""
+    issuers = {"apple": "https://appleid.apple.com", "google": "https://accounts.google.com"}
+    seconds = now // SECOND
+    claims = {"iss": issuers[provider], "aud": AUDIENCE, "sub": subject, "iat": seconds, "exp": seconds + 600, "nonce": NONCE, **changes}
+    token = jwt.encode(claims, issuer_key(), algorithm="ES256", headers={"kid": "k1"})
+    return {"provider": provider, "token": token, "nonce": NONCE}
+
+
+@dataclass
+class Said:
+    """An answer of the function."""
+
+    status: int
+    body: Any
+    headers: dict[str, str]
+
+
+@dataclass
+class FakeAws:
+    """S3 and SQS as far as bulk imports use them."""
+
+    objects: dict[str, bytes] = field(default_factory=dict)
+    messages: list[dict[str, Any]] = field(default_factory=list)
+
+    def put_object(self, **request: Any) -> None:
+        self.objects[request["Key"]] = request["Body"]
+
+    def get_object(self, **request: Any) -> dict[str, Any]:
+        return {"Body": io.BytesIO(self.objects[request["Key"]])}
+
+    def send_message(self, **request: Any) -> None:
+        self.messages.append(request)
+
+
+class Front:
+    """Calls of one tenant's callers."""
+
+    def __init__(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.house = house
+        self.push = FakePush()
+        self.aws = FakeAws()
+        self.desk = Desk(TokenSigner(MASTER), JwksSource(self._no_fetch, lambda: house.now), self.push)
+        home = SimpleNamespace(
+            scope=lambda _principal: self.house.scope(),
+            now=lambda: self.house.now,
+            begin=lambda _context: None,
+            client=lambda _service: self.aws,
+            master_secret=MASTER,
+        )
+        urls = SimpleNamespace(queue_url="queue", dead_letter_url="dead", bucket="bucket")
+        for name, value in (("runtime", home), ("desk", self.desk), ("settings", urls)):
+            monkeypatch.setattr(handler, name, lambda value=value: value)
+        handler.derived.cache_clear()
+
+    @staticmethod
+    def _no_fetch(url: str) -> bytes:
+        raise OSError(f"tests fetch nothing: {url}")
+
+    def call(
+        self, operation: str, body: Any = None, *, scopes: frozenset[str] = ALL, me: str | None = None, headers: Any = None,
+        query: dict[str, str] | None = None, **path: str,
+    ) -> Said:  # fmt: skip
+        """Call an operation with an API key, or with a member's token (``me``). ``body`` may be text that is not JSON."""
+        route = BY_OPERATION[operation]
+        caller = (
+            Principal(kind="member", tenant=self.house.tenant, id=me, scopes=frozenset({"me"}), member=me)
+            if me is not None
+            else Principal(kind="key", tenant=self.house.tenant, id=f"{self.house.tenant}-aaaaaaaaaaaa", scopes=scopes)
+        )
+        event: dict[str, Any] = {
+            "version": "2.0",
+            "routeKey": route.key,
+            "rawPath": route.path,
+            "headers": headers or {},
+            "pathParameters": path,
+            "queryStringParameters": query or {},
+            "requestContext": {"requestId": "request-of-a-test", "authorizer": {"lambda": principal_to_context(caller)}},
+            "body": body if isinstance(body, str) or body is None else json.dumps(body),
+            "isBase64Encoded": False,
+        }
+        if route.public:
+            del event["requestContext"]["authorizer"]
+        answer = handler.lambda_handler(event)
+        text = answer.get("body")
+        return Said(answer["statusCode"], json.loads(text) if text else None, answer["headers"])
+
+    def work(self) -> dict[str, Any]:
+        """Let the consumer work on everything that was sent."""
+        records = [{"messageId": str(index), "body": each["MessageBody"]} for index, each in enumerate(self.aws.messages)]
+        self.aws.messages.clear()
+        return handler.lambda_handler({"Records": records})
+
+    def register(self, **more: Any) -> str:
+        """A member with a card of her own; answers her id."""
+        body = {"source": "app", **more}
+        if "identity" not in body and "identifiers" not in body:
+            body["identifiers"] = [{"kind": "external", "value": f"e{len(self.rows('PROFILE'))}"}]
+        said = self.call("register_member", body)
+        assert said.status == 201, said.body
+        member: str = said.body["member_id"]
+        return member
+
+    def rows(self, sk: str = "") -> list[dict[str, Any]]:
+        """Every stored item whose sort key starts so."""
+        scan = self.house.table._client.scan(TableName=self.house.table.name, ConsistentRead=True)
+        return [item for item in scan["Items"] if item["SK"]["S"].startswith(sk)]
