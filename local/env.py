@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,6 +48,7 @@ def add_parser(subparsers: Any) -> None:
     """``python -m local env``."""
     parser = subparsers.add_parser("env", help="address, tenant and keys of what runs", description=__doc__)
     parser.add_argument("--json", action="store_true", help="one JSON object, for scripts")
+    parser.add_argument("--shell", action="store_true", help='variables for a shell: eval "$(python -m local env --shell)"')
     parser.set_defaults(run=run)
 
 
@@ -56,6 +58,11 @@ def run(options: argparse.Namespace) -> int:
     facts = read_env()
     if options.json:
         console.emit(json.dumps(facts, indent=2))
+    elif options.shell:
+        keys = facts.get("tenants", {}).get(facts.get("tenant"), {})
+        variables = {"API": facts.get("api_url", ""), "OPERATOR": facts.get("operator_key", "")}
+        variables |= {holder.upper(): key for holder, key in keys.items()}
+        console.emit("\n".join(f"export {name}={shlex.quote(value)}" for name, value in variables.items()))
     else:
         show(facts)
     return 0

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from functions.administration.settings import administration_settings
 from shared.aws.runtime import Runtime
+from shared.campaigns import reports
 from shared.campaigns import service as campaigns
 from shared.coupons import quota
 from shared.definitions import api, catalogue, service
@@ -234,14 +235,14 @@ def cancel_campaign(request: Request) -> Answer:
 @app.operation("report_campaign")
 def report_campaign(request: Request) -> Answer:
     """GET /v1/campaigns/{campaign_id}/report."""
-    return Answer(body=campaigns.report(_scope(request), request.path["campaign_id"]))
+    return Answer(body=reports.report(_scope(request), request.path["campaign_id"]))
 
 
 @app.operation("list_deliveries")
 def list_deliveries(request: Request) -> Answer:
     """GET /v1/campaigns/{campaign_id}/deliveries."""
     scope, campaign = _scope(request), request.path["campaign_id"]
-    return Answer(body=campaigns.deliveries(scope, campaign, request.page_limit(), request.cursor, _cursors()))
+    return Answer(body=reports.deliveries(scope, campaign, request.page_limit(), request.cursor, _cursors()))
 
 
 # -- the interface itself -------------------------------------------------------------------------------------------

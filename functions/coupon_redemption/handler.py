@@ -7,7 +7,7 @@ from typing import Any
 
 from functions.coupon_redemption.settings import redemption_settings
 from shared.aws.runtime import Runtime
-from shared.coupons import api, service
+from shared.coupons import api, baskets, service
 from shared.http.app import Answer, HttpApp, LambdaContext, Request
 from shared.tenants.scope import TenantScope
 
@@ -47,16 +47,16 @@ def lookup_coupon(request: Request) -> Answer:
 @app.operation("hold_coupon")
 def hold_coupon(request: Request) -> Answer:
     """POST /v1/coupons/hold."""
-    return Answer(body=service.hold(_scope(request), request.parse(api.HoldCouponRequest), request.correlation_id))
+    return Answer(body=baskets.hold(_scope(request), request.parse(api.HoldCouponRequest), request.correlation_id))
 
 
 @app.operation("redeem_coupon")
 def redeem_coupon(request: Request) -> Answer:
     """POST /v1/coupons/redeem."""
-    return Answer(body=service.redeem(_scope(request), request.parse(api.RedeemCouponRequest), request.correlation_id))
+    return Answer(body=baskets.redeem(_scope(request), request.parse(api.RedeemCouponRequest), request.correlation_id))
 
 
 @app.operation("release_coupon")
 def release_coupon(request: Request) -> Answer:
     """POST /v1/coupons/release."""
-    return Answer(body=service.release(_scope(request), request.parse(api.ReleaseCouponRequest), request.correlation_id))
+    return Answer(body=baskets.release(_scope(request), request.parse(api.ReleaseCouponRequest), request.correlation_id))

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Protocol
 
-import botocore.session
 from botocore.config import Config
 
 from shared.aws.settings import Settings
@@ -24,7 +23,7 @@ from shared.privacy.keyring import TenantKeys
 from shared.storage import keys
 from shared.storage.commit import Effort
 from shared.storage.items import ClockItem
-from shared.storage.table import Credentials, Table
+from shared.storage.table import Credentials, Table, botocore_session
 from shared.tenants.scope import TenantScope, Unwrap
 
 _SESSION_SECONDS: Final = 3600
@@ -113,15 +112,11 @@ class Runtime:
 
     # -- clients ----------------------------------------------------------------------------------------------------
 
-    @cached_property
-    def _session(self) -> botocore.session.Session:
-        return botocore.session.get_session()
-
     def client(self, service: str) -> Any:  # a botocore client; they have no static type here
         """A client of another service, made once."""
         if service not in self._clients:
             config = Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 3, "mode": "standard"})
-            self._clients[service] = self._session.create_client(
+            self._clients[service] = botocore_session().create_client(
                 service, region_name=self.settings.region, endpoint_url=self.settings.endpoint, config=config
             )
         return self._clients[service]
@@ -202,7 +197,7 @@ class Runtime:
 
     def _kms(self, credentials: Credentials) -> Any:
         """KMS under a tenant's session; made for the first look at the tenant's keys only."""
-        return self._session.create_client(
+        return botocore_session().create_client(
             "kms",
             region_name=self.settings.region,
             endpoint_url=self.settings.endpoint,

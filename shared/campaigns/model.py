@@ -5,7 +5,8 @@ A welcome, sent to whoever registers, with a coupon; a tenth of the guests is he
     {"name": "Welcome", "message_class": "marketing",
      "trigger": {"kind": "event", "types": ["member.registered"]},
      "steps": [{"id": "gift", "offer": "welcome-coffee",
-                "content": {"en": {"title": "Hello {{ member.first_name }}", "body": "{{ coupon.title }} is yours until {{ coupon.expires_on }}."},
+                "content": {"en": {"title": "Hello {{ member.first_name }}",
+                                   "body": "{{ coupon.title }} is yours until {{ coupon.expires_on }}."},
                             "de": {"title": "Hallo {{ member.first_name }}", "body": "{{ coupon.title }} bis {{ coupon.expires_on }}."}}}],
      "holdout_percent": 10, "cap": {"max": 2, "days": 7}}
 
@@ -36,17 +37,7 @@ FORM_FIELDS: Final[tuple[FormField, ...]] = (
     "birth_date", "first_name", "last_name", "gender", "language", "email", "phone", "postal_code", "city",
 )  # fmt: skip
 EVENT_TYPES: Final = frozenset(
-    {
-        "member.registered",
-        "profile.changed",
-        "transaction.recorded",
-        "segment.entered",
-        "segment.left",
-        "tier.changed",
-        "coupon.redeemed",
-        "form.submitted",
-        "event.recorded",
-    }
+    {"member.registered", "transaction.recorded", "segment.entered", "segment.left", "tier.changed", "coupon.redeemed", "form.submitted"}
 )
 """What may trigger a campaign. What a campaign itself causes (message.*, coupon.issued) may not: that would be a loop."""
 MAX_STEPS: Final = 10
@@ -131,7 +122,7 @@ class Step(Frozen):
 
 
 class Cap(Frozen):
-    """At most ``max`` marketing messages of all campaigns in ``days`` rolling days of 24 hours before this one."""
+    """At most ``max`` messages, of all campaigns together, in the ``days`` rolling days of 24 hours up to this one, itself included."""
 
     max: StrictInt = Field(ge=1, le=50)
     days: StrictInt = Field(ge=1, le=90)
@@ -148,7 +139,7 @@ class CampaignBody(Frozen):
     trigger: Trigger
     audience: Audience = Audience()
     steps: tuple[Step, ...] = Field(min_length=1, max_length=MAX_STEPS)
-    holdout_percent: StrictInt = Field(default=0, ge=0, le=50, description="share that gets nothing, to compare with; the same members always")
+    holdout_percent: StrictInt = Field(default=0, ge=0, le=50, description="share that gets nothing, to compare with; always the same")
     cap: Cap | None = None
     max_event_age_hours: StrictInt = Field(default=6, ge=1, le=168, description="an event older than this triggers nothing")
 
@@ -169,8 +160,8 @@ class CampaignBody(Frozen):
 
 
 CampaignState = Literal["draft", "scheduled", "sending", "active", "paused", "completed", "cancelled"]
-RUNNING: Final[frozenset[str]] = frozenset({"sending", "active"})
-"""States in which claims are made."""
+SENDABLE: Final[frozenset[CampaignState]] = frozenset({"sending", "active", "completed"})
+"""States in which messages go out. ``completed``: the whole audience is handed over, and the last of it may be on its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,11 +177,11 @@ class Run:
     scheduled_for: Instant | None = None
     launched_at: Instant | None = None
     ended_at: Instant | None = None
-    planned: bool = False
-    """A ``once`` campaign's whole audience has been handed over for sending."""
 
 
-DeliveryState = Literal["claimed", "sent", "failed", "unknown", "held_out"]
+DeliveryState = Literal["claimed", "waiting", "sent", "failed", "unknown", "held_out"]
+"""``claimed``: she is to get it, and it may be on its way. ``waiting``: the provider was too busy to take it, so nothing went out.
+``unknown``: whoever claimed it died on the way; it is never sent again. ``held_out``: the record that she got nothing."""
 
 
 @dataclass(frozen=True, slots=True)

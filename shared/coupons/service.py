@@ -1,28 +1,25 @@
-"""Issue, look up, hold, redeem and release a coupon, each safe to repeat.
+"""Issue a coupon, exactly once per key, and read one.
 
-A member's coupon changes together with the copy in her state, in one transaction; a bearer's commits on its own item, which
-then carries the event. A hold of a member's coupon is a hold on her state, so that time ends it there too.
+A member's coupon is written together with the copy in her state, in one transaction; a bearer's commits on its own item,
+which then carries the event.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from pynamodb.expressions.operand import Path
 
-from shared.coupons.api import CouponAnswer, CouponReference, HoldCouponRequest, IssueRequest, RedeemCouponRequest, ReleaseCouponRequest
-from shared.coupons.errors import CouponRefused, RequestKeyRequired, TooManyHolds, UnknownCoupon
-from shared.coupons.issuing import new_coupon, printable_code
-from shared.coupons.model import Coupon
-from shared.coupons.quota import QuotaWalk
+from shared.coupons.api import CouponAnswer, CouponReference, IssueRequest
+from shared.coupons.errors import RequestKeyRequired, UnknownCoupon, UnknownOffer
+from shared.coupons.issuing import CODE_LENGTH, blind_code, check_member_limit, issued, new_coupon, offer_in_force
+from shared.coupons.model import CODE_ALPHABET, Coupon
 from shared.coupons.repository import CouponRepository
-from shared.coupons.rules import Use, state_reason
 from shared.kernel.errors import FieldError
-from shared.kernel.instants import SECOND, Instant, format_rfc3339
-from shared.member_state.events import CouponChanged, CouponIssued, DomainEvent, Effects, HoldPlaced, HoldReleased, MemberEvent
-from shared.member_state.model import MAX_HOLDS, MemberState
+from shared.kernel.instants import Instant, format_rfc3339
+from shared.member_state.events import DomainEvent, Effects
+from shared.member_state.model import MemberState
 from shared.member_state.repository import Stamp, envelope
 from shared.member_state.service import Change, Done, Occasion, change_member
 from shared.storage import keys
@@ -71,8 +68,7 @@ class _Issuing:
         self.record_key = keys.request(scope.tenant, "coupon", "issue", natural)
         self.hash = hashlib.sha256(f"{offer_id}|{request.member_id or ''}".encode()).digest()[:16]
         # Made from the request, so that a repeated call can answer it although a bearer's code is stored nowhere.
-        material = scope.blind("coupon-code", natural).encode()
-        self.code = printable_code(lambda size: hashlib.sha256(material).digest()[:size])
+        self.code = _printable(scope.blind("coupon-code", natural))
 
     def for_member(self, member: str) -> Issued:
         """The coupon, its code, the member's copy and the request's record in one transaction."""
@@ -82,34 +78,39 @@ class _Issuing:
             if stored is not None:
                 # Her limit may be used up by this very request, whose answer got lost.
                 return Done(self._replay(stored))
-            coupon, blind = new_coupon(self.scope, self.offer, state, self.now, ISSUED_BY, self.code)
+            check_member_limit(offer_in_force(self.scope, self.offer, self.now)[0], self.offer, state)
+            coupon = self._new(state.member)
 
             def finish(_after: MemberState, _effects: Effects, batch: WriteBatch) -> Issued:
-                self.coupons.add_new(batch, coupon, blind)
-                self._record(batch, coupon)
+                self._add(batch, coupon, coupon, None)
                 return Issued(answer_of(self.scope, coupon, self.now))
 
-            event = CouponIssued(self.now, coupon.id, coupon.offer, coupon.active_from, coupon.expires_at, ISSUED_BY)
-            return Change([event], finish, request=REQUEST_LABEL)
+            return Change([issued(coupon, self.now, ISSUED_BY)], finish, request=REQUEST_LABEL)
 
         return change_member(self.scope, member, Occasion(self.now, self.correlation), decide, replay=self._replay)
 
     def for_bearer(self) -> Issued:
         """The coupon with its event, its code and the request's record. The printable code is answered, and stored as a hash only."""
-        coupon, blind = new_coupon(self.scope, self.offer, None, self.now, ISSUED_BY, self.code)
+        coupon = self._new(None)
         data: dict[str, object] = {"coupon": coupon.id, "offer": coupon.offer}
         event = DomainEvent("coupon.issued", self.now, data, ISSUED_BY)
         out = envelope([event], Stamp(self.now, self.correlation))
 
         def plan(_stale: Stale) -> Plan[Issued]:
             batch = WriteBatch()
-            self.coupons.add_new(batch, replace(coupon, code=None), blind, out)
-            self._record(batch, coupon)
+            self._add(batch, coupon, replace(coupon, code=None), out)
             return Plan(batch, Issued(answer_of(self.scope, coupon, self.now)), REQUEST_LABEL)
 
         return commit(self.scope.table, plan, effort=self.scope.effort(), replay=self._replay)
 
-    def _record(self, batch: WriteBatch, coupon: Coupon) -> None:
+    def _new(self, member: str | None) -> Coupon:
+        coupon, _ = new_coupon(self.scope, self.offer, member, self.now, ISSUED_BY)
+        if coupon.expires_at <= self.now:
+            raise UnknownOffer("The offer has ended.")
+        return replace(coupon, code=self.code)
+
+    def _add(self, batch: WriteBatch, coupon: Coupon, stored: Coupon, out: str | None) -> None:
+        self.coupons.add_new(batch, stored, blind_code(self.scope, coupon.code), out)
         record = RequestItem.at(self.record_key, hash=self.hash, body=pack([coupon.id]), member=coupon.member)
         batch.put(REQUEST_LABEL, record, Path("PK").does_not_exist(), old=True)
 
@@ -120,6 +121,15 @@ class _Issuing:
         if coupon is None:
             raise UnknownCoupon
         return Issued(answer_of(self.scope, replace(coupon, code=self.code), self.now), replayed=True)
+
+
+def _printable(secret: str) -> str:
+    """A code that only who has the tenant's index key can make again: 49 of a keyed hash's bits."""
+    number, characters = int.from_bytes(hashlib.sha256(secret.encode()).digest()[:16], "big"), []
+    for _ in range(CODE_LENGTH):
+        number, digit = divmod(number, len(CODE_ALPHABET))
+        characters.append(CODE_ALPHABET[digit])
+    return "".join(characters)
 
 
 # -- read -----------------------------------------------------------------------------------------------------------
@@ -160,157 +170,3 @@ def answer_of(scope: TenantScope, coupon: Coupon, now: Instant) -> CouponAnswer:
         hold_until=format_rfc3339(coupon.hold_until) if state == "held" and coupon.hold_until else None,
         basket_id=coupon.redeemed_basket if state == "redeemed" else coupon.hold_basket if state == "held" else None,
     )
-
-
-# -- hold, redeem, release ------------------------------------------------------------------------------------------
-
-
-def hold(scope: TenantScope, request: HoldCouponRequest, correlation: str = "") -> CouponAnswer:
-    """Keep a coupon for a basket until ``ttl_seconds`` from now; again by the same basket starts its time anew."""
-    using = _Using(scope, request, correlation)
-    until = using.now + request.ttl_seconds * SECOND
-
-    def change(coupon: Coupon, state: MemberState | None, _stale: Stale) -> _Step:
-        using.refuse_unless_usable(coupon, request)
-        after = replace(coupon, state="held", hold_basket=request.basket_id, hold_until=until, version=coupon.version + 1)
-        events: list[MemberEvent] = []
-        if state is not None:
-            if using.hold_id not in state.holds and len(state.holds) >= MAX_HOLDS:
-                raise TooManyHolds(f"A member has at most {MAX_HOLDS} open baskets.")
-            events = [CouponChanged(using.now, coupon.id, "held"), HoldPlaced(using.now, using.hold_id, "", 0, until, (coupon.id,))]
-        return _Step(after, "coupon.held", events, lambda batch, out: using.coupons.add_hold(batch, coupon, request.basket_id, until, using.now, out))
-
-    return using.carry_out(change)
-
-
-def redeem(scope: TenantScope, request: RedeemCouponRequest, correlation: str = "") -> CouponAnswer:
-    """Use a coupon up. The same basket again answers the same; another basket gets ``coupon_redeemed``."""
-    using = _Using(scope, request, correlation)
-    walk = QuotaWalk(using.coupons, using.coupon.member or using.coupon.id)
-
-    def change(coupon: Coupon, state: MemberState | None, stale: Stale) -> _Step:
-        if coupon.state == "redeemed" and coupon.redeemed_basket == request.basket_id:
-            return _Step(coupon)
-        using.refuse_unless_usable(coupon, request)
-        body = scope.definitions.offer(coupon.offer, coupon.offer_version)
-        if not walk.choose(coupon.offer, body.limit if body else None, stale):
-            raise CouponRefused("exhausted", request.pointer)
-        shard = walk.shards.get(coupon.offer)
-        after = replace(
-            coupon, state="redeemed", redeemed_basket=request.basket_id, hold_basket=None, hold_until=None, quota_shard=shard,
-            version=coupon.version + 1,
-        )  # fmt: skip
-        events: list[MemberEvent] = []
-        if state is not None:
-            events = [*using.end_of_hold(state), CouponChanged(using.now, coupon.id, "redeemed")]
-
-        def write(batch: WriteBatch, out: str | None) -> None:
-            using.coupons.add_redeem(batch, coupon, request.basket_id, request.basket_id, using.now, out, shard)
-            if shard is not None:
-                using.coupons.add_quota(batch, coupon.offer, shard)
-
-        return _Step(after, "coupon.redeemed", events, write)
-
-    return using.carry_out(change)
-
-
-def release(scope: TenantScope, request: ReleaseCouponRequest, correlation: str = "") -> CouponAnswer:
-    """Give a hold up. A coupon that nobody holds stays as it is; one held by another basket is refused."""
-    using = _Using(scope, request, correlation)
-
-    def change(coupon: Coupon, state: MemberState | None, _stale: Stale) -> _Step:
-        held_here = coupon.state == "held" and coupon.hold_basket == request.basket_id
-        if not held_here:
-            held_elsewhere = coupon.state == "held" and (coupon.hold_until or 0) > using.now
-            if held_elsewhere or coupon.state == "redeemed":
-                raise CouponRefused("held" if held_elsewhere else "redeemed", request.pointer)
-            return _Step(coupon)
-        after = replace(coupon, state="active", hold_basket=None, hold_until=None, version=coupon.version + 1)
-        events: list[MemberEvent] = []
-        if state is not None:
-            events = [*using.end_of_hold(state), CouponChanged(using.now, coupon.id, "active")]
-        return _Step(after, "coupon.released", events, lambda batch, out: using.coupons.add_release(batch, coupon, request.basket_id, out))
-
-    return using.carry_out(change)
-
-
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """What becomes of the coupon. Without ``write`` nothing does: the answer is what is stored."""
-
-    after: Coupon
-    event: str = ""
-    events: list[MemberEvent] | None = None
-    write: Callable[[WriteBatch, str | None], None] | None = None
-
-
-_Decide = Callable[[Coupon, MemberState | None, Stale], _Step]
-
-
-class _Using:
-    """One call about one coupon, whoever owns it."""
-
-    def __init__(self, scope: TenantScope, reference: CouponReference, correlation: str) -> None:
-        self.scope = scope
-        self.correlation = correlation
-        self.now = scope.clock()
-        self.coupons = CouponRepository(scope.tenant, scope.table)
-        self.coupon = find(scope, reference)
-        self.hold_id = f"coupon:{self.coupon.id}"
-
-    def carry_out(self, decide: _Decide) -> CouponAnswer:
-        """Commit what ``decide`` says of the coupon as it stands, deciding again when it moved."""
-        if self.coupon.member is None:
-            return self._for_bearer(decide)
-        return self._for_member(self.coupon.member, decide)
-
-    def _for_member(self, member: str, decide: _Decide) -> CouponAnswer:
-        def decide_change(state: MemberState, stale: Stale) -> Change[CouponAnswer] | Done[CouponAnswer]:
-            step = decide(self._fresh(stale), state, stale)
-            answer, write = answer_of(self.scope, step.after, self.now), step.write
-            if write is None:
-                return Done(answer)
-
-            def finish(_after: MemberState, _effects: Effects, batch: WriteBatch) -> CouponAnswer:
-                write(batch, None)
-                return answer
-
-            return Change(step.events or [], finish)
-
-        return change_member(self.scope, member, Occasion(self.now, self.correlation), decide_change)
-
-    def _for_bearer(self, decide: _Decide) -> CouponAnswer:
-        def plan(stale: Stale) -> Plan[CouponAnswer]:
-            step = decide(self._fresh(stale), None, stale)
-            batch = WriteBatch()
-            if step.write is not None:
-                event = DomainEvent(step.event, self.now, {"coupon": step.after.id, "offer": step.after.offer})
-                step.write(batch, envelope([event], Stamp(self.now, self.correlation)))
-            return Plan(batch, answer_of(self.scope, step.after, self.now))
-
-        return commit(self.scope.table, plan, effort=self.scope.effort())
-
-    def _fresh(self, stale: Stale) -> Coupon:
-        """The coupon as it stood in the commit's way, or as it was read; read again where something else moved."""
-        raw = stale.get(f"coupon:{self.coupon.id}")
-        if raw is not None:
-            self.coupon = self.coupons.decode(raw)
-        elif stale:
-            self.coupon = self.coupons.get(self.coupon.id) or self.coupon
-        return self.coupon
-
-    def refuse_unless_usable(self, coupon: Coupon, request: HoldCouponRequest | RedeemCouponRequest) -> None:
-        """``CouponRefused`` with the reason, also where the offer holds at other locations or in other channels."""
-        use = Use(self.now, request.location_id or "", request.channel or "", coupon.member, request.basket_id)
-        reason = state_reason(coupon, use)
-        body = self.scope.definitions.offer(coupon.offer, coupon.offer_version)
-        if reason is None and body is not None and body.locations and request.location_id not in body.locations:
-            reason = "wrong_location"
-        if reason is None and body is not None and body.channels and request.channel not in body.channels:
-            reason = "wrong_channel"
-        if reason is not None:
-            raise CouponRefused(reason, request.pointer)
-
-    def end_of_hold(self, state: MemberState) -> list[MemberEvent]:
-        """The hold on her state ends with the coupon's."""
-        return [HoldReleased(self.now, self.hold_id)] if self.hold_id in state.holds else []

@@ -123,16 +123,25 @@ REQUESTS: dict[Kind, type[DefinitionRequest[Any]]] = {
 # -- catalogue and locations ----------------------------------------------------------------------------------------
 
 
+def _not_empty(entries: tuple[Any, ...]) -> tuple[Any, ...]:
+    # Not Field(min_length=1): pydantic counts only valid entries, so one bad entry would also be reported as an empty list.
+    if not entries:
+        raise ValueError("at least one entry")
+    return entries
+
+
 class ItemsRequest(Frozen):
     """Items to create or replace. All are checked first: one that does not fit, and none is stored."""
 
-    items: tuple[CatalogueItem, ...] = Field(min_length=1, max_length=MAX_ITEMS)
+    items: Annotated[tuple[CatalogueItem, ...], AfterValidator(_not_empty)] = Field(max_length=MAX_ITEMS, json_schema_extra={"minItems": 1})
 
 
 class LocationsRequest(Frozen):
     """Locations to create or replace; all are checked first."""
 
-    locations: tuple[Location, ...] = Field(min_length=1, max_length=MAX_LOCATIONS)
+    locations: Annotated[tuple[Location, ...], AfterValidator(_not_empty)] = Field(
+        max_length=MAX_LOCATIONS, json_schema_extra={"minItems": 1}
+    )
 
 
 class PutResult(Frozen):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+
+from pydantic_core import to_json
 
 from shared.kernel.ids import new_ulid, shard_of
 from shared.kernel.instants import Instant
@@ -107,19 +108,20 @@ class StateRepository:
         history_version = loaded.history_version + int(effects.history_changed)
         item = self._state_item(state, loaded.sealed_facts, history_version, envelope(effects.events, stamp), stamp)
         unchanged: Condition = Path("version") == expected if expected else Path("PK").does_not_exist()
-        batch.put(STATE_LABEL, item, unchanged, old=True)
+        batch.put_raw(STATE_LABEL, item, unchanged, old=True)
         if effects.history_changed:
             cells = pack(encode_cells(state.profile.history))
             key = keys.history(self.tenant, state.member)
-            batch.put("history", HistoryItem.at(key, history_version=history_version, body=cells))
+            batch.put_raw("history", HistoryItem.raw(key, history_version=history_version, body=cells))
         if effects.entries:
             # Times and lots are restated in each posting, so that the balance can be proven from the ledger alone.
             ulid = new_ulid(stamp.committed_at)
             body = pack([stamp.committed_at, [_entry_row(entry) for entry in effects.entries]])
-            batch.put("ledger", LedgerItem.at(keys.ledger(self.tenant, state.member, ulid), kind=effects.entries[-1].kind, body=body))
+            batch.put_raw("ledger", LedgerItem.raw(keys.ledger(self.tenant, state.member, ulid), kind=effects.entries[-1].kind, body=body))
 
-    def _state_item(self, state: MemberState, facts: bytes | None, history_version: int, out: str | None, stamp: Stamp) -> StateItem:
-        item = StateItem.at(
+    def _state_item(self, state: MemberState, facts: bytes | None, history_version: int, out: str | None, stamp: Stamp) -> RawItem:
+        waits = state.timer is not None and state.status == "active"
+        return StateItem.raw(
             keys.state(self.tenant, state.member),
             version=state.version,
             status=state.status,
@@ -127,11 +129,9 @@ class StateRepository:
             facts=facts,
             history_version=history_version,
             out=out,
+            GSI1PK=keys.due(self.tenant, shard_of(state.member, stamp.due_shards)) if waits else None,
+            GSI1SK=keys.due_at(state.timer or 0, f"M#{state.member}") if waits else None,
         )
-        if state.timer is not None and state.status == "active":
-            item.GSI1PK = keys.due(self.tenant, shard_of(state.member, stamp.due_shards))
-            item.GSI1SK = keys.due_at(state.timer, f"M#{state.member}")
-        return item
 
     def ledger(self, member: str, limit: int, start: str | None) -> tuple[list[tuple[str, Instant, list[LedgerEntry]]], str | None]:
         """A page of ledger items, newest first: (ulid, committed at, entries)."""
@@ -159,7 +159,7 @@ def envelope(events: Sequence[DomainEvent], stamp: Stamp) -> str | None:
         body["c"] = stamp.correlation
     if stamp.mode != "live":
         body["m"] = stamp.mode
-    return json.dumps(body, separators=(",", ":"))
+    return to_json(body).decode()
 
 
 def with_facts(loaded: Loaded, facts: Facts, cipher: MemberCipher) -> Loaded:

@@ -19,11 +19,12 @@ class SegmentBody(Frozen):
     description: Annotated[StrictStr, StringConstraints(max_length=2000)] = ""
     rule: Rule
 
-    @field_validator("rule", mode="before")
+    @field_validator("rule", mode="after")
     @classmethod
-    def _bounded(cls, raw: Any) -> Any:
-        check_size(raw, "/definition/rule")
-        return raw
+    def _bounded(cls, rule: Rule) -> Rule:
+        # Not before: what a validator has seen is no JSON any more, where strict parsing takes an array for a tuple.
+        check_size(rule, "/definition/rule")
+        return rule
 
 
 class SegmentMember(Frozen):

@@ -22,6 +22,12 @@ def _names(model: type[Model]) -> frozenset[str]:
     return frozenset(attribute.attr_name for attribute in model.get_attributes().values() if attribute.attr_name is not None)
 
 
+@cache
+def _columns(model: type[Model]) -> dict[str, tuple[str, str]]:
+    """Python name of an attribute -> its stored name and DynamoDB type."""
+    return {name: (attribute.attr_name, attribute.attr_type) for name, attribute in model.get_attributes().items()}
+
+
 def _binary(**options: Any) -> BinaryAttribute:
     return BinaryAttribute(legacy_encoding=False, **options)
 
@@ -47,6 +53,20 @@ class Item(Model):
     def at(cls, key: Key, **values: Any) -> Self:
         """An item with that key."""
         return cls(PK=key.pk, SK=key.sk, **values)
+
+    @classmethod
+    def raw(cls, key: Key, **values: str | int | bytes | bool | None) -> RawItem:
+        """An item encoded at once, without making a model first: a fifth of the CPU, for the items of every purchase.
+
+        Defaults are not applied; ``None`` is left out.
+        """
+        encoded: RawItem = {"PK": {"S": key.pk}, "SK": {"S": key.sk}}
+        attributes = _columns(cls)
+        for name, value in values.items():
+            if value is not None:
+                stored, kind = attributes[name]
+                encoded[stored] = {kind: str(value) if kind == "N" else value}
+        return encoded
 
     @classmethod
     def read(cls, raw: RawItem) -> Self:
@@ -249,13 +269,14 @@ class CampaignItem(Item):
 
 
 class GateItem(Item):
-    """A gate of a campaign: claims commit only while it is open."""
+    """A gate of a campaign: claims commit only while it is open. ``revision`` is that of the change that moved it last."""
 
     open = BooleanAttribute()
+    revision = NumberAttribute(null=True)
 
 
 class DeliveryItem(Item):
-    """One message to one member over one channel. ``state`` claimed, sent, failed, unknown, held_out."""
+    """One message to one member over one channel. ``state`` claimed, waiting, sent, failed, unknown, held_out."""
 
     campaign = UnicodeAttribute()
     campaign_version = NumberAttribute()
@@ -265,14 +286,26 @@ class DeliveryItem(Item):
     state = UnicodeAttribute()
     claimed_at = NumberAttribute()
     coupon = UnicodeAttribute(null=True)
-    body = _binary(attr_name="d", null=True)
+    reason = UnicodeAttribute(null=True)
+    settled_at = NumberAttribute(null=True)
+    opened_at = NumberAttribute(null=True)
+    clicked_at = NumberAttribute(null=True)
+    redeemed_at = NumberAttribute(null=True)
+    submitted_at = NumberAttribute(null=True)
 
 
 class CounterItem(Item):
-    """One shard of a campaign's counters."""
+    """One shard of a campaign's counters: deliveries by what became of them."""
 
-    body = _binary(attr_name="d")
-    version = NumberAttribute()
+    claimed = NumberAttribute(null=True)
+    held_out = NumberAttribute(null=True)
+    sent = NumberAttribute(null=True)
+    failed = NumberAttribute(null=True)
+    unknown = NumberAttribute(null=True)
+    opened = NumberAttribute(null=True)
+    clicked = NumberAttribute(null=True)
+    redeemed = NumberAttribute(null=True)
+    submitted = NumberAttribute(null=True)
 
 
 class WrappedKeyItem(Item):

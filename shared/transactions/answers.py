@@ -1,4 +1,8 @@
-"""Decision -> answer. Pure; the stored answer is exactly what was sent, so that a replay is the same to the byte."""
+"""Decision -> answer. Pure; the stored answer is exactly what was sent, so that a replay is the same to the byte.
+
+Answers are made as plain JSON values, not as models: this is the till's hot path. ``shared.transactions.api`` says what they
+look like, and the component tests hold them to it.
+"""
 
 from __future__ import annotations
 
@@ -6,57 +10,44 @@ from typing import Any
 
 from shared.kernel.instants import NEVER, format_rfc3339
 from shared.kernel.money import format_money
-from shared.transactions import api
+from shared.programmes.rules import Step
 from shared.transactions.model import Decided
 
+Json = dict[str, Any]
 
-def decision_fields(decided: Decided, currency: str, balance: int | None, tier: str | None) -> dict[str, Any]:
-    """The fields that quote, hold and transaction answer alike."""
-    earned = sum(posting.points for posting in decided.earned)
-    first = decided.earned[0] if decided.earned else None
-    points = api.Points(
-        earned=earned,
-        spent=sum(decided.spent.values()),
-        balance=balance,
-        available_at=format_rfc3339(first.available_at) if first and first.available_at else None,
-        expires_at=format_rfc3339(first.expires_at) if first and first.expires_at < NEVER else None,
-    )
-    return {
+
+def decision_fields(decided: Decided, currency: str, balance: int | None, tier: str | None) -> Json:
+    """``api.Decision``: what quote, hold and transaction answer alike. What is empty or unknown is left out."""
+    totals = {"amount": decided.amount, "discount": decided.discount, "paid_with_points": decided.paid_with_points, "due": decided.due}
+    fields: Json = {
         "currency": currency,
-        "totals": api.Totals(
-            amount=decided.amount, discount=decided.discount, paid_with_points=decided.paid_with_points, due=decided.due
-        ),
-        "lines": tuple(
-            api.LineOutcome(id=line.id, amount=line.amount, discount=line.amount - line.net, net=line.net) for line in decided.lines
-        ),
-        "discounts": tuple(
-            api.CouponOutcome(coupon_id=each.coupon.id, offer_id=each.coupon.offer, amount=each.amount, lines=dict(each.lines))
-            for each in decided.discounts
-        ),
-        "refused": tuple(api.Refusal(subject=each.subject, code=each.code, detail=each.detail) for each in decided.refused),
-        "warnings": tuple(api.Warned(code=each.code, pointer=each.pointer, detail=each.detail) for each in decided.warnings),
-        "points": points,
-        "tier": tier,
-        "trace": tuple(
-            api.TraceStep(
-                programme=step.programme,
-                version=step.version,
-                rule=step.rule,
-                lines=step.lines,
-                base=step.base,
-                formula=step.formula,
-                rounding=step.rounding,
-                points=step.points,
-                reason=step.reason,
-            )
-            for step in decided.steps
-        ),
-        "receipt": receipt(decided, currency, balance) if balance is not None else None,
-        "near_misses": tuple(decided.near_misses),
+        "totals": totals,
+        "lines": [
+            {"id": line.id, "amount": line.amount, "discount": line.amount - line.net, "net": line.net} for line in decided.lines
+        ],
+        "points": _points(decided, balance),
     }
+    if decided.discounts:
+        fields["discounts"] = [
+            {"coupon_id": each.coupon.id, "offer_id": each.coupon.offer, "amount": each.amount, "lines": dict(each.lines)}
+            for each in decided.discounts
+        ]
+    if decided.refused:
+        fields["refused"] = [{"subject": each.subject, "code": each.code, "detail": each.detail} for each in decided.refused]
+    if decided.warnings:
+        fields["warnings"] = [{"code": each.code, "pointer": each.pointer, "detail": each.detail} for each in decided.warnings]
+    if tier is not None:
+        fields["tier"] = tier
+    if decided.steps:
+        fields["trace"] = [_step(step) for step in decided.steps]
+    if balance is not None:
+        fields["receipt"] = {"lines": receipt(decided, currency, balance)}
+    if decided.near_misses:
+        fields["near_misses"] = list(decided.near_misses)
+    return fields
 
 
-def receipt(decided: Decided, currency: str, balance: int) -> api.Receipt:
+def receipt(decided: Decided, currency: str, balance: int) -> list[str]:
     """What the printed receipt says: lines of at most 40 characters."""
     lines = []
     if decided.discount:
@@ -67,4 +58,30 @@ def receipt(decided: Decided, currency: str, balance: int) -> api.Receipt:
     if decided.spent:
         lines.append(f"Points used: {sum(decided.spent.values())}")
     lines.append(f"Points balance: {balance}")
-    return api.Receipt(lines=tuple(line[:40] for line in lines))
+    return [line[:40] for line in lines]
+
+
+def _points(decided: Decided, balance: int | None) -> Json:
+    points: Json = {"earned": sum(posting.points for posting in decided.earned), "spent": sum(decided.spent.values())}
+    if balance is not None:
+        points["balance"] = balance
+    if decided.earned:
+        first = decided.earned[0]
+        if first.available_at:
+            points["available_at"] = format_rfc3339(first.available_at)
+        if first.expires_at < NEVER:
+            points["expires_at"] = format_rfc3339(first.expires_at)
+    return points
+
+
+def _step(step: Step) -> Json:
+    made: Json = {"programme": step.programme, "version": step.version, "rule": step.rule, "base": step.base, "points": step.points}
+    if step.lines:
+        made["lines"] = list(step.lines)
+    if step.formula:
+        made["formula"] = step.formula
+    if step.rounding is not None:
+        made["rounding"] = step.rounding
+    if step.reason is not None:
+        made["reason"] = step.reason
+    return made

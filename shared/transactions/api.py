@@ -269,9 +269,9 @@ class TraceStep(Answer):
     programme: str
     version: int
     rule: str
-    lines: tuple[str, ...] = ()
+    lines: tuple[str, ...] | None = None
     base: int = 0
-    formula: str = ""
+    formula: str | None = None
     rounding: str | None = None
     points: int = 0
     reason: str | None = None
@@ -308,15 +308,15 @@ class Decision(Answer):
     currency: str
     totals: Totals
     lines: tuple[LineOutcome, ...]
-    discounts: tuple[CouponOutcome, ...] = ()
-    refused: tuple[Refusal, ...] = ()
-    warnings: tuple[Warned, ...] = ()
+    discounts: tuple[CouponOutcome, ...] | None = None
+    refused: tuple[Refusal, ...] | None = None
+    warnings: tuple[Warned, ...] | None = None
     points: Points
     tier: str | None = None
-    trace: tuple[TraceStep, ...] = ()
+    trace: tuple[TraceStep, ...] | None = None
     receipt: Receipt | None = None
-    cashier_prompts: tuple[str, ...] = ()
-    near_misses: tuple[str, ...] = ()
+    cashier_prompts: tuple[str, ...] | None = None
+    near_misses: tuple[str, ...] | None = None
 
 
 class QuoteAnswer(Decision):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared.kernel.instants import DAY, format_rfc3339
+from shared.kernel.instants import DAY
 from shared.member_state.errors import UnknownMember
 from shared.member_state.events import Effects, Purchased
 from shared.member_state.model import MemberState
@@ -14,11 +14,11 @@ from shared.storage.table import WriteBatch
 from shared.tenants.scope import TenantScope
 from shared.transactions import gathering
 from shared.transactions.answers import decision_fields
-from shared.transactions.api import MemberReference, TransactionAnswer, TransactionRequest
+from shared.transactions.api import MemberReference, TransactionRequest
 from shared.transactions.errors import NotClaimable
 from shared.transactions.repository import Outcome, SaleRecord, SaleRepository, natural_key
 from shared.transactions.rules import decide
-from shared.transactions.service import Recorded
+from shared.transactions.service import Recorded, sale_answer
 from shared.wallet.rules import available
 
 
@@ -53,14 +53,8 @@ def claim(scope: TenantScope, transaction_id: str, reference: MemberReference, c
 
         def finish(after: MemberState, _effects: Effects, batch: WriteBatch) -> Recorded:
             balance = sum(available(wallet, after.holds, name) for name, wallet in after.wallets.items())
-            answer = TransactionAnswer(
-                transaction_id=sale.id,
-                member_id=after.member,
-                occurred_at=format_rfc3339(sale.visit.at),
-                location_id=request.location_id,
-                receipt_number=request.receipt_number,
-                **decision_fields(decided, given.currency, balance, after.tier.id if after.tier else None),
-            ).model_dump(mode="json", exclude_none=True)
+            decision = decision_fields(decided, given.currency, balance, after.tier.id if after.tier else None)
+            answer = sale_answer(key, request, sale.visit.at, after.member, decision)
             sales.add_claim(batch, sale, Outcome(answer, sale.visit, tuple(decided.earned)), after.member)
             return Recorded(answer)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -77,7 +78,7 @@ def place(scope: TenantScope, request: HoldRequest, correlation: str = "") -> tu
 
         def finish(after: MemberState, _effects: Effects, batch: WriteBatch) -> tuple[HoldAnswer, bool]:
             balance = sum(available(each, after.holds, name) for name, each in after.wallets.items())
-            decision = Decision(**decision_fields(decided, given.currency, balance, given.tier)).model_dump(mode="json", exclude_none=True)
+            decision = decision_fields(decided, given.currency, balance, given.tier)
             record = HoldRecord(hold_id, after.member, wallet, points, ids, until, decision, hash_)
             batch.put(REQUEST_LABEL, _encode(scope.tenant, record), Path("PK").does_not_exist(), old=True)
             for coupon in held:
@@ -187,5 +188,5 @@ def _view(record: HoldRecord, state: Literal["held", "released", "committed", "e
         member_id=record.member,
         points=record.points,
         coupons=record.coupons,
-        decision=Decision.model_validate(record.decision),
+        decision=Decision.model_validate_json(json.dumps(record.decision)),
     )

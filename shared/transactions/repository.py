@@ -120,7 +120,7 @@ class SaleRepository:
     ) -> None:
         """Record a sale if its natural key is new; the stored one is returned if it is not."""
         item = self._item(key, hash_, 1, "recorded", member, basket, outcome, out)
-        batch.put(REQUEST_LABEL, item, Path("PK").does_not_exist(), old=True)
+        batch.put_raw(REQUEST_LABEL, item, Path("PK").does_not_exist(), old=True)
 
     def add_change(self, batch: WriteBatch, sale: SaleRecord, status: str, out: str | None = None) -> None:
         """A return or void: only a sale that is as it was read."""
@@ -132,7 +132,7 @@ class SaleRepository:
         """The same sale with a member, decided anew."""
         unchanged = (Path("v") == sale.version) & Path("m").does_not_exist()
         item = self._item(sale.key, sale.hash, sale.version + 1, "recorded", member, sale.basket, outcome, None)
-        batch.put("sale", item, unchanged, old=True)
+        batch.put_raw("sale", item, unchanged, old=True)
 
     def _item(
         self,
@@ -144,7 +144,7 @@ class SaleRepository:
         basket: Mapping[str, Any],
         outcome: Outcome,
         out: str | None,
-    ) -> RequestItem:
+    ) -> RawItem:
         visit = outcome.visit
         body = [
             basket,
@@ -154,7 +154,7 @@ class SaleRepository:
             [_posting_row(each) for each in outcome.spent],
             outcome.coupons,
         ]
-        return RequestItem.at(self._key(key), hash=hash_, body=pack(body), version=version, status=status, member=member, out=out)
+        return RequestItem.raw(self._key(key), hash=hash_, body=pack(body), version=version, status=status, member=member, out=out)
 
     def _key(self, key: NaturalKey) -> keys.Key:
         return keys.request(self.tenant, "txn", key.source, key.text())

@@ -12,7 +12,7 @@ from typing import Any
 
 from shared.coupons.model import OfferBody
 from shared.coupons.repository import CouponRepository, first_shard
-from shared.kernel.instants import format_rfc3339
+from shared.kernel.instants import Instant, format_rfc3339
 from shared.member_state.errors import ErasedMember, UnknownMember
 from shared.member_state.events import DomainEvent, Effects, Purchased
 from shared.member_state.model import MemberState
@@ -25,7 +25,7 @@ from shared.tenants.model import CatalogueItem
 from shared.tenants.scope import TenantScope
 from shared.transactions import gathering, holds
 from shared.transactions.answers import decision_fields
-from shared.transactions.api import CouponReference, QuoteAnswer, QuoteRequest, TransactionAnswer, TransactionRequest
+from shared.transactions.api import CouponReference, QuoteRequest, TransactionRequest
 from shared.transactions.errors import HoldNotUsable, SaleRefused, UnknownTransaction
 from shared.transactions.model import Circumstances, Decided, NaturalKey, Refused, Warned
 from shared.transactions.repository import REQUEST_LABEL, Outcome, SaleRepository, check_same, payload_hash
@@ -42,8 +42,8 @@ class Recorded:
     replayed: bool = False
 
 
-def quote(scope: TenantScope, request: QuoteRequest) -> QuoteAnswer:
-    """Price a basket. Reads the member and her coupons; writes nothing."""
+def quote(scope: TenantScope, request: QuoteRequest) -> dict[str, Any]:
+    """Price a basket (``api.QuoteAnswer``). Reads the member and her coupons; writes nothing."""
     at = gathering.occurred_at(request, scope.clock())
     member, warnings = gathering.member_id(scope, request.member), []
     state: MemberState | None = None
@@ -61,7 +61,7 @@ def quote(scope: TenantScope, request: QuoteRequest) -> QuoteAnswer:
     decided.warnings += warnings
     balance = _balance(state, decided) if state is not None else None
     fields = decision_fields(decided, given.currency, balance, given.tier)
-    return QuoteAnswer(member_id=state.member if state is not None else None, **fields)
+    return fields if state is None else {"member_id": state.member, **fields}
 
 
 def record(scope: TenantScope, request: TransactionRequest, correlation: str = "", session: MemberSession | None = None) -> Recorded:
@@ -230,15 +230,7 @@ class _Sale:
         self.sales.add_new(batch, self.key, self.hash, basket, outcome, member, out)
 
     def _answer(self, decided: Decided, currency: str, balance: int | None, tier: str | None, member: str | None) -> dict[str, Any]:
-        answer = TransactionAnswer(
-            transaction_id=self.key.id("txn"),
-            member_id=member,
-            occurred_at=format_rfc3339(self.at),
-            location_id=self.request.location_id,
-            receipt_number=self.request.receipt_number,
-            **decision_fields(decided, currency, balance, tier),
-        )
-        return answer.model_dump(mode="json", exclude_none=True)
+        return sale_answer(self.key, self.request, self.at, member, decision_fields(decided, currency, balance, tier))
 
     def stored(self) -> Recorded | None:
         """The answer of this very sale, if it was recorded before."""
@@ -253,6 +245,17 @@ class _Sale:
         sale = self.sales.decode(self.key, raw)
         check_same(sale.hash, self.hash)
         return Recorded(sale.answer, replayed=True)
+
+
+def sale_answer(
+    key: NaturalKey, request: TransactionRequest, at: Instant, member: str | None, decision: dict[str, Any]
+) -> dict[str, Any]:
+    """``api.TransactionAnswer`` of a recorded sale."""
+    answer: dict[str, Any] = {"transaction_id": key.id("txn"), "status": "recorded"}
+    if member is not None:
+        answer["member_id"] = member
+    answer |= {"occurred_at": format_rfc3339(at), "location_id": request.location_id, "receipt_number": request.receipt_number}
+    return answer | decision
 
 
 def read_sale(scope: TenantScope, key: NaturalKey) -> dict[str, Any]:

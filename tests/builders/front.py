@@ -16,8 +16,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from functions.registration import handler
 from shared.http.principal import Principal, principal_to_context
 from shared.http.routes import ROUTES, Route
-from shared.kernel.instants import SECOND
+from shared.kernel.instants import DAY, SECOND
+from shared.members.form_links import KEY_PURPOSE, Invitation, seal_invitation
 from shared.members.service import Desk
+from shared.privacy.crypto import derive
 from shared.tenants.jwks import JwksSource
 from shared.tenants.model import IdentityProviderSettings, PushSettings, TenantSettings
 from shared.tenants.tokens import TokenSigner
@@ -147,6 +149,12 @@ class Front:
         assert said.status == 201, said.body
         member: str = said.body["member_id"]
         return member
+
+    def invite(self, member: str, *fields: str, offer: str | None = None, days: int = 30, campaign: str = "birthdays") -> str:
+        """The token of a form's link."""
+        expires = self.house.now + days * DAY
+        invitation = Invitation(self.house.tenant, member, campaign, "ask", fields, offer, expires)
+        return seal_invitation(derive(MASTER, KEY_PURPOSE), invitation)
 
     def rows(self, sk: str = "") -> list[dict[str, Any]]:
         """Every stored item whose sort key starts so."""

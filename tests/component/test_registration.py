@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from shared.kernel.instants import HOUR, MINUTE, format_rfc3339
 from shared.members.repository import MemberRepository
@@ -15,7 +17,6 @@ from shared.storage.packing import unpack
 from shared.tenants.tokens import TokenSigner
 from tests.builders.front import ALL, MASTER, Front, identity, settings_with_everything
 from tests.builders.house import FRIES, NOW, PROGRAMME, House
-from tests.fakes import engine
 from tests.fakes.faulty import FaultyTable, Killed
 
 PHONE = "+4915112345678"
@@ -241,9 +242,6 @@ def test_an_identity_token_that_proves_nothing_is_refused(front: Front, changes:
 
 
 def test_a_token_signed_by_another_is_refused(front: Front) -> None:
-    from cryptography.hazmat.primitives.asymmetric import ec
-    import jwt
-
     claims = {"iss": "https://appleid.apple.com", "aud": "com.example.app", "sub": "a", "iat": NOW // 1000, "exp": NOW // 1000 + 60}
     forged = jwt.encode(claims, ec.generate_private_key(ec.SECP256R1()), algorithm="ES256", headers={"kid": "k1"})
     said = front.call("register_member", {"identity": {"provider": "apple", "token": forged, "nonce": "n"}, "source": "app"})
@@ -361,7 +359,3 @@ def test_killed_anywhere_and_repeated_there_is_one_member(
             assert len(front.rows("PROFILE")) == before + 1
             assert len([row for row in front.rows("STATE") if said.body["member_id"] in row["PK"]["S"]]) == 1
             assert said.body["member"]["profile"]["first_name"] == "Anna"
-
-
-def test_the_engines_are_what_they_seem(dynamodb: str) -> None:
-    assert engine.client(dynamodb).list_tables()["TableNames"]

@@ -1,0 +1,1 @@
+"""Messages and the channels they go over: texts, payloads, and one small port per channel."""

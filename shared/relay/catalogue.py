@@ -1,0 +1,231 @@
+"""The catalogue of domain events, in one table. ``events/*.json`` (a JSON Schema per type) and the samples are generated from it.
+
+Types are in the past tense; data holds ids, numbers and names that the tenant chose, never anything personal. Fields are
+only ever added. Instants are milliseconds since 1970-01-01T00:00Z.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+Schema = Mapping[str, Any]
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+COMMITTED: Final = 1795255200000
+"""Instant of the samples: 2026-11-21T10:00:00Z."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of an event's data. ``sample`` is in the sample payload."""
+
+    schema: Schema
+    sample: Any
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class EventType:
+    """One type. ``more``: what fields beyond the listed ones are (``None``: there are none now)."""
+
+    type: str
+    aggregate: str
+    summary: str
+    data: Mapping[str, Field] = field(default_factory=dict)
+    more: Schema | None = None
+    pattern: str | None = None
+    """Where the type is a family: what its names match."""
+
+
+def _text(sample: str, description: str = "", *, required: bool = True) -> Field:
+    return Field({"type": "string", **_described(description)}, sample, required)
+
+
+def _whole(sample: int, description: str = "") -> Field:
+    return Field({"type": "integer", **_described(description)}, sample)
+
+
+def _described(description: str) -> dict[str, str]:
+    return {"description": description} if description else {}
+
+
+_MEMBER: Final = "member:mbr_01KAJ5XW0000000000000000AA"
+_COUPON_ID: Final = "cpn_01KAJ5XW0000000000000000CC"
+_SALE_ID: Final = "txn_dGlsbHxtaXR0ZXwyMDI2LTExLTIxfHwx"
+_SALE: Final = {"transaction": _text(_SALE_ID), "value": _whole(1250, "minor units, after discounts")}
+_PLACE: Final = {"location": _text("mitte"), "channel": _text("pos")}
+_PER_WALLET: Final = {"type": "object", "additionalProperties": {"type": "integer"}, "description": "wallet -> points"}
+_COUPON: Final = {"coupon": _text(_COUPON_ID), "offer": _text("welcome", "empty where the member's copy was gone already")}
+_HOLD: Final = {"hold": _text("hold_dGlsbHxiMQ"), "points": _whole(20)}
+_MESSAGE: Final = {"campaign": _text("welcome"), "step": _text("hello"), "channel": _text("push")}
+_RESPONSE: Final = {"campaign": _text("welcome", required=False), "step": Field({"type": ["string", "null"]}, "hello", required=False)}
+_PROPERTIES: Final = {"type": ["string", "integer", "boolean"], "description": "properties that the caller sent"}
+_FLIP: Final = {"segment": _text("regulars"), "segment_version": _whole(1)}
+_TIER: Final = {"type": ["string", "null"], "description": "null: none"}
+_DEFINITION: Final = {
+    "kind": Field({"enum": ["programme", "offer", "segment", "campaign"]}, "segment"),
+    "id": _text("regulars"),
+    "version": _whole(2),
+    "epoch": _whole(COMMITTED + 120_000, "segments: the instant of the switch; 0 for other kinds"),
+}
+_CAMPAIGN: Final = {"campaign": _text("welcome")}
+_CAMPAIGN_MORE: Final = {"description": "version and instants of the campaign's state"}
+
+_ABOUT_MEMBERS: Final = (
+    EventType("member.registered", _MEMBER, "Somebody became a member.", {"source": _text("app"), "location": _text("", "empty: none")}),
+    EventType(
+        "member.updated", _MEMBER, "Fields of a profile, or attributes, changed.",
+        {"fields": Field({"type": "array", "items": {"type": "string"}, "description": "names, never values"}, ["birth_date"])},
+    ),
+    EventType(
+        "consent.changed", _MEMBER, "Consents were given or withdrawn.",
+        {"consents": Field({"type": "object", "additionalProperties": {"type": "boolean"}}, {"marketing:push": True})},
+    ),
+    EventType("member.devices_changed", _MEMBER, "The devices that take push messages changed.", {"devices": _whole(1, "how many")}),
+    EventType("member.identifier_added", _MEMBER, "A proven identifier was attached.", {"kind": _text("phone")}),
+    EventType(
+        "tier.changed", _MEMBER, "A tier was reached or has run out.",
+        {"from": Field(_TIER, None), "to": Field(_TIER, "silver")},
+    ),
+    EventType("points.available", _MEMBER, "Pending points can be spent from now on.", {"wallet": _text("points"), "points": _whole(12)}),
+    EventType("points.expired", _MEMBER, "Points ran out unspent.", {"wallet": _text("points"), "points": _whole(12)}),
+    EventType("segment.entered", _MEMBER, "She is in a segment now. Cause ``definition``: because the segment changed.", _FLIP),
+    EventType("segment.left", _MEMBER, "She is in a segment no longer. Cause as with segment.entered.", _FLIP),
+    EventType("hold.placed", _MEMBER, "Points or coupons are set aside for a basket.", _HOLD),
+    EventType("hold.released", _MEMBER, "A hold was given up.", _HOLD),
+    EventType("hold.expired", _MEMBER, "A hold has run out.", _HOLD),
+    EventType("message.claimed", _MEMBER, "A message was claimed: it is about to be sent, and will not be again.", _MESSAGE),
+    EventType("message.opened", _MEMBER, "A message was opened.", _RESPONSE, _PROPERTIES),
+    EventType("message.clicked", _MEMBER, "A message was tapped.", _RESPONSE, _PROPERTIES),
+    EventType("form.submitted", _MEMBER, "The form of a message was submitted.", _RESPONSE, _PROPERTIES),
+    EventType(
+        "event.*", _MEMBER, "Something that the tenant declares happened.", _RESPONSE, _PROPERTIES, r"^event\.[a-z][a-z0-9_]{0,30}$"
+    ),
+)
+_ABOUT_SALES: Final = (
+    EventType(
+        "transaction.recorded", _MEMBER, "A member's sale was recorded.",
+        {**_SALE, "earned": Field(_PER_WALLET, {"points": 12}), "spent": Field(_PER_WALLET, {}), **_PLACE},
+    ),
+    EventType("transaction.returned", _MEMBER, "A member's sale came back whole.", _SALE),
+    EventType("transaction.voided", _MEMBER, "A member's sale was cancelled, as if it never was.", _SALE),
+    EventType("transaction.recorded_anonymously", f"sale:{_SALE_ID}", "A sale without a member was recorded.", {**_SALE, **_PLACE}),
+    EventType("transaction.returned_anonymously", f"sale:{_SALE_ID}", "A sale without a member came back whole.", _SALE),
+    EventType("transaction.voided_anonymously", f"sale:{_SALE_ID}", "A sale without a member was cancelled.", _SALE),
+)
+_ABOUT_COUPONS: Final = (
+    EventType("coupon.issued", _MEMBER, "A coupon was given: to the member, or (aggregate ``coupon:``) to a bearer.", _COUPON),
+    EventType("coupon.held", _MEMBER, "A coupon is kept for a basket.", _COUPON),
+    EventType("coupon.released", _MEMBER, "A coupon is free again.", _COUPON),
+    EventType("coupon.redeemed", _MEMBER, "A coupon was used up.", _COUPON),
+    EventType("coupon.voided", _MEMBER, "A coupon was withdrawn.", _COUPON),
+    EventType("coupon.expired", _MEMBER, "A member's coupon ran out unused.", _COUPON),
+)
+_ABOUT_DEFINITIONS: Final = (
+    EventType(
+        "definition.published", "definition:segment:regulars@2", "A version was published.",
+        {**_DEFINITION, "effective_from": _whole(COMMITTED + 120_000, "instant from which on it holds")},
+    ),
+    EventType(
+        "definition.retired", "definition:segment:regulars@2", "A definition ends.",
+        {**_DEFINITION, "retired_from": _whole(COMMITTED + 120_000, "instant from which on it does not hold")},
+    ),
+    EventType(
+        "segment.backfilled", "fan_out:regulars@2", "Every member was evaluated with a version, and lists are served from it.",
+        {**_FLIP, "members": _whole(2246, "evaluated")},
+    ),
+    *(
+        EventType(f"campaign.{what}", "campaign:welcome", f"A campaign was {what}.", _CAMPAIGN, _CAMPAIGN_MORE)
+        for what in ("launched", "paused", "resumed", "completed", "cancelled")
+    ),
+)
+CATALOGUE: Final[Mapping[str, EventType]] = {
+    each.type: each for each in (*_ABOUT_MEMBERS, *_ABOUT_SALES, *_ABOUT_COUPONS, *_ABOUT_DEFINITIONS)
+}
+
+
+def schema_of(event: EventType) -> dict[str, Any]:
+    """The JSON Schema of one event inside an envelope."""
+    data: dict[str, Any] = {
+        "type": "object",
+        "properties": {name: dict(each.schema) for name, each in event.data.items()},
+        "required": [name for name, each in event.data.items() if each.required],
+    }
+    if event.more is not None:
+        data["additionalProperties"] = dict(event.more)
+    named = {"pattern": event.pattern} if event.pattern else {"const": event.type}
+    return {
+        "$schema": DIALECT,
+        "title": event.type,
+        "description": event.summary,
+        "type": "object",
+        "properties": {
+            "id": {"type": "string", "description": "<aggregate>:<seq>:<i>: the same however often it is delivered"},
+            "type": {"type": "string", **named},
+            "occurred_at": {"type": "integer", "description": "milliseconds since 1970-01-01T00:00Z"},
+            "data": data,
+            "cause": {"type": "string", "description": "the type, or the kind of change, that led to it"},
+        },
+        "required": ["id", "type", "occurred_at", "data"],
+    }
+
+
+def envelope_schema() -> dict[str, Any]:
+    """The JSON Schema of an envelope: ``detail`` of every entry on the bus."""
+    text, number = {"type": "string"}, {"type": "integer"}
+    required = "id tenant key aggregate seq committed_at correlation_id mode types events part parts"
+    return {
+        "$schema": DIALECT,
+        "title": "envelope",
+        "description": "The events of one commit about one aggregate. Source regulars, detail-type commit.",
+        "type": "object",
+        "properties": {
+            "id": text,
+            "tenant": text,
+            "key": {**text, "description": "partition key of the commit: its tenant must be the envelope's"},
+            "aggregate": {**text, "description": "member:, coupon:, sale:, definition:, campaign:, fan_out: and the id"},
+            "member": {**text, "description": "absent where the commit is about no member"},
+            "seq": {**number, "description": "orders the envelopes of one aggregate"},
+            "committed_at": number,
+            "correlation_id": text,
+            "mode": {"enum": ["live", "late", "historical"]},
+            "types": {"type": "array", "items": text, "description": "what rules match on"},
+            "events": {"type": "array", "minItems": 1, "items": {"type": "object", "required": ["id", "type", "occurred_at", "data"]}},
+            "part": {**number, "description": "an envelope too large for one entry comes in parts"},
+            "parts": number,
+        },
+        "required": required.split(),
+    }
+
+
+def sample_of(event: EventType) -> dict[str, Any]:
+    """An envelope with one event of the type, as it is delivered."""
+    type_ = event.type.replace("*", "app_opened")
+    kind, _, rest = event.aggregate.partition(":")
+    keys = {
+        "member": f"M#{rest}",
+        "sale": "REQ#txn#till#mitte%7C2026-11-21%7C%7C1",
+        "definition": "DEF",
+        "fan_out": "FAN#regulars#000002",
+        "campaign": f"CAMP#{rest}",
+    }
+    told = {
+        "id": f"{event.aggregate}:7:0",
+        "type": type_,
+        "occurred_at": COMMITTED - 1500,
+        "data": {name: each.sample for name, each in event.data.items()},
+    }
+    envelope: dict[str, Any] = {"id": f"{event.aggregate}:7", "tenant": "demo", "key": f"T#demo#{keys[kind]}", "aggregate": event.aggregate}
+    if kind == "member":
+        envelope["member"] = rest
+    return envelope | {
+        "seq": 7,
+        "committed_at": COMMITTED,
+        "correlation_id": "c7f1d2aa-demo",
+        "mode": "live",
+        "types": [type_],
+        "events": [told],
+        "part": 1,
+        "parts": 1,
+    }
