@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -53,20 +54,29 @@ def run(options: argparse.Namespace) -> int:
     started = time.monotonic()
     console.title("Regulars: the story on this machine")
     _, facts = bring_up(fresh=options.fresh)
-    store = Store.of(facts)
     folder = options.data or (_REAL if _REAL.exists() else _SAMPLE)
-    mapping = Mapping.for_folder(folder, options.mapping)
+    tell(Store.of(facts), facts, DEMO, folder, options.mapping, every_outlet=options.all)
+    console.say(f"\nAll six steps hold; every number was read again. {time.monotonic() - started:.0f} s in all.")
+    console.say("It keeps running: `python -m local env` shows address and keys, `make down` stops it.")
+    return 0
+
+
+def tell(
+    store: Store, facts: dict[str, Any], home: Path, folder: Path, mapping_file: str | None = None, *, every_outlet: bool = False
+) -> Teller:
+    """Prepare the tenant, load the shop and play the story; what was done before is noted in ``home`` and not repeated."""
+    mapping = Mapping.for_folder(folder, mapping_file)
     if mapping.story is None:
         raise console.Failure(f"the mapping of {folder} has no [story]", "Add one, or load it with: python -m local load DIR")
     shop = Shop(folder, mapping, load.today(store, mapping.shop.time_zone))
-    keys = ensure_tenant(facts, mapping)
+    keys = ensure_tenant(facts, mapping, home)
     clients = {holder: Client(facts["api_url"], key) for holder, key in keys.items()}
     items = {each["id"]: each for each in shop.items()}
     new_items = list(mapping.story.new_items) or [each["id"] for each in items.values() if each["is_new"]]
-    _define(store, facts, mapping, clients, items, new_items, shop)
-    _load(store, clients, shop, mapping, every_outlet=options.all)
-    runs = int(read_env().get("runs", 0)) + 1
-    write_env(runs=runs)
+    _define(Stage(store, facts, home, mapping, clients), items, new_items, shop)
+    _load(Stage(store, facts, home, mapping, clients), shop, every_outlet=every_outlet)
+    runs = int(read_env(home).get("runs", 0)) + 1
+    write_env(home, runs=runs)
     teller = Teller(
         store=store,
         tenant=mapping.shop.tenant,
@@ -76,56 +86,59 @@ def run(options: argparse.Namespace) -> int:
         story=mapping.story,
         items=items,
         new_items=new_items,
-        issuer=Issuer.at(DEMO),
+        issuer=Issuer.at(home),
         app=clients["app"],
         till=clients["till"],
         marketer=clients["marketer"],
         run=str(runs),
     )
     play(teller)
-    console.say(f"\nAll six steps hold; every number was read again. {time.monotonic() - started:.0f} s in all.")
-    console.say("It keeps running: `python -m local env` shows address and keys, `make down` stops it.")
-    return 0
+    return teller
 
 
-def _define(
-    store: Store,
-    facts: dict[str, Any],
-    mapping: Mapping,
-    clients: dict[str, Client],
-    items: dict[str, dict[str, Any]],
-    new_items: list[str],
-    shop: Shop,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where it is prepared: a deployment, its notes, and the tenant's clients."""
+
+    store: Store
+    facts: dict[str, Any]
+    home: Path
+    mapping: Mapping
+    clients: dict[str, Client]
+
+
+def _define(stage: Stage, items: dict[str, dict[str, Any]], new_items: list[str], shop: Shop) -> None:
     """What a marketer sets up once: programme, offers, segments, the welcome campaign."""
+    mapping, clients = stage.mapping, stage.clients
     assert mapping.story is not None
     with console.step("tenant, catalogue, programme, offers, segments, campaign") as notes:
-        ensure_push(facts, mapping)
+        ensure_push(stage.facts, mapping, stage.home)
         load.define(clients["data_team"], shop)
         define_programme(clients["marketer"])
         define_offers(clients["marketer"], mapping.story, {id_: each["name"] for id_, each in items.items()}, new_items)
         define_segments(clients["marketer"], mapping.story)
         published = publish(clients["marketer"], "campaigns", "welcome", _WELCOME)
-        wait_until_in_force(store, [published])
-        if not read_env().get("welcome_launched"):
+        wait_until_in_force(stage.store, [published])
+        if not read_env(stage.home).get("welcome_launched"):
             clients["marketer"].post("/v1/campaigns/welcome/launch")
-            write_env(welcome_launched=True)
+            write_env(stage.home, welcome_launched=True)
         notes.append(f"tenant {mapping.shop.tenant}, {len(items)} items")
 
 
-def _load(store: Store, clients: dict[str, Client], shop: Shop, mapping: Mapping, *, every_outlet: bool) -> None:
+def _load(stage: Stage, shop: Shop, *, every_outlet: bool) -> None:
     """Members and receipts, once."""
+    mapping, clients = stage.mapping, stage.clients
     assert mapping.story is not None
     wanted = "all" if every_outlet else mapping.story.outlet
-    if read_env().get("loaded") in (wanted, "all"):
+    if read_env(stage.home).get("loaded") in (wanted, "all"):
         return
     with console.step("members through the bulk route") as notes:
         notes.append(load.load_members(clients["data_team"], shop.members()).text())
     receipts = shop.receipts(None if every_outlet else mapping.story.outlet)
-    load.end_the_day(store, receipts)
+    load.end_the_day(stage.store, receipts)
     last = shop.days()[-1].isoformat()
     for name, mode in (("history", "historical"), ("the last day, live", "live")):
         bodies = [each for each in receipts if (each["business_date"] == last) == (mode == "live")]
         with console.step(f"receipts through the bulk route: {name}") as notes:
             notes.append(load.load_receipts(clients["data_team"], bodies, mode).text())
-    write_env(loaded=wanted)
+    write_env(stage.home, loaded=wanted)

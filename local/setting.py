@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from local import clock, console
@@ -21,20 +22,19 @@ KEYS: dict[str, list[str]] = {
 """Who holds which key. Each is shown once by the API; the demo notes them in .local/demo/env.json."""
 
 
-def tenant_client(facts: dict[str, Any], mapping: Mapping) -> Client:
+def tenant_client(facts: dict[str, Any], mapping: Mapping, home: Path = DEMO) -> Client:
     """A client with the data team's key of the mapping's tenant; tenant and keys are made if they are not there."""
-    ensure_tenant(facts, mapping)
-    return Client(facts["api_url"], read_env()["tenants"][mapping.shop.tenant]["data_team"])
+    return Client(facts["api_url"], ensure_tenant(facts, mapping, home)["data_team"])
 
 
-def ensure_tenant(facts: dict[str, Any], mapping: Mapping) -> dict[str, str]:
-    """The tenant's keys by who holds them."""
+def ensure_tenant(facts: dict[str, Any], mapping: Mapping, home: Path = DEMO) -> dict[str, str]:
+    """The tenant's keys by who holds them; noted in the env file of ``home``."""
     shop, operator = mapping.shop, Client(facts["api_url"], facts["operator_key"])
-    known: dict[str, Any] = read_env().get("tenants", {})
+    known: dict[str, Any] = read_env(home).get("tenants", {})
     if shop.tenant in known:
         return dict(known[shop.tenant])
     settings: dict[str, Any] = {"name": shop.name, "currency": shop.currency, "time_zone": shop.time_zone}
-    settings["identity_providers"] = {"apple": Issuer.at(DEMO).settings()}
+    settings["identity_providers"] = {"apple": Issuer.at(home).settings()}
     if shop.country:
         settings["country"] = shop.country
     try:
@@ -46,7 +46,7 @@ def ensure_tenant(facts: dict[str, Any], mapping: Mapping) -> dict[str, str]:
         holder: operator.post(f"/v1/tenants/{shop.tenant}/keys", {"scopes": scopes, "label": holder})["key"]
         for holder, scopes in KEYS.items()
     }
-    write_env(tenants={**known, shop.tenant: keys}, tenant=shop.tenant)
+    write_env(home, tenants={**known, shop.tenant: keys}, tenant=shop.tenant)
     return keys
 
 
@@ -132,10 +132,10 @@ def wait_until_in_force(store: Store, definitions: list[dict[str, Any]]) -> None
     raise console.Failure("a definition does not come into force", "Look at its effective_from: GET /v1/programmes")
 
 
-def ensure_push(facts: dict[str, Any], mapping: Mapping) -> None:
+def ensure_push(facts: dict[str, Any], mapping: Mapping, home: Path = DEMO) -> None:
     """The tenant's push application on SNS, made through the API with a stand-in credential: the local SNS takes any."""
-    if read_env().get("push"):
+    if read_env(home).get("push"):
         return
     operator = Client(facts["api_url"], facts["operator_key"])
     operator.put(f"/v1/tenants/{mapping.shop.tenant}/push/gcm", {"credential": "{}"})
-    write_env(push=True)
+    write_env(home, push=True)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final, Literal
 from urllib.parse import unquote
 
-from shared.campaigns.model import Delivery, DeliveryState
+from shared.campaigns.model import CHANNELS, Delivery, DeliveryState
 from shared.kernel.ids import natural_id, natural_parts
 from shared.kernel.instants import Instant, format_rfc3339
 from shared.storage import keys
@@ -34,9 +34,10 @@ def key_of(tenant: str, member: str, id_: str) -> tuple[str, keys.Key] | None:
     """The campaign and the key of a member's delivery, or ``None`` for text that is no delivery's id."""
     try:
         campaign, step, occurrence, channel = natural_parts("dlv", id_)
-        return campaign, keys.delivery(tenant, member, campaign, step, occurrence, channel.replace("#", ""))
+        key = keys.delivery(tenant, member, campaign, step, occurrence, channel)
     except ValueError:
         return None
+    return (campaign, key) if channel in CHANNELS else None
 
 
 class DeliveryRepository:

@@ -31,6 +31,7 @@ from shared.tenants.model import Frozen, Label, Language, Name
 
 Channel = Literal["push"]
 """Inbox, e-mail, SMS, wallet cards and bots come with their adapters."""
+CHANNELS: Final[tuple[Channel, ...]] = ("push",)
 MessageClass = Literal["service", "marketing"]
 FormField = Literal["birth_date", "first_name", "last_name", "gender", "language", "email", "phone", "postal_code", "city"]
 FORM_FIELDS: Final[tuple[FormField, ...]] = (

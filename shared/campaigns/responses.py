@@ -35,7 +35,8 @@ def on_events(scope: TenantScope, envelope: Envelope) -> int:
 
 def _record(scope: TenantScope, member: str, event: Mapping[str, Any]) -> int:
     repository = DeliveryRepository(scope.tenant, scope.table, scope.effort)
-    found = _delivery_of_coupon(scope, repository, member, event) if event["type"] == "coupon.redeemed" else _named(repository, member, event)
+    of_a_coupon = event["type"] == "coupon.redeemed"
+    found = _delivery_of_coupon(scope, repository, member, event) if of_a_coupon else _named(repository, member, event)
     if found is None:
         return 0
     campaign, key = found

@@ -52,7 +52,11 @@ def give_coupon(front: Front, member: str) -> tuple[str, str]:
 
 
 def test_the_till_sees_enough_to_greet_and_to_offer_and_no_more(front: Front) -> None:
-    identifiers = [{"kind": "phone", "value": PHONE, "proof": "otp"}, {"kind": "card", "value": "77-88"}, {"kind": "external", "value": "Ä 1"}]
+    identifiers = [
+        {"kind": "phone", "value": PHONE, "proof": "otp"},
+        {"kind": "card", "value": "77-88"},
+        {"kind": "external", "value": "Ä 1"},
+    ]
     member = front.register(identifiers=identifiers, profile=ANNA)
     record(front.house.scope(), sale(member))
     coupon, _ = give_coupon(front, member)

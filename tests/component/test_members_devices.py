@@ -75,9 +75,8 @@ def test_an_endpoint_that_cannot_be_deleted_does_not_keep_the_device(front: Fron
 
 def test_the_eleventh_device_replaces_the_first(front: Front) -> None:
     member = front.register()
-    made = []
-    for number in range(MAX_DEVICES + 1):
-        made.append(front.call("add_device", {"platform": "gcm", "token": f"token-{number:03d}"}, member_id=member).body["device_id"])
+    bodies = [{"platform": "gcm", "token": f"token-{number:03d}"} for number in range(MAX_DEVICES + 1)]
+    made = [front.call("add_device", body, member_id=member).body["device_id"] for body in bodies]
     assert front.house.state(member).devices == made[1:]
     assert {row["SK"]["S"].removeprefix("DEVICE#") for row in front.rows("DEVICE#")} == set(made[1:])
 

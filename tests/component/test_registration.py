@@ -11,13 +11,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from shared.kernel.instants import HOUR, MINUTE, format_rfc3339
 from shared.members.repository import MemberRepository
-from shared.privacy.keyring import MemberCipher, TenantKeys
+from shared.privacy.crypto import Undecipherable
+from shared.privacy.keyring import MemberCipher
 from shared.storage import keys
 from shared.storage.packing import unpack
 from shared.tenants.tokens import TokenSigner
 from tests.builders.front import ALL, MASTER, Front, identity, settings_with_everything
 from tests.builders.house import FRIES, NOW, PROGRAMME, House
-from tests.fakes.faulty import FaultyTable, Killed
+from tests.fakes.faulty import FaultyTable
 
 PHONE = "+4915112345678"
 WRITERS = ALL
@@ -118,9 +119,8 @@ def test_the_profile_opens_only_in_its_own_place(front: Front) -> None:
     one, other = front.register(profile=PERSON), front.register(profile={"first_name": "Bea"})
     scope, repository = front.house.scope(), MemberRepository("demo", front.house.table)
     stolen = repository.profile(one)
-    with pytest.raises(Exception, match="^$"):
+    with pytest.raises(Undecipherable):
         stolen.fields(MemberCipher("demo", other, scope.cipher(one).dek))
-    assert isinstance(scope.tenant_keys, TenantKeys)
 
 
 def test_all_members_are_listed_for_the_fan_out(front: Front) -> None:
@@ -135,7 +135,8 @@ def test_all_members_are_listed_for_the_fan_out(front: Front) -> None:
 def test_the_same_subject_again_is_the_same_member(front: Front) -> None:
     first = front.call("register_member", {"identity": identity("apple-1", NOW), "profile": PERSON, "source": "app"})
     front.house.now += 10 * MINUTE
-    again = front.call("register_member", {"identity": identity("apple-1", front.house.now), "profile": {"first_name": "X"}, "source": "web"})
+    body = {"identity": identity("apple-1", front.house.now), "profile": {"first_name": "X"}, "source": "web"}
+    again = front.call("register_member", body)
     assert (first.status, again.status) == (201, 200)
     assert again.body["status"] == "existing"
     assert again.body["member"] == first.body["member"]
@@ -203,7 +204,9 @@ def test_an_unproven_phone_waits_on_the_profile(front: Front) -> None:
     assert front.call("identify_member", {"kind": "card", "value": "7788"}).status == 200
 
 
-@pytest.mark.parametrize("more", [{"identifiers": [{"kind": "phone", "value": PHONE, "proof": "otp"}]}, {"joined_at": "2020-01-01T00:00:00Z"}])
+@pytest.mark.parametrize(
+    "more", [{"identifiers": [{"kind": "phone", "value": PHONE, "proof": "otp"}]}, {"joined_at": "2020-01-01T00:00:00Z"}]
+)
 def test_vouching_and_importing_need_members_write(front: Front, more: dict[str, Any]) -> None:
     body = {"identifiers": [{"kind": "card", "value": "7788"}], "source": "web", **more}
     refused = front.call("register_member", body, scopes=REGISTER_ONLY)
@@ -267,7 +270,9 @@ def test_a_token_signed_by_another_is_refused(front: Front) -> None:
         ({"source": "app", "joined_at": "2020-01-01"}, 422, "invalid_request", "/joined_at"),
     ],
 )
-def test_a_body_that_does_not_fit_is_refused_where_it_does_not(front: Front, body: Any, status: int, code: str, pointer: str | None) -> None:
+def test_a_body_that_does_not_fit_is_refused_where_it_does_not(
+    front: Front, body: Any, status: int, code: str, pointer: str | None
+) -> None:
     said = front.call("register_member", body)
     assert (said.status, said.body["code"]) == (status, code)
     if pointer is not None:
@@ -342,17 +347,13 @@ def test_killed_anywhere_and_repeated_there_is_one_member(
     for faulty in (table, key_table):
         for at in range(1, 4):
             subject = f"{by}-{faulty.name}-{at}"
-            body: dict[str, Any] = {"profile": PERSON, "consents": [CONSENT], "source": "app"}
-            body |= (
-                {"identity": identity(subject, NOW)} if by == "apple" else {"identifiers": [{"kind": "card", "value": f"{at}{faulty.name}"}]}
-            )
+            card = {"identifiers": [{"kind": "card", "value": f"{at}{faulty.name}"}]}
+            who = {"identity": identity(subject, NOW)} if by == "apple" else card
+            body: dict[str, Any] = {"profile": PERSON, "consents": [CONSENT], "source": "app", **who}
             headers = {"Idempotency-Key": f'"{subject}"'}
             before = len(front.rows("PROFILE"))
             faulty.arm(at, when, how)
-            try:
-                front.call("register_member", body, headers=headers)
-            except Killed:
-                pass
+            front.call("register_member", body, headers=headers)
             faulty.disarm()
             said = front.call("register_member", body, headers=headers)
             assert said.status in (200, 201), said.body

@@ -1,0 +1,131 @@
+"""The story on the local AWS, deployed by the CDK: real HTTP, queues, streams and schedules, on the sample day."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from local import clock, demo, dlq, tick, verify
+from local.client import Client, Refused
+from local.store import Store
+from local.story import Teller
+from tests.flow.conftest import DeployedStack
+
+SAMPLE = Path(__file__).parents[2] / "events" / "samples" / "coffee_day"
+
+
+@pytest.fixture(scope="module")
+def store(stack: DeployedStack) -> Store:
+    """Direct access to what the stack stores."""
+    return Store.at(stack.instance.endpoint, stack.outputs)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the demo keeps its notes."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def teller(stack: DeployedStack, store: Store, home: Path) -> Teller:
+    """The story, played once: every number in it was read again."""
+    return demo.tell(store, {"api_url": stack.api_url, "operator_key": stack.operator_key}, home, SAMPLE)
+
+
+def test_the_story_can_be_told_twice(teller: Teller, stack: DeployedStack, store: Store, home: Path) -> None:
+    again = demo.tell(store, {"api_url": stack.api_url, "operator_key": stack.operator_key}, home, SAMPLE)
+    assert int(again.run) == int(teller.run) + 1
+
+
+def test_every_copy_agrees_with_its_owner(teller: Teller, store: Store) -> None:
+    def differences() -> list[str]:
+        picture = verify.take(store.scan())
+        return [line for check in verify.CHECKS.values() for line in check(picture)]
+
+    for _ in range(100):
+        if not differences():
+            break
+        time.sleep(0.2)
+    assert differences() == []
+
+
+def test_points_expire_and_segments_are_left_when_the_clock_moves(teller: Teller, store: Store) -> None:
+    answer = teller.app.post("/v1/members", {"identifiers": [{"kind": "card", "value": "CLOCK-1"}], "source": "app"})
+    own = teller.app.as_(answer["access_token"])
+    teller.till.post("/v1/transactions", teller.sale(answer["member_id"], [teller.story.second_item]))
+    assert "bought-this-month" in [each["segment_id"] for each in own.get("/v1/me/segments")["segments"]]
+    clock.move(store, clock.parse("+31d"))
+    try:
+        tick.sweep(store)
+        path = f"/v1/members/{answer['member_id']}/segments"
+        for _ in range(150):
+            left = "bought-this-month" not in [each["segment_id"] for each in teller.marketer.get(path)["segments"]]
+            listed = [each["member_id"] for each in teller.marketer.get("/v1/segments/bought-this-month/members")["data"]]
+            if left and answer["member_id"] not in listed:
+                break
+            time.sleep(0.2)
+        assert left
+        assert answer["member_id"] not in listed
+    finally:
+        clock.move(store, clock.parse("-31d"))
+
+
+@pytest.mark.parametrize(
+    ("credential", "status", "code"),
+    [("nonsense", 401, "invalid_credential"), ("lyk_coffee-aaaaaaaaaaaa_" + "x" * 32, 401, "invalid_credential")],
+)
+def test_a_wrong_credential_is_answered_as_a_problem(teller: Teller, credential: str, status: int, code: str) -> None:
+    with pytest.raises(Refused) as refused:
+        teller.till.as_(credential).get("/v1/programmes")
+    assert (refused.value.status, refused.value.problem["code"]) == (status, code)
+
+
+def test_a_key_without_the_scope_is_refused(teller: Teller) -> None:
+    with pytest.raises(Refused) as refused:
+        teller.till.get("/v1/programmes")
+    assert (refused.value.status, refused.value.problem["code"]) == (403, "insufficient_scope")
+
+
+def test_wrong_input_is_answered_with_a_pointer_and_nothing_is_stored(teller: Teller, store: Store) -> None:
+    before = sum(1 for _ in store.scan())
+    sale = teller.sale("mbr_00000000000000000000000000", [teller.story.second_item])
+    wrong = [
+        ({**sale, "colour": "red"}, 422, "/colour"),
+        ({**sale, "lines": [{"id": "1", "unit_price": 1.5}]}, 422, "/lines/0/unit_price"),
+        ({**sale, "currency": "EUR"}, 422, "/currency"),
+        ({**sale, "occurred_at": "2099-01-01T00:00:00Z"}, 422, "/occurred_at"),
+    ]
+    for body, status, pointer in wrong:
+        with pytest.raises(Refused) as refused:
+            teller.till.post("/v1/transactions", body)
+        assert refused.value.status == status
+        assert pointer in [each["pointer"] for each in refused.value.problem["errors"]]
+    assert sum(1 for _ in store.scan()) == before
+
+
+def test_another_tenants_ids_are_not_there(teller: Teller, stack: DeployedStack) -> None:
+    operator = Client(stack.api_url, stack.operator_key)
+    settings = {"name": "Other", "currency": "EUR", "time_zone": "Europe/Berlin"}
+    operator.post("/v1/tenants", {"id": "other", "settings": settings})
+    key = operator.post("/v1/tenants/other/keys", {"scopes": ["members:read", "transactions:read"], "label": "spy"})["key"]
+    guest = teller.app.post("/v1/members", {"identifiers": [{"kind": "card", "value": "SPY-1"}], "source": "app"})
+    sold = teller.till.post("/v1/transactions", teller.sale(guest["member_id"], [teller.story.second_item]))
+    for path in (f"/v1/members/{guest['member_id']}", f"/v1/transactions/{sold['transaction_id']}"):
+        with pytest.raises(Refused) as refused:
+            Client(stack.api_url, key).get(path)
+        assert refused.value.status == 404
+
+
+def test_a_poison_message_ends_in_the_dead_letters_with_its_reason(teller: Teller, stack: DeployedStack, store: Store) -> None:
+    sqs = stack.client("sqs")
+    sqs.send_message(QueueUrl=stack.outputs["TransactionsBulkQueueUrl"], MessageBody="not JSON")
+    dead = stack.outputs["TransactionsBulkDeadQueueUrl"]
+    found: list[str] = []
+    for _ in range(100):
+        found = [dlq.reason(message) for message in dlq.messages(store, dead)]
+        if found:
+            break
+        time.sleep(0.2)
+    assert found == ["Poison: the body is not JSON"]
