@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from functions.administration.settings import administration_settings
+from shared.aws.platform_applications import SnsApplications
 from shared.aws.runtime import Runtime
 from shared.campaigns import reports
 from shared.campaigns import service as campaigns
@@ -16,8 +17,9 @@ from shared.definitions import api, catalogue, service
 from shared.definitions.model import Definition, Kind
 from shared.http.app import Answer, HttpApp, LambdaContext, Request, etag
 from shared.segments import listing
+from shared.tenants import channels
 from shared.tenants import service as tenants
-from shared.tenants.api import KeyRequest, TenantRequest
+from shared.tenants.api import KeyRequest, PushRequest, TenantRequest
 from shared.tenants.scope import TenantScope
 
 app = HttpApp("administration")
@@ -105,6 +107,14 @@ def revoke_key(request: Request) -> Answer:
     """DELETE /v1/tenants/{tenant_id}/keys/{key_id}."""
     tenants.revoke_key(_operator(), request.path["tenant_id"], request.path["key_id"])
     return Answer()
+
+
+@app.operation("set_push_application")
+def set_push_application(request: Request) -> Answer:
+    """PUT /v1/tenants/{tenant_id}/push/{platform}."""
+    applications = SnsApplications(runtime().client("sns"), runtime().settings.stage)
+    body = request.parse(PushRequest)
+    return Answer(body=channels.set_push(_operator(), applications, request.path["tenant_id"], request.path["platform"], body))
 
 
 # -- catalogue and locations ----------------------------------------------------------------------------------------

@@ -41,6 +41,8 @@ from shared.tenants.scope import TenantScope
 FORM_LINK_LIFE: Final = 30 * DAY
 IDENTITY: Final = "identity"
 """The group of personal fields that texts use."""
+TAKEN: Final = "claimed_by_another"
+"""A waiting delivery was claimed again by somebody else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ class Claimer:
         def plan(stale: Stale) -> Plan[Claim]:
             batch = WriteBatch()
             if DELIVERY_LABEL in stale:
-                return Plan(batch, Skipped("claimed_by_another"))
+                return Plan(batch, Skipped(TAKEN))
             if GATE_LABEL in stale:
                 return Plan(batch, Skipped("campaign_stopped"))
             loaded = StateRepository(self.scope.tenant, self.scope.table).load(self.member)

@@ -6,16 +6,15 @@ the claim refuses the second.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from shared.campaigns.messages import MAX_MEMBERS, Order, Queue, Walk
-from shared.campaigns.model import CampaignBody
 from shared.campaigns.repository import CampaignRepository
 from shared.campaigns.rules import occurrence_of, triggered
 from shared.campaigns.service import complete
-from shared.definitions.model import Definition
+from shared.campaigns.versions import body_of, version_of
 from shared.kernel.errors import InvalidValue
 from shared.members.model import LISTING_SHARDS as MEMBER_SHARDS
 from shared.relay.envelope import Envelope
@@ -29,25 +28,6 @@ TIME_TO_STOP_MS: Final = 8_000
 PAGE: Final = 10 * MAX_MEMBERS
 """Members of one Query: ten orders, which is one request to the queue."""
 _BEGUN: Final = ("campaign.launched", "campaign.resumed")
-_MAX_PARSED: Final = 1000
-_parsed: dict[tuple[str, str, int], tuple[Mapping[str, Any], CampaignBody]] = {}
-
-
-def body_of(tenant: str, definition: Definition) -> CampaignBody:
-    """A version's body, parsed once per time that the definitions are loaded."""
-    key = (tenant, definition.id, definition.version)
-    kept = _parsed.get(key)
-    if kept is None or kept[0] is not definition.body:
-        if len(_parsed) >= _MAX_PARSED:
-            _parsed.clear()
-        kept = _parsed[key] = (definition.body, CampaignBody.model_validate(definition.body))
-    return kept[1]
-
-
-def version_of(scope: TenantScope, campaign: str, version: int) -> Definition | None:
-    """A version that was published, in force or not. No request when the definitions are cached."""
-    found = (each for each in scope.definitions.definitions if (each.kind, each.id, each.version) == ("campaign", campaign, version))
-    return next((each for each in found if each.effective_from is not None), None)
 
 
 def on_events(scope: TenantScope, envelope: Envelope, sending: Queue, own: Queue) -> int:

@@ -12,11 +12,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from shared.campaigns.claiming import Claim, Claimed, Claimer, Met
+from shared.campaigns.claiming import TAKEN, Claim, Claimed, Claimer, Met, Skipped
 from shared.campaigns.messages import Order, Queue
 from shared.campaigns.model import SENDABLE, CampaignBody, Delivery, DeliveryState, Step
-from shared.campaigns.planning import body_of, version_of
 from shared.campaigns.repository import CampaignRepository
+from shared.campaigns.versions import body_of, version_of
 from shared.kernel.errors import AppError, Gone, NotFound
 from shared.kernel.instants import MINUTE, SECOND
 from shared.member_state.events import DevicesChanged, Effects
@@ -53,6 +53,8 @@ class Outcome:
 
     what: str
     again: int | None = None
+    error: Exception | None = None
+    """Why she is not tried again in a message of ours: the whole order comes again, or ends in the dead-letter queue."""
 
 
 def send(scope: TenantScope, order: Order, means: Means) -> Counter[str]:
@@ -74,9 +76,13 @@ def send(scope: TenantScope, order: Order, means: Means) -> Counter[str]:
             break
         outcomes[member] = _one(scope, order, body, step, member, form_key, means)
     _again(order, outcomes, means.own)
-    _next_step(order, body, step, [member for member, outcome in outcomes.items() if outcome.again is None], means.own)
+    done = [member for member, outcome in outcomes.items() if outcome.again is None and outcome.error is None]
+    _next_step(order, body, step, done, means.own)
     counts = Counter(outcome.what for outcome in outcomes.values())
     logger().info("order", extra={"campaign": order.campaign, "step": order.step, "attempt": order.attempt, "outcomes": dict(counts)})
+    for outcome in outcomes.values():
+        if outcome.error is not None:
+            raise outcome.error
     return counts
 
 
@@ -105,20 +111,17 @@ def _one(scope: TenantScope, order: Order, body: CampaignBody, step: Step, membe
     except (Gone, NotFound):
         return Outcome("gone")
     except Exception as error:  # the outermost frame of one member: logged, tried again, and the next one goes on
-        if order.attempt >= MAX_ATTEMPTS:
-            raise
         reason = error.code if isinstance(error, AppError) else type(error).__name__
         logger().warning("not sent", extra={"member": member, "campaign": order.campaign, "reason": reason})
-        return Outcome("error", _delay(order))
+        return Outcome("error", error=error) if order.attempt >= MAX_ATTEMPTS else Outcome("error", _delay(order))
 
 
 def _met(claimer: Claimer, delivery: Delivery, order: Order, means: Means) -> Outcome:
     """Somebody claimed it before."""
     if delivery.state == "waiting":
-        claim = claimer.claim_again(delivery)
-        if isinstance(claim, Claimed) or claim.reason == "claimed_by_another":  # type: ignore[union-attr]
-            return _hand_over(claimer, claim, order, means)
-        return _settle(claimer, delivery, "failed", claim.reason)  # type: ignore[union-attr]
+        again = claimer.claim_again(delivery)
+        given_up = isinstance(again, Skipped) and again.reason != TAKEN
+        return _settle(claimer, delivery, "failed", again.reason) if given_up else _hand_over(claimer, again, order, means)
     if delivery.state != "claimed":
         return Outcome("already")
     age = claimer.now - delivery.claimed_at
@@ -198,4 +201,4 @@ def _next_step(order: Order, body: CampaignBody, step: Step, members: Sequence[s
 
 
 def _delay(order: Order) -> int:
-    return min(_FIRST_DELAY * 2**order.attempt, _LONGEST_DELAY)
+    return min(_FIRST_DELAY << order.attempt, _LONGEST_DELAY)

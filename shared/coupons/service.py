@@ -9,8 +9,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 
-from pynamodb.expressions.operand import Path
-
 from shared.coupons.api import CouponAnswer, CouponReference, IssueRequest
 from shared.coupons.errors import RequestKeyRequired, UnknownCoupon, UnknownOffer
 from shared.coupons.issuing import CODE_LENGTH, blind_code, check_member_limit, issued, new_coupon, offer_in_force
@@ -25,6 +23,7 @@ from shared.member_state.service import Change, Done, Occasion, change_member
 from shared.storage import keys
 from shared.storage.commit import Plan, Stale, commit
 from shared.storage.errors import RawItem
+from shared.storage.expressions import Path
 from shared.storage.items import RequestItem
 from shared.storage.packing import pack, unpack
 from shared.storage.table import WriteBatch

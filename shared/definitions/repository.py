@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pynamodb.expressions.operand import Path
-
 from shared.definitions.model import Definition, DefinitionSet, Kind
 from shared.kernel.errors import NotFound
 from shared.kernel.instants import Instant
 from shared.storage import keys
 from shared.storage.errors import RawItem
+from shared.storage.expressions import Path
 from shared.storage.items import DefinitionItem, SettingsItem
 from shared.storage.packing import pack, unpack
 from shared.storage.table import Table, WriteBatch

@@ -10,28 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from shared.kernel.scopes import MEMBER, PUBLIC, SCOPES
+
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 FunctionName = Literal["registration", "transaction_ingestion", "coupon_redemption", "administration"]
-
-PUBLIC: Final = "public"
-"""The scope of a route that needs no credential (and takes none)."""
-MEMBER: Final = "me"
-"""The scope of every member's token: the guest's own view."""
-SCOPES: Final = {
-    MEMBER: "the guest's own data, by her own token",
-    "members:register": "enrol members (an app or a web page may hold such a key)",
-    "members:identify": "find a member at the till; answers are masked",
-    "members:read": "read profiles, wallets and segments of members",
-    "members:write": "change profiles, consents, identifiers and devices; import members",
-    "transactions:write": "quote, hold, record, void and return purchases; record events",
-    "transactions:read": "read transactions and their explanations",
-    "coupons:issue": "issue coupons of an offer",
-    "coupons:redeem": "look up, hold, redeem and release coupons",
-    "definitions:read": "read programmes, offers, segments, campaigns, catalogue and locations",
-    "definitions:write": "change and publish definitions, catalogue and locations",
-    "campaigns:run": "launch, pause and cancel campaigns; read their reports",
-    "operator": "create tenants and their keys (the operator's own key only)",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +159,9 @@ def _administration() -> list[Route]:
         route("POST", "/v1/tenants/{tenant_id}/keys", "create_key", "operator", "Create an API key; its secret is shown once",
               request=_TEN + "KeyRequest", response=_TEN + "KeyAnswer", status=201),
         route("DELETE", "/v1/tenants/{tenant_id}/keys/{key_id}", "revoke_key", "operator", "Revoke an API key", status=204),
+        route("PUT", "/v1/tenants/{tenant_id}/push/{platform}", "set_push_application", "operator",
+              "Store a push credential (write-only) and make its platform application",
+              request=_TEN + "PushRequest", response=_TEN + "PushAnswer"),
         route("PUT", "/v1/catalogue/items", "put_items", write, "Create or replace up to 200 catalogue items",
               request=_D + "ItemsRequest", response=_D + "ItemsAnswer"),
         route("GET", "/v1/catalogue/items", "list_items", read, "List catalogue items", response=_D + "ItemPage", query=_PAGE),
@@ -214,6 +199,8 @@ def _administration() -> list[Route]:
         ]
     return routes
 
+
+__all__ = ["MEMBER", "PUBLIC", "ROUTES", "ROUTES_BY_KEY", "SCOPES", "FunctionName", "Route"]
 
 ROUTES: Final[tuple[Route, ...]] = (*_registration(), *_transaction_ingestion(), *_coupon_redemption(), *_administration())
 ROUTES_BY_KEY: Final[dict[str, Route]] = {route.key: route for route in ROUTES}

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pynamodb.expressions.operand import Path
-
 from shared.kernel.ids import new_id
 from shared.kernel.instants import Instant
 from shared.member_state.events import Effects, Mode, Registered
@@ -25,6 +23,7 @@ from shared.members.repository import MemberRepository
 from shared.privacy.keyring import MemberCipher
 from shared.storage.commit import Plan, Stale, commit
 from shared.storage.errors import RawItem
+from shared.storage.expressions import Path
 from shared.storage.items import IdentifierItem, RequestItem
 from shared.storage.keys import Key
 from shared.storage.packing import pack

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any, Final
 
 from pydantic import ValidationError
-from pynamodb.expressions.operand import Path
 
 from shared.campaigns.api import FormAnswer, FormCoupon, FormField, FormReceipt, FormSubmission
 from shared.coupons.errors import TooManyCoupons, UnknownOffer
@@ -30,6 +29,7 @@ from shared.members.model import PERSONAL, facts_of, normalised
 from shared.storage import keys
 from shared.storage.commit import Stale
 from shared.storage.errors import RawItem
+from shared.storage.expressions import Path
 from shared.storage.items import RequestItem
 from shared.storage.packing import pack, unpack
 from shared.storage.table import WriteBatch

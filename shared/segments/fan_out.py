@@ -13,8 +13,6 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from pynamodb.expressions.operand import Path
-
 from shared.definitions.model import Definition
 from shared.kernel.errors import AppError, Gone, NotFound
 from shared.kernel.instants import SECOND
@@ -26,6 +24,7 @@ from shared.segments.ticks import TIME_TO_STOP_MS, Queue
 from shared.storage import keys
 from shared.storage.commit import Plan, Stale, commit
 from shared.storage.errors import ConditionFailed, RawItem, StorageError
+from shared.storage.expressions import Path
 from shared.storage.items import FanOutItem
 from shared.storage.table import WriteBatch
 from shared.tenants.scope import TenantScope

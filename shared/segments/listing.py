@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from pynamodb.expressions.operand import Path
-
 from shared.definitions.model import Definition
 from shared.kernel.ids import shard_of
 from shared.kernel.pages import open_cursor, seal_cursor
@@ -18,6 +16,7 @@ from shared.segments.api import CountAnswer, MembersPage, SegmentMember
 from shared.segments.errors import SegmentNotInForce, UnknownSegment
 from shared.storage import keys
 from shared.storage.errors import ConditionFailed, RawItem
+from shared.storage.expressions import Path
 from shared.storage.items import FanOutItem, SegmentRowItem
 from shared.tenants.scope import TenantScope
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from shared.kernel.ids import TENANT_PATTERN
-from shared.tenants.model import Frozen, Label, Name, TenantSettings
+from shared.tenants.model import Frozen, Label, Name, PushPlatform, TenantSettings
 
 TenantId = Annotated[str, Field(pattern=TENANT_PATTERN)]
 
@@ -58,3 +58,17 @@ class KeyAnswer(Frozen):
     label: str | None = None
     location_id: str | None = None
     created_at: str
+
+
+class PushRequest(Frozen):
+    """A push credential. APNs: the signing key (.p8) and, as ``principal``, its id; FCM: the service account as JSON text."""
+
+    credential: SecretStr = Field(min_length=2, max_length=8192)
+    principal: str | None = Field(default=None, min_length=1, max_length=64)
+
+
+class PushAnswer(Frozen):
+    """The platform application. The credential cannot be read back."""
+
+    platform: PushPlatform
+    application_arn: str

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from shared.http.routes import MEMBER, SCOPES
 from shared.kernel.errors import FieldError, InvalidValue, PreconditionFailed, Unprocessable
 from shared.kernel.ids import check_tenant
 from shared.kernel.instants import format_rfc3339
 from shared.kernel.pages import open_cursor, seal_cursor
+from shared.kernel.scopes import MEMBER, OPERATOR, SCOPES
 from shared.privacy.crypto import derive
 from shared.storage import keys
 from shared.storage.errors import ConditionFailed
@@ -30,7 +30,7 @@ from shared.tenants.keys_repository import PEPPER_PURPOSE, KeyRepository
 from shared.tenants.model import TenantSettings
 from shared.tenants.scope import TenantScope
 
-KEY_SCOPES: Final = frozenset(SCOPES) - {MEMBER, "operator"}
+KEY_SCOPES: Final = frozenset(SCOPES) - {MEMBER, OPERATOR}
 """What an API key may hold."""
 _DUE_SHARDS: Final = 1
 _CREATING: Final = "creating"

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from functions.registration import handler
 from shared.coupons.issuing import blind_code, issued, new_coupon
 from shared.coupons.repository import CouponRepository
 from shared.http.routes import ROUTES
@@ -49,6 +50,10 @@ def give_coupon(front: Front, member: str) -> tuple[str, str]:
 
 
 # -- identify -------------------------------------------------------------------------------------------------------
+
+
+def test_every_operation_has_a_handler() -> None:
+    handler.app.check_complete()
 
 
 def test_the_till_sees_enough_to_greet_and_to_offer_and_no_more(front: Front) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jwt
@@ -360,3 +361,16 @@ def test_killed_anywhere_and_repeated_there_is_one_member(
             assert len(front.rows("PROFILE")) == before + 1
             assert len([row for row in front.rows("STATE") if said.body["member_id"] in row["PK"]["S"]]) == 1
             assert said.body["member"]["profile"]["first_name"] == "Anna"
+
+
+@pytest.mark.parametrize("by", ["apple", "card"])
+def test_many_at_once_make_one_member(front: Front, by: str) -> None:
+    who = {"identity": identity("same", NOW)} if by == "apple" else {"identifiers": [{"kind": "card", "value": "7788"}]}
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: front.call("register_member", {"source": "app", "profile": PERSON, **who}), range(8)))
+    others = {200, 409} if by == "apple" else {409}
+    assert sorted(each.status for each in answers).count(201) == 1
+    assert {each.status for each in answers} - {201} <= others
+    assert len({each.body["member_id"] for each in answers if each.status < 300}) == 1
+    assert {each.body["code"] for each in answers if each.status == 409} <= {"identifier_taken" if by == "card" else "concurrent_update"}
+    assert len(front.rows("PROFILE")) == len(front.rows("STATE")) == 1

@@ -1,0 +1,27 @@
+"""What a credential may be allowed to do. The table of routes names one per route; keys hold some of them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+PUBLIC: Final = "public"
+"""The scope of a route that needs no credential (and takes none)."""
+MEMBER: Final = "me"
+"""The scope of every member's token: the guest's own view."""
+OPERATOR: Final = "operator"
+"""The operator's own key, and no other."""
+SCOPES: Final = {
+    MEMBER: "the guest's own data, by her own token",
+    "members:register": "enrol members (an app or a web page may hold such a key)",
+    "members:identify": "find a member at the till; answers are masked",
+    "members:read": "read profiles, wallets and segments of members",
+    "members:write": "change profiles, consents, identifiers and devices; import members",
+    "transactions:write": "quote, hold, record, void and return purchases; record events",
+    "transactions:read": "read transactions and their explanations",
+    "coupons:issue": "issue coupons of an offer",
+    "coupons:redeem": "look up, hold, redeem and release coupons",
+    "definitions:read": "read programmes, offers, segments, campaigns, catalogue and locations",
+    "definitions:write": "change and publish definitions, catalogue and locations",
+    "campaigns:run": "launch, pause and cancel campaigns; read their reports",
+    OPERATOR: "create tenants and their keys (the operator's own key only)",
+}
