@@ -109,7 +109,7 @@ def walk_of(message: Mapping[str, Any]) -> Walk:
         and _whole(message.get("revision"))
         and _whole(message.get("shard", 0))
         and (version is None or _whole(version))
-        and (cursor is None or isinstance(cursor, dict))
+        and (cursor is None or (isinstance(cursor, dict) and isinstance((cursor.get("PK") or {}).get("S"), str)))
     )
     if not fits:
         raise InvalidValue("no walk over an audience")

@@ -120,8 +120,9 @@ def _met(claimer: Claimer, delivery: Delivery, order: Order, means: Means) -> Ou
     """Somebody claimed it before."""
     if delivery.state == "waiting":
         again = claimer.claim_again(delivery)
-        given_up = isinstance(again, Skipped) and again.reason != TAKEN
-        return _settle(claimer, delivery, "failed", again.reason) if given_up else _hand_over(claimer, again, order, means)
+        if isinstance(again, Skipped) and again.reason != TAKEN:
+            return _settle(claimer, delivery, "failed", again.reason)
+        return _hand_over(claimer, again, order, means)
     if delivery.state != "claimed":
         return Outcome("already")
     age = claimer.now - delivery.claimed_at

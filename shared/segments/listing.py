@@ -6,10 +6,11 @@ Who left keeps her row outside the index, because a late "entered" must meet the
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from shared.definitions.model import Definition
-from shared.kernel.ids import shard_of
+from shared.kernel.ids import NAME_PATTERN, shard_of
 from shared.kernel.pages import open_cursor, seal_cursor
 from shared.relay.envelope import Envelope
 from shared.segments.api import CountAnswer, MembersPage, SegmentMember
@@ -24,6 +25,7 @@ LISTING_SHARDS: Final = 1
 """GSI2 partitions of a segment's listing, by crc32 of the member's id. Readers walk all of them."""
 FLIPS: Final = {"segment.entered": True, "segment.left": False}
 _COUNT_PAGE: Final = 1000
+_NAME: Final = re.compile(NAME_PATTERN)
 
 
 def record_flips(scope: TenantScope, envelope: Envelope) -> int:
@@ -78,12 +80,11 @@ def count(scope: TenantScope, segment: str) -> CountAnswer:
 
 
 def served_version(scope: TenantScope, segment: str) -> Definition:
-    """The version that lists and audiences read now. No request when the definitions are cached."""
-    definitions = scope.definitions
-    served = definitions.at(scope.clock()).served_segments.get(segment)
+    """The version that lists and audiences read now. No request when the definitions are cached; one to tell which refusal."""
+    served = scope.definitions.at(scope.clock()).served_segments.get(segment)
     if served is not None:
         return served
-    if definitions.newest("segment", segment) is None:
+    if not _NAME.fullmatch(segment) or scope.repository.newest("segment", segment) is None:
         raise UnknownSegment
     raise SegmentNotInForce
 

@@ -81,6 +81,8 @@ def test_a_taken_id_is_refused_and_changes_nothing(office: Office) -> None:
     assert office.rows() == before
 
 
+AT_X = {"id": "x", "name": "X"}
+NO_RULES: dict[str, Any] = {"kind": "all", "rules": []}
 WRONG: list[tuple[str, Any, int, list[tuple[str, str]]]] = [
     ("create_offer", "[", 400, [("", "invalid_json")]),
     ("create_offer", {"definition": {}}, 422, [("/definition/name", "required"), ("/definition/effect", "required")]),
@@ -90,14 +92,14 @@ WRONG: list[tuple[str, Any, int, list[tuple[str, str]]]] = [
     ("create_offer", {"definition": FRIES | {"valid_until": "tomorrow"}}, 422, [("/definition", "invalid_value")]),
     ("create_programme", {"definition": PROGRAMME | {"rate": 1}}, 422, [("/definition/rate", "unknown_field")]),
     ("create_segment", {"definition": REGULARS | {"version": 3}}, 422, [("/definition/version", "unknown_field")]),
-    ("create_segment", {"definition": {"name": "A", "rule": {"kind": "all", "rules": []}}}, 422, [("/definition/rule/rules", "invalid_value")]),
+    ("create_segment", {"definition": {"name": "A", "rule": NO_RULES}}, 422, [("/definition/rule/rules", "invalid_value")]),
     ("create_campaign", {"definition": CAMPAIGN | {"steps": []}}, 422, [("/definition/steps", "invalid_value")]),
     ("put_items", {"items": [{"id": "a", "name": "A", "price": "12"}]}, 422, [("/items/0/price", "wrong_type")]),
     ("put_items", {"items": [{"id": "a", "name": "A"}, {"id": "a", "name": "B"}]}, 422, [("/items/1/id", "duplicate")]),
     ("put_items", {"items": [{"id": "é" * 64, "name": "A"}]}, 422, [("/items/0/id", "invalid_value")]),
     ("put_items", {"items": []}, 422, [("/items", "invalid_value")]),
-    ("put_locations", {"locations": [{"id": "x", "name": "X", "latitude_e6": 91_000_000}]}, 422, [("/locations/0/latitude_e6", "invalid_value")]),
-    ("put_locations", {"locations": [{"id": "x", "name": "X", "time_zone": "Moon"}]}, 422, [("/locations/0/time_zone", "invalid_value")]),
+    ("put_locations", {"locations": [AT_X | {"latitude_e6": 91_000_000}]}, 422, [("/locations/0/latitude_e6", "invalid_value")]),
+    ("put_locations", {"locations": [AT_X | {"time_zone": "Moon"}]}, 422, [("/locations/0/time_zone", "invalid_value")]),
 ]
 
 
@@ -362,8 +364,9 @@ def test_a_cursor_is_good_for_its_own_list_only(office: Office) -> None:
 
 
 def test_items_are_created_replaced_and_left_alone(office: Office) -> None:
-    items = [{"id": "fries", "name": "Fries", "category": "sides", "tags": ["vegetarian"], "price": 350}, {"id": "burger", "name": "Big", "price": 990}]
-    said = office.call("put_items", {"items": [*items, {"id": "a/b #1", "name": "Odd"}]})
+    fries = {"id": "fries", "name": "Fries", "category": "sides", "tags": ["vegetarian"], "price": 350}
+    burger = {"id": "burger", "name": "Big", "price": 990}
+    said = office.call("put_items", {"items": [fries, burger, {"id": "a/b #1", "name": "Odd"}]})
     assert [each["status"] for each in said.body["items"]] == ["unchanged", "replaced", "created"]
     listed = walk(office, "list_items")
     assert {each["id"] for each in listed} == {"fries", "burger", "salad", "a/b #1"}

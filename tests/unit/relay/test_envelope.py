@@ -18,7 +18,8 @@ from shared.storage import keys
 from shared.transactions.model import NaturalKey
 
 MEMBER = "mbr_01KAJ5XW0000000000000000AA"
-TOLD = [DomainEvent("member.registered", 900, {"source": "app"}), DomainEvent("segment.entered", 950, {"segment": "a"}, "member.registered")]
+JOINED = DomainEvent("member.registered", 900, {"source": "app"})
+TOLD = [JOINED, DomainEvent("segment.entered", 950, {"segment": "a"}, JOINED.type)]
 
 
 def image(key: keys.Key, version: int = 3, events: Any = TOLD, name: str = "version", **more: Any) -> dict[str, Any]:
@@ -50,7 +51,7 @@ def test_a_members_commit_becomes_one_envelope_in_its_order() -> None:
         "types": ["member.registered", "segment.entered"],
         "events": [
             {"id": f"{aggregate}:3:0", "type": "member.registered", "occurred_at": 900, "data": {"source": "app"}},
-            {"id": f"{aggregate}:3:1", "type": "segment.entered", "occurred_at": 950, "data": {"segment": "a"}, "cause": "member.registered"},
+            {"id": f"{aggregate}:3:1", "type": "segment.entered", "occurred_at": 950, "data": {"segment": "a"}, "cause": JOINED.type},
         ],
         "part": 1,
         "parts": 1,
