@@ -14,6 +14,7 @@ SUBSCRIPTIONS: Final[dict[str, tuple[str, ...]]] = {
         "transaction.recorded",
         "segment.entered",
         "segment.left",
+        "tier.changed",
         "form.submitted",
         "campaign.launched",
         "campaign.resumed",

@@ -9,12 +9,12 @@ from typing import Any
 from functions.authorizer.settings import authorizer_settings
 from shared.aws.runtime import Runtime
 from shared.http.app import LambdaContext
-from shared.http.principal import AuthorizerUnavailable, auth_error_to_context
 from shared.http.request import lower_headers
 from shared.observability.logs import logger
 from shared.privacy.crypto import derive
 from shared.tenants.access import Access
 from shared.tenants.keys_repository import PEPPER_PURPOSE
+from shared.tenants.principal import AuthorizerUnavailable, auth_error_to_context
 from shared.tenants.tokens import TokenSigner
 
 

@@ -15,7 +15,6 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic_core import to_json
 
-from shared.http.principal import Principal, principal_of, require
 from shared.http.problem import problem_response
 from shared.http.request import Answer, LambdaContext, Request, correlation_of, etag, lower_headers, request_id_of
 from shared.http.routes import ROUTES, FunctionName, Route
@@ -23,6 +22,7 @@ from shared.kernel.errors import AppError, NotFound
 from shared.kernel.ids import is_id
 from shared.observability.logs import log_context, logger
 from shared.observability.measures import record_request
+from shared.tenants.principal import Principal, principal_of, require
 
 __all__ = ["Answer", "HttpApp", "LambdaContext", "NoSuchRoute", "Request", "etag"]
 

@@ -11,10 +11,10 @@ from urllib.parse import unquote
 from pydantic import BaseModel
 
 from shared.http.body import body_bytes, parse_model
-from shared.http.principal import Principal
 from shared.http.routes import MEMBER, Route
 from shared.kernel.errors import FieldError, NotFound, PreconditionFailed, PreconditionRequired, Unprocessable
 from shared.kernel.pages import MAX_LIMIT
+from shared.tenants.principal import Principal
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 _CORRELATION: Final = re.compile(r"[A-Za-z0-9_-]{8,64}")

@@ -11,8 +11,16 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
 
-from shared.http.principal import (
-    OPERATOR,
+from shared.kernel.errors import InvalidValue, Unauthenticated
+from shared.kernel.instants import Clock
+from shared.kernel.scopes import MEMBER, OPERATOR
+from shared.observability.logs import logger
+from shared.storage import keys
+from shared.storage.items import TenantEntryItem
+from shared.storage.table import Table
+from shared.tenants.credentials import OPERATOR_KEY_ID, OPERATOR_TENANT, ParsedKey, matches, matches_operator, parse_api_key
+from shared.tenants.keys_repository import ACTIVE, KeyRepository
+from shared.tenants.principal import (
     AuthorizerUnavailable,
     InvalidCredential,
     MissingCredential,
@@ -23,15 +31,6 @@ from shared.http.principal import (
     auth_error_to_context,
     principal_to_context,
 )
-from shared.http.routes import MEMBER
-from shared.kernel.errors import InvalidValue, Unauthenticated
-from shared.kernel.instants import Clock
-from shared.observability.logs import logger
-from shared.storage import keys
-from shared.storage.items import TenantEntryItem
-from shared.storage.table import Table
-from shared.tenants.credentials import OPERATOR_KEY_ID, OPERATOR_TENANT, ParsedKey, matches, matches_operator, parse_api_key
-from shared.tenants.keys_repository import ACTIVE, KeyRepository
 from shared.tenants.tokens import TokenSigner
 
 STATUS_SECONDS: Final = 60

@@ -12,10 +12,10 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from shared.http.principal import Principal, principal_to_context
 from shared.kernel.instants import DAY, format_rfc3339
 from shared.storage import keys
 from shared.storage.table import Table
+from shared.tenants.principal import Principal, principal_to_context
 from shared.transactions.service import record
 from tests.benchmarks.rows import Row, cpu_each, cpu_side_by_side, row
 from tests.builders.house import FRIES, NOW, PROGRAMME, House, sale

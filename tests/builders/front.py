@@ -14,7 +14,6 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from functions.registration import handler
-from shared.http.principal import Principal, principal_to_context
 from shared.http.routes import ROUTES, Route
 from shared.kernel.instants import DAY, SECOND
 from shared.members.form_links import KEY_PURPOSE, Invitation, seal_invitation
@@ -22,6 +21,7 @@ from shared.members.service import Desk
 from shared.privacy.crypto import derive
 from shared.tenants.jwks import JwksSource
 from shared.tenants.model import IdentityProviderSettings, PushSettings, TenantSettings
+from shared.tenants.principal import Principal, principal_to_context
 from shared.tenants.tokens import TokenSigner
 from tests.builders.house import SETTINGS, House
 from tests.fakes.push import FakePush

@@ -11,8 +11,8 @@ import pytest
 
 from functions.administration import handler as administration
 from functions.coupon_redemption import handler as redemption
-from shared.http.principal import Principal, principal_to_context
 from shared.http.routes import ROUTES, SCOPES, Route
+from shared.tenants.principal import Principal, principal_to_context
 from tests.builders.house import House
 
 MASTER = b"a master secret of the tests"

@@ -11,7 +11,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from functions.authorizer import handler
-from shared.http.principal import AUTH_ERRORS
 from shared.kernel.instants import MINUTE
 from shared.privacy.crypto import derive
 from shared.storage import keys
@@ -20,6 +19,7 @@ from shared.storage.items import TenantEntryItem
 from shared.tenants.access import STATUS_SECONDS, Access
 from shared.tenants.credentials import digest, new_api_key, operator_key
 from shared.tenants.keys_repository import PEPPER_PURPOSE, KeyRepository
+from shared.tenants.principal import AUTH_ERRORS
 from shared.tenants.tokens import TokenSigner
 from tests.builders.house import NOW, House
 

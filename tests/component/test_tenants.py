@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from shared.http.principal import InvalidCredential, RevokedKey, SuspendedTenant
 from shared.privacy.crypto import derive
 from shared.storage import keys
 from shared.storage.items import KeyringItem, TenantEntryItem
 from shared.tenants.access import Access
 from shared.tenants.keys_repository import PEPPER_PURPOSE
+from shared.tenants.principal import InvalidCredential, RevokedKey, SuspendedTenant
 from shared.tenants.tokens import TokenSigner
 from tests.builders.house import House
 from tests.builders.office import MASTER, Office

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from shared.http.principal import Principal, principal_to_context
 from shared.http.routes import MEMBER, Route
+from shared.tenants.principal import Principal, principal_to_context
 
 KEY = Principal(kind="key", tenant="acme", id="acme-abcdefghijkl", scopes=frozenset())
 MEMBER_ID = "mbr_01ARZ3NDEKTSV4RRFFQ69G5FAV"

@@ -8,9 +8,9 @@ import pytest
 from pydantic import BaseModel
 
 from shared.http.app import Answer, HttpApp, Request, etag
-from shared.http.principal import AUTH_ERRORS, Principal, auth_error_to_context
 from shared.http.routes import MEMBER, ROUTES, FunctionName, Route
 from shared.kernel.errors import StateConflict, Unavailable
+from shared.tenants.principal import AUTH_ERRORS, Principal, auth_error_to_context
 from tests.unit.http.events import KEY, MEMBER_ID, event_for, principal_for
 
 THINGS = (

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.http.principal import (
+from shared.http.routes import MEMBER, SCOPES
+from shared.kernel.errors import AppError, Forbidden, InvalidValue, Unauthenticated
+from shared.tenants.principal import (
     AUTH_ERRORS,
     InvalidCredential,
     MissingCredential,
@@ -16,8 +18,6 @@ from shared.http.principal import (
     principal_to_context,
     require,
 )
-from shared.http.routes import MEMBER, SCOPES
-from shared.kernel.errors import AppError, Forbidden, InvalidValue, Unauthenticated
 
 KEY_SCOPES = sorted(SCOPES.keys() - {MEMBER, "operator"})
 

@@ -40,7 +40,7 @@ def test_retry_after_is_sent_where_a_repeat_helps() -> None:
 
 
 def test_a_401_says_how_to_authenticate() -> None:
-    from shared.http.principal import ExpiredToken, MissingCredential
+    from shared.tenants.principal import ExpiredToken, MissingCredential
 
     assert problem_response(MissingCredential())["headers"]["www-authenticate"] == 'Bearer realm="regulars"'
     assert problem_response(ExpiredToken())["headers"]["www-authenticate"] == 'Bearer realm="regulars", error="invalid_token"'

@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.http.principal import AUTH_ERRORS
 from shared.kernel.errors import InvalidValue
+from shared.tenants.principal import AUTH_ERRORS
 from shared.tenants.tokens import InvalidToken, MemberToken, TokenExpired, TokenSigner
 
 NOW = 1_795_255_200_000

@@ -10,13 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, cast, get_args
 
-from shared.http.routes import MEMBER
 from shared.kernel.errors import AppError, Forbidden, InvalidValue, Unauthenticated, Unavailable
 from shared.kernel.ids import check_tenant
+from shared.kernel.scopes import MEMBER, OPERATOR
 
 PrincipalKind = Literal["key", "member", "operator"]
-OPERATOR: Final = "operator"
-"""The scope of the operator's key, and the kind that alone may hold it."""
 _KINDS: Final[tuple[str, ...]] = get_args(PrincipalKind)
 _KIND_OF_SCOPE: Final = {MEMBER: "member", OPERATOR: "operator"}
 """The kind that may hold a scope; every scope not named here belongs to API keys."""
