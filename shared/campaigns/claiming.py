@@ -41,6 +41,8 @@ from shared.tenants.scope import TenantScope
 FORM_LINK_LIFE: Final = 30 * DAY
 IDENTITY: Final = "identity"
 """The group of personal fields that texts use."""
+STOPPED: Final = "campaign_stopped"
+HELD_OUT: Final = "held_out"
 TAKEN: Final = "claimed_by_another"
 """A waiting delivery was claimed again by somebody else."""
 
@@ -87,9 +89,17 @@ class Claimer:
         self._devices: dict[tuple[str, ...], tuple[Device, ...]] = {}
 
     def claim(self) -> Claim:
-        """Claim it, or say why not. The state was read when this was made; one transaction of 4 to 6 items."""
+        """Claim it, or say why not. The state was read when this was made; one transaction of 4 to 6 items, or one read.
+
+        What was claimed before is met whatever has changed since, so that nobody loses sight of a claim that got stuck.
+        """
         found = MemberSession(self.scope, self.member, self._loaded).change(Occasion(self.now), self._decide)
-        return self._hold_out() if found == Skipped("held_out") else found
+        if not isinstance(found, Skipped):
+            return found
+        there = self.deliveries.get(self.deliveries.key(self._delivery("claimed", None)))
+        if there is not None:
+            return Met(there)
+        return self._hold_out() if found.reason == HELD_OUT else found
 
     def claim_again(self, waiting: Delivery) -> Claim:
         """Claim what the provider was too busy for: everything but the cap is asked again, since her state counts it already."""
@@ -99,7 +109,7 @@ class Claimer:
             if DELIVERY_LABEL in stale:
                 return Plan(batch, Skipped(TAKEN))
             if GATE_LABEL in stale:
-                return Plan(batch, Skipped("campaign_stopped"))
+                return Plan(batch, Skipped(STOPPED))
             loaded = StateRepository(self.scope.tenant, self.scope.table).load(self.member)
             version = loaded.state.version
             state = peek(self.scope, loaded, self.now)
@@ -123,10 +133,10 @@ class Claimer:
         if there is not None:
             return Done(Met(self.deliveries.decode(there)))
         if GATE_LABEL in stale:
-            return Done(Skipped("campaign_stopped"))
+            return Done(Skipped(STOPPED))
         reason = not_hers(self.body, self.step, state, self._served) or self._undeliverable(state)
         if reason is None and held_out(self.order.campaign, self.member, self.body.holdout_percent):
-            reason = "held_out"
+            reason = HELD_OUT
         if reason is None and over_cap(self.body, state, self.now):
             reason = "over_cap"
         if reason is not None:
@@ -163,10 +173,10 @@ class Claimer:
             batch = WriteBatch()
             there = stale.get(DELIVERY_LABEL)
             if stale:
-                return Plan(batch, Met(self.deliveries.decode(there)) if there is not None else Skipped("campaign_stopped"))
+                return Plan(batch, Met(self.deliveries.decode(there)) if there is not None else Skipped(STOPPED))
             self.deliveries.add_new(batch, delivery)
             self._gates.add_gate_check(batch, self.order.campaign, self.member)
-            return Plan(batch, Skipped("held_out"))
+            return Plan(batch, Skipped(HELD_OUT))
 
         return commit(self.scope.table, plan, effort=self.scope.effort())
 

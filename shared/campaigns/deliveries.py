@@ -5,7 +5,7 @@ Counters are sharded like the gates, so that no item is written by every deliver
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, Literal
 from urllib.parse import unquote
 
@@ -72,6 +72,10 @@ class DeliveryRepository:
         """A delivery, consistently. 1 read unit."""
         raw = self.table.get(key)
         return self.decode(raw) if raw is not None else None
+
+    def get_many(self, wanted: Iterable[keys.Key]) -> list[Delivery]:
+        """Those that there are, consistently. 1 read unit each."""
+        return [self.decode(raw) for raw in self.table.get_many(wanted, consistent=True).values()]
 
     def newest(self, member: str, campaign: str, step: str | None) -> keys.Key | None:
         """The key of the member's newest delivery of a step, or of any step. One Query."""

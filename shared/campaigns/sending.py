@@ -12,19 +12,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from shared.campaigns.claiming import TAKEN, Claim, Claimed, Claimer, Met, Skipped
+from shared.campaigns.claiming import STOPPED, TAKEN, Claim, Claimed, Claimer, Met, Skipped
+from shared.campaigns.deliveries import DeliveryRepository
 from shared.campaigns.messages import Order, Queue
-from shared.campaigns.model import SENDABLE, CampaignBody, Delivery, DeliveryState, Step
+from shared.campaigns.model import CHANNELS, SENDABLE, CampaignBody, Delivery, DeliveryState, Step
 from shared.campaigns.repository import CampaignRepository
 from shared.campaigns.versions import body_of, version_of
 from shared.kernel.errors import AppError, Gone, NotFound
-from shared.kernel.instants import MINUTE, SECOND
+from shared.kernel.instants import MINUTE, SECOND, Instant
 from shared.member_state.events import DevicesChanged, Effects
 from shared.member_state.model import MemberState
 from shared.member_state.service import Change, Occasion, change_member
 from shared.members.repository import Device, MemberRepository
 from shared.messaging.push import PushResult, PushSender, Sent, Throttled, Unclear, Unreachable
 from shared.observability.logs import logger
+from shared.storage import keys
 from shared.storage.commit import Stale
 from shared.storage.table import WriteBatch
 from shared.tenants.scope import TenantScope
@@ -66,7 +68,7 @@ def send(scope: TenantScope, order: Order, means: Means) -> Counter[str]:
     """
     found = _body(scope, order)
     if found is None:
-        return Counter({"dropped": len(order.members)})
+        return _drop(scope, order, means)
     body, step = found
     form_key = means.form_key() if step.form is not None else None
     outcomes: dict[str, Outcome] = {}
@@ -100,6 +102,21 @@ def _body(scope: TenantScope, order: Order) -> tuple[CampaignBody, Step] | None:
     return (body, step) if step is not None and not was_retired else None
 
 
+def _drop(scope: TenantScope, order: Order, means: Means) -> Counter[str]:
+    """Nothing of it is sent any more; but what was claimed before must not be forgotten. One read of the deliveries."""
+    deliveries, now = DeliveryRepository(scope.tenant, scope.table, scope.effort), scope.clock()
+    parts = (order.campaign, order.step, order.occurrence)
+    wanted = [keys.delivery(scope.tenant, member, *parts, channel) for member in order.members for channel in CHANNELS]
+    outcomes = {}
+    for delivery in deliveries.get_many(wanted):
+        if delivery.state == "waiting":
+            deliveries.move(delivery, "failed", now, STOPPED)
+        elif delivery.state == "claimed":
+            outcomes[delivery.member] = _in_flight(deliveries, delivery, now)
+    _again(order, outcomes, means.own)
+    return Counter({"dropped": len(order.members)})
+
+
 def _one(scope: TenantScope, order: Order, body: CampaignBody, step: Step, member: str, form_key: bytes | None, means: Means) -> Outcome:
     """One member. Whatever goes wrong with her is hers alone."""
     try:
@@ -123,12 +140,15 @@ def _met(claimer: Claimer, delivery: Delivery, order: Order, means: Means) -> Ou
         if isinstance(again, Skipped) and again.reason != TAKEN:
             return _settle(claimer, delivery, "failed", again.reason)
         return _hand_over(claimer, again, order, means)
-    if delivery.state != "claimed":
-        return Outcome("already")
-    age = claimer.now - delivery.claimed_at
+    return _in_flight(claimer.deliveries, delivery, claimer.now) if delivery.state == "claimed" else Outcome("already")
+
+
+def _in_flight(deliveries: DeliveryRepository, delivery: Delivery, now: Instant) -> Outcome:
+    """A claim that nobody has settled: its worker may be at it, or is lost."""
+    age = now - delivery.claimed_at
     if age < LOST_AFTER:
         return Outcome("in_flight", (LOST_AFTER - age) // SECOND + 1)
-    return _settle(claimer, delivery, "unknown", "lost_on_the_way")
+    return Outcome("unknown" if deliveries.move(delivery, "unknown", now, "lost_on_the_way") else "already")
 
 
 def _hand_over(claimer: Claimer, claim: Claim, order: Order, means: Means) -> Outcome:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.coupons.model import OfferBody
-from shared.coupons.repository import CouponRepository, first_shard
+from shared.coupons.quota import QuotaWalk
+from shared.coupons.repository import CouponRepository
 from shared.kernel.instants import Instant, format_rfc3339
 from shared.member_state.errors import ErasedMember, UnknownMember
 from shared.member_state.events import DomainEvent, Effects, Purchased
@@ -101,7 +102,7 @@ class _Sale:
         self.presented = gathering.presented_coupons(scope, self.basket.coupons)
         self.catalogue: Mapping[str, CatalogueItem] = gathering.catalogue_for(scope, request)
         self.sales = SaleRepository(scope.tenant, scope.table)
-        self.quota_shards: dict[str, int] = {}
+        self.quota = QuotaWalk(CouponRepository(scope.tenant, scope.table), self.key.id("txn"))
 
     def _as_held(self, hold_id: str) -> TransactionRequest:
         """The basket with exactly what was held for it."""
@@ -126,7 +127,7 @@ class _Sale:
             return Done(stored)
         given = self._circumstances(state)
         decided = self._settled(decide(self.basket, self.presented, given))
-        self._choose_quota_shards(decided, stale, state.member)
+        self._choose_quota_shards(decided, stale)
         assert decided.visit is not None
         event = Purchased(
             at=self.at,
@@ -166,25 +167,17 @@ class _Sale:
     def _add_coupons(self, batch: WriteBatch, decided: Decided) -> None:
         coupons = CouponRepository(self.scope.tenant, self.scope.table)
         for each in decided.discounts:
-            shard = self.quota_shards.get(each.coupon.offer)
+            shard = self.quota.shards.get(each.coupon.offer)
             coupons.add_redeem(batch, each.coupon, self.key.id("txn"), self.request.hold_id, self.at, quota_shard=shard)
             if shard is not None:
                 coupons.add_quota(batch, each.coupon.offer, shard)
 
-    def _choose_quota_shards(self, decided: Decided, stale: Stale, member: str) -> None:
+    def _choose_quota_shards(self, decided: Decided, stale: Stale) -> None:
         """The shard of each limited offer that this sale uses; one that was refused leads to another that has room."""
-        repository = CouponRepository(self.scope.tenant, self.scope.table)
         for each in decided.discounts:
-            offer, body = each.coupon.offer, self._offer(each.coupon.offer, each.coupon.offer_version)
-            if body is None or body.limit is None:
-                continue
-            if f"quota:{offer}" not in stale:
-                self.quota_shards.setdefault(offer, first_shard(member, body.limit))
-                continue
-            shard = repository.shard_with_room(offer, body.limit, member)
-            if shard is None:
+            body = self._offer(each.coupon.offer, each.coupon.offer_version)
+            if not self.quota.choose(each.coupon.offer, body.limit if body is not None else None, stale):
                 raise SaleRefused([Refused(f"coupons/{each.coupon.id}", "exhausted", "All coupons of this offer are used up.")])
-            self.quota_shards[offer] = shard
 
     def _offer(self, offer: str, version: int) -> OfferBody | None:
         return self.scope.definitions.offer(offer, version)
@@ -193,24 +186,25 @@ class _Sale:
 
     def record_anonymous(self) -> Recorded:
         """One conditional write: the sale is its own record, and tells of itself."""
+        return commit(self.scope.table, self._plan_anonymous, effort=self.scope.effort(), replay=self._replay)
+
+    def _plan_anonymous(self, stale: Stale) -> Plan[Recorded]:
+        self.presented = gathering.refreshed(self.scope, self.presented, stale)
         given = self._circumstances(None)
         decided = decide(self.basket, self.presented, given)
         if self.request.member is not None:
             decided.warnings.append(_unknown_member())
         decided = self._settled(decided)
+        self._choose_quota_shards(decided, stale)
         answer = self._answer(decided, given.currency, None, None, None)
         assert decided.visit is not None
         data: dict[str, object] = {"transaction": self.key.id("txn"), "value": decided.visit.value, "location": self.request.location_id}
         event = DomainEvent("transaction.recorded_anonymously", self.at, data | {"channel": self.request.channel})
-        stamp = Stamp(self.scope.clock(), self.correlation, self.request.mode)
-
-        def plan(_stale: Stale) -> Plan[Recorded]:
-            batch = WriteBatch()
-            self._add_record(batch, decided, answer, None, (), envelope([event], stamp))
-            self._add_coupons(batch, decided)
-            return Plan(batch, Recorded(answer), REQUEST_LABEL)
-
-        return commit(self.scope.table, plan, effort=self.scope.effort(), replay=self._replay)
+        batch = WriteBatch()
+        out = envelope([event], Stamp(self.scope.clock(), self.correlation, self.request.mode))
+        self._add_record(batch, decided, answer, None, (), out)
+        self._add_coupons(batch, decided)
+        return Plan(batch, Recorded(answer), REQUEST_LABEL)
 
     # -- both -------------------------------------------------------------------------------------------------------
 

@@ -13,15 +13,17 @@ from shared.campaigns.messages import Order, order_of, walk_of
 from shared.campaigns.model import Delivery
 from shared.campaigns.sending import Means, send
 from shared.definitions.model import Definition
-from shared.member_state.events import ConsentsChanged, DevicesChanged, MemberEvent
+from shared.member_state.events import ConsentsChanged, DevicesChanged, MemberEvent, Purchased
 from shared.member_state.model import Consent
 from shared.member_state.service import Change, Mode, Occasion, change_member
 from shared.members.repository import Device, MemberRepository
+from shared.profile.model import Visit
 from shared.relay.envelope import Envelope, of_record
 from shared.storage import keys
+from shared.storage.expressions import Path
 from shared.storage.table import WriteBatch
 from shared.tenants.model import PushSettings
-from tests.builders.house import SETTINGS, House
+from tests.builders.house import FRIES, SETTINGS, House
 from tests.fakes.push_sending import FakeSender
 from tests.fakes.queue import FakeQueue
 
@@ -48,6 +50,13 @@ class Post:
     sender: FakeSender = field(default_factory=FakeSender)
     planning: FakeQueue = field(default_factory=FakeQueue)
     sending: FakeQueue = field(default_factory=FakeQueue)
+
+    @classmethod
+    def of(cls, house: House) -> Post:
+        """Over a house that has nothing yet: a tenant with an offer and a push application."""
+        house.create(PUSH_SETTINGS)
+        house.publish("offer", "fries", FRIES)
+        return cls(house)
 
     # -- members and campaigns ----------------------------------------------------------------------------------------
 
@@ -76,6 +85,31 @@ class Post:
     def happens(self, member: str, *events: MemberEvent, mode: Mode = "live") -> None:
         """Something happens to a member."""
         change_member(self.house.scope(), member, Occasion(self.house.now, mode=mode), lambda *_: Change(events, lambda *_: None))
+
+    def purchase(self, member: str, *, mode: Mode = "live") -> None:
+        """She buys something."""
+        now = self.house.now
+        self.happens(member, Purchased(now, f"txn_{now}", Visit(now, 900, 1000, {})), mode=mode)
+
+    def registered(self) -> tuple[str, Envelope]:
+        """A guest, with the envelope of her registration; her device came right after it."""
+        member = self.house.join(consents={"marketing:push": CONSENT})
+        told = self.told(member)
+        self.give_devices(member, [f"dev_{member}"])
+        return member, told
+
+    def list_all(self, members: Sequence[str]) -> None:
+        """Their profile rows, which list them."""
+        scope = self.house.scope()
+        for member in members:
+            batch = WriteBatch()
+            fields = {"first_name": "Anna"}
+            MemberRepository(scope.tenant, scope.table).add_profile(batch, member, 0, fields, scope.new_cipher(member))
+            scope.table.transact(batch, member)
+
+    def close_gate(self, campaign: str, member: str) -> None:
+        """As if the campaign was stopped this very moment."""
+        self.house.table.update(keys.gate(self.house.tenant, campaign, keys.gate_of(member)), [Path("open").set(False)])
 
     def withdraw(self, member: str) -> None:
         """She says no."""

@@ -21,7 +21,9 @@ from shared.member_state.service import tick_member
 from shared.storage import keys
 from shared.storage.errors import OutcomeUnknown
 from shared.storage.packing import unpack
-from tests.builders.house import FRIES, NOW, PROGRAMME, House
+from shared.transactions.errors import SaleRefused
+from shared.transactions.service import record
+from tests.builders.house import FRIES, NOW, PROGRAMME, House, sale
 from tests.builders.invariants import check_member
 from tests.builders.office import Office
 from tests.fakes import engine
@@ -293,6 +295,29 @@ def test_a_limit_is_never_overdrawn_and_never_said_to_be_used_up_early(office: O
     results = together([lambda request=request: baskets.redeem(house.scope(), request) for request in requests])
     refused = [result.code for result in results if isinstance(result, AppError)]
     assert refused == ["coupon_exhausted"] * 4
+
+
+def test_a_bearers_coupon_on_an_anonymous_sale_uses_the_limit_too(office: Office) -> None:
+    house = office.house
+    house.publish("offer", "one", FRIES | {"limit": 1})
+    CouponRepository("demo", house.table).create_quota("one", 1)
+    first, second = (issued(office, offer="one", request=name)["id"] for name in ("r1", "r2"))
+    requests = [sale(None, lines=(("fries", 350),), coupons=[{"id": id_}]) for id_ in (first, first, second)]
+    sold = record(house.scope(), requests[0]).answer
+    assert sold["totals"]["discount"] == 250
+    for request, reason in zip(requests[1:], ("redeemed", "exhausted"), strict=True):
+        with pytest.raises(SaleRefused) as refused:
+            record(house.scope(), request)
+        assert refused.value.errors[0].code == reason
+    assert record(house.scope(), requests[0]).answer == sold
+
+
+def test_one_bearers_coupon_on_many_anonymous_sales_is_redeemed_once(office: Office) -> None:
+    house = office.house
+    coupon = issued(office)["id"]
+    requests = [sale(None, lines=(("fries", 350),), coupons=[{"id": coupon}]) for _ in range(8)]
+    results = together([lambda request=request: record(house.scope(), request) for request in requests])
+    assert [result.code for result in results if isinstance(result, AppError)] == ["not_redeemable"] * 7
 
 
 def test_one_request_sent_by_many_gives_one_coupon(office: Office) -> None:

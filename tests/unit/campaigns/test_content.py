@@ -24,7 +24,7 @@ ATTACHED = Attached(COUPON, OFFER)
 
 
 def step(body: str = "b", title: str = "t", **more: Any) -> Step:
-    content = more.pop("content", {"en": {"title": title, "body": body, **({"deep_link": more.pop("deep_link")} if "deep_link" in more else {})}})
+    content = more.pop("content", {"en": {"title": title, "body": body, "deep_link": more.pop("deep_link", None)}})
     return Step.model_validate({"id": "s", "content": content, **more})
 
 

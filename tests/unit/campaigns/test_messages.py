@@ -41,7 +41,10 @@ def test_what_is_no_order_is_refused(change: dict[str, Any]) -> None:
         order_of(ORDER.message() | change)
 
 
-@pytest.mark.parametrize("change", [{"tenant": 1}, {"revision": None}, {"cursor": {}}, {"cursor": {"PK": {"N": "1"}}}, {"segment_version": "1"}])
+@pytest.mark.parametrize(
+    "change",
+    [{"tenant": 1}, {"revision": None}, {"cursor": {}}, {"cursor": {"PK": {"N": "1"}}}, {"segment_version": "1"}],
+)
 def test_what_is_no_walk_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(InvalidValue):
         walk_of(WALK.message() | change)

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from infra.subscriptions import SUBSCRIPTIONS
 from shared.campaigns.model import EVENT_TYPES, CampaignBody
 from shared.campaigns.responses import RESPONSES
+from shared.kernel.instants import HOUR
 
 STEP: dict[str, Any] = {"id": "gift", "content": {"en": {"title": "a", "body": "b"}}}
 BODY: dict[str, Any] = {"name": "W", "trigger": {"kind": "event", "types": ["member.registered"]}, "steps": [STEP]}
@@ -22,7 +23,8 @@ def parse(body: dict[str, Any]) -> CampaignBody:
 
 def test_defaults() -> None:
     body = parse(BODY)
-    assert (body.message_class, body.purpose, body.holdout_percent, body.cap, body.max_event_age) == ("marketing", "marketing", 0, None, 21_600_000)
+    assert (body.message_class, body.purpose, body.holdout_percent, body.cap) == ("marketing", "marketing", 0, None)
+    assert body.max_event_age == 6 * HOUR
     assert body.step("gift") == body.steps[0]
     assert body.step("other") is None
 

@@ -71,7 +71,9 @@ def test_what_is_too_large_is_not_sent() -> None:
     assert sns.calls == []
 
 
-def test_the_client_calls_once() -> None:
+def test_the_client_calls_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     client = publishing_client("us-east-1")
     assert client.meta.config.retries["total_max_attempts"] == 1
 
