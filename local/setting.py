@@ -46,7 +46,7 @@ def ensure_tenant(facts: dict[str, Any], mapping: Mapping, home: Path = DEMO) ->
         holder: operator.post(f"/v1/tenants/{shop.tenant}/keys", {"scopes": scopes, "label": holder})["key"]
         for holder, scopes in KEYS.items()
     }
-    write_env(home, tenants={**known, shop.tenant: keys}, tenant=shop.tenant)
+    write_env(home, tenants={**known, shop.tenant: keys}, tenant=read_env(home).get("tenant", shop.tenant))
     return keys
 
 

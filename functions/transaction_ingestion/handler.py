@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from functools import cache
-from typing import Any
+from functools import cache, partial
+from typing import Any, TypeVar
 
 from functions.transaction_ingestion.settings import IngestionSettings, ingestion_settings
 from shared.aws.objects import S3Store
@@ -14,12 +14,16 @@ from shared.aws.runtime import NamedTenant, Runtime
 from shared.http.app import Answer, HttpApp, LambdaContext, Request
 from shared.http.body import parse_model
 from shared.jobs import service as jobs
+from shared.kernel.errors import InvalidValue
+from shared.kernel.ids import check_tenant, is_id
 from shared.observability.logs import log_context
+from shared.tenants.principal import check_location, require_location
 from shared.tenants.scope import TenantScope
 from shared.transactions import activity, api, bulk, claims, holds, reversal, service
 from shared.transactions.repository import natural_key
 
 app = HttpApp("transaction_ingestion")
+BasketT = TypeVar("BasketT", api.QuoteRequest, api.HoldRequest, api.TransactionRequest, api.ReturnRequest)
 
 
 @cache
@@ -46,6 +50,20 @@ def _scope(request: Request) -> TenantScope:
     return runtime().scope(request.principal)
 
 
+def _basket(request: Request, model: type[BasketT]) -> BasketT:
+    """The body, which names a location that the caller may act for."""
+    body = request.parse(model)
+    require_location(request.principal, body.location_id)
+    return body
+
+
+def _sale_id(request: Request) -> str:
+    """The sale in the path, of a location that the caller may act for."""
+    id_ = request.path["transaction_id"]
+    require_location(request.principal, natural_key(id_).location)
+    return id_
+
+
 def _store() -> S3Store:
     return S3Store(runtime().client("s3"), settings().bucket)
 
@@ -60,13 +78,13 @@ def _recorded(recorded: service.Recorded, fresh_status: int) -> Answer:
 @app.operation("quote")
 def quote(request: Request) -> Answer:
     """POST /v1/quotes."""
-    return Answer(body=service.quote(_scope(request), request.parse(api.QuoteRequest)))
+    return Answer(body=service.quote(_scope(request), _basket(request, api.QuoteRequest)))
 
 
 @app.operation("create_hold")
 def create_hold(request: Request) -> Answer:
     """POST /v1/holds."""
-    answer, replayed = holds.place(_scope(request), request.parse(api.HoldRequest), request.correlation_id)
+    answer, replayed = holds.place(_scope(request), _basket(request, api.HoldRequest), request.correlation_id)
     return Answer(200 if replayed else 201, answer)
 
 
@@ -93,7 +111,7 @@ def extend_hold(request: Request) -> Answer:
 @app.operation("record_transaction")
 def record_transaction(request: Request) -> Answer:
     """POST /v1/transactions."""
-    recorded = service.record(_scope(request), request.parse(api.TransactionRequest), request.correlation_id)
+    recorded = service.record(_scope(request), _basket(request, api.TransactionRequest), request.correlation_id)
     return _recorded(recorded, 201)
 
 
@@ -109,7 +127,7 @@ def import_transactions(request: Request) -> Answer:
     """POST /v1/transactions/bulk."""
     body = request.parse(api.BulkTransactionsRequest)
     queue = SqsQueue(runtime().client("sqs"), settings().queue_url)
-    extra = {"mode": body.mode, "correlation": request.correlation_id}
+    extra = {"mode": body.mode, "correlation": request.correlation_id, "location": request.principal.location}
     return Answer(body=jobs.accept(_scope(request), "transactions", body.transactions, extra, _store(), queue))
 
 
@@ -136,20 +154,20 @@ def explain_transaction(request: Request) -> Answer:
 @app.operation("void_transaction")
 def void_transaction(request: Request) -> Answer:
     """POST /v1/transactions/{transaction_id}/void."""
-    return _recorded(reversal.void(_scope(request), request.path["transaction_id"], request.correlation_id), 200)
+    return _recorded(reversal.void(_scope(request), _sale_id(request), request.correlation_id), 200)
 
 
 @app.operation("claim_transaction")
 def claim_transaction(request: Request) -> Answer:
     """POST /v1/transactions/{transaction_id}/claim."""
     member = request.parse(api.ClaimRequest).member
-    return _recorded(claims.claim(_scope(request), request.path["transaction_id"], member, request.correlation_id), 200)
+    return _recorded(claims.claim(_scope(request), _sale_id(request), member, request.correlation_id), 200)
 
 
 @app.operation("record_return")
 def record_return(request: Request) -> Answer:
     """POST /v1/returns."""
-    recorded = reversal.record_return(_scope(request), request.parse(api.ReturnRequest), request.correlation_id)
+    recorded = reversal.record_return(_scope(request), _basket(request, api.ReturnRequest), request.correlation_id)
     return _recorded(recorded, 201)
 
 
@@ -161,14 +179,28 @@ def record_event(request: Request) -> Answer:
 
 def _work_on_part(message: dict[str, Any]) -> None:
     """One part of a bulk job, under the tenant's own session."""
-    if not all(isinstance(message.get(name), kind) for name, kind in (("tenant", str), ("job", str), ("part", int))):
-        raise Poison("not a pointer to a bulk job")
+    _check_pointer(message)
     scope = runtime().scope(NamedTenant(message["tenant"]))
     body = jobs.body_of(message, _store())
     with log_context(tenant=message["tenant"], operation="import_transactions", correlation_id=body.get("correlation")):
-        outcome = bulk.record_all(scope, body["records"], body.get("mode"), _parse, body.get("correlation") or "")
+        parse = partial(_parse, body.get("location"))
+        outcome = bulk.record_all(scope, body["records"], body.get("mode"), parse, body.get("correlation") or "")
         jobs.finish(scope, message, outcome)
 
 
-def _parse(record: Mapping[str, Any]) -> api.TransactionRequest:
-    return parse_model(api.TransactionRequest, json.dumps(record).encode())
+def _check_pointer(message: Mapping[str, Any]) -> None:
+    if not all(isinstance(message.get(name), kind) for name, kind in (("tenant", str), ("job", str), ("part", int))):
+        raise Poison("not a pointer to a bulk job")
+    try:
+        check_tenant(message["tenant"])
+    except InvalidValue:
+        raise Poison("not a tenant") from None
+    if not is_id("job", message["job"]):
+        raise Poison("not a job")
+
+
+def _parse(location: str | None, record: Mapping[str, Any]) -> api.TransactionRequest:
+    """A record as the route takes it; ``location`` is that of the key which sent the job, if it has one."""
+    sale = parse_model(api.TransactionRequest, json.dumps(record).encode())
+    check_location(location, sale.location_id)
+    return sale

@@ -14,7 +14,7 @@ from shared.storage.errors import ConditionFailed, RawItem
 from shared.storage.expressions import Condition, Path
 from shared.storage.items import CampaignItem
 from shared.storage.packing import pack, unpack
-from shared.storage.table import Table, WriteBatch
+from shared.storage.table import MAX_ACTIONS, Table, WriteBatch
 
 RUN_LABEL: Final = "campaign"
 GATE_LABEL: Final = "gate"
@@ -41,17 +41,28 @@ class CampaignRepository:
         found = self.table.get_many(wanted, consistent=True)
         return {wanted[key]: self._decode(wanted[key], raw) for key, raw in found.items()}
 
-    def create(self, campaign: str, now: Instant) -> None:
-        """The running state, as a draft behind closed gates; one that is there stays as it is. 33 writes the first time."""
+    def create(self, campaign: str, now: Instant, effort: Callable[[], Effort]) -> None:
+        """The running state, as a draft behind closed gates; one that is there stays as it is. 3 requests the first time."""
         if self.run(campaign) is not None:
             return
-        for number in range(keys.GATES):
-            gate_was_set = Path("open") | False
-            self.table.update(keys.gate(self.tenant, campaign, number), [Path("open").set(gate_was_set)])
+        for start in range(0, keys.GATES, MAX_ACTIONS):
+            commit(self.table, self._closed(campaign, start), effort=effort())
         try:
             self.table.put(self._item(Run(campaign, created_at=now), None), Path("PK").does_not_exist())
         except ConditionFailed:
             return
+
+    def _closed(self, campaign: str, start: int) -> Callable[[Stale], Plan[None]]:
+        """Gates from a number on, closed, unless they are there."""
+
+        def plan(_stale: Stale) -> Plan[None]:
+            batch = WriteBatch()
+            for number in range(start, min(start + MAX_ACTIONS, keys.GATES)):
+                as_it_is_or_closed = Path("open") | False
+                batch.update(f"gate:{number}", keys.gate(self.tenant, campaign, number), [Path("open").set(as_it_is_or_closed)])
+            return Plan(batch, None)
+
+        return plan
 
     def add_run(self, batch: WriteBatch, run: Run, expected: int, out: str | None) -> None:
         """The next running state, if the revision is still ``expected``. Label ``campaign``."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from shared.campaigns.claiming import STOPPED, TAKEN, Claim, Claimed, Claimer, Met, Skipped
+from shared.campaigns.claiming import TAKEN, Claim, Claimed, Claimer, Met, Skipped
 from shared.campaigns.deliveries import DeliveryRepository
 from shared.campaigns.messages import Order, Queue
 from shared.campaigns.model import CHANNELS, SENDABLE, CampaignBody, Delivery, DeliveryState, Step
@@ -110,7 +110,7 @@ def _drop(scope: TenantScope, order: Order, means: Means) -> Counter[str]:
     outcomes = {}
     for delivery in deliveries.get_many(wanted):
         if delivery.state == "waiting":
-            deliveries.move(delivery, "failed", now, STOPPED)
+            deliveries.move(delivery, "failed", now, "no_longer_sent")
         elif delivery.state == "claimed":
             outcomes[delivery.member] = _in_flight(deliveries, delivery, now)
     _again(order, outcomes, means.own)

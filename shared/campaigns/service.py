@@ -51,10 +51,10 @@ class _Moved(Exception):
 def on_publish(scope: TenantScope, definition: Definition) -> None:
     """What a campaign needs before a version of it is published: texts that can be written, a running state, closed gates.
 
-    ``UnusableContent`` with pointers. Repeating it is harmless. 1 read, the first time 33 writes.
+    ``UnusableContent`` with pointers. Repeating it is harmless. 1 read, the first time 3 requests that write.
     """
     check_content(CampaignBody.model_validate(definition.body))
-    CampaignRepository(scope.tenant, scope.table).create(definition.id, scope.clock())
+    CampaignRepository(scope.tenant, scope.table).create(definition.id, scope.clock(), scope.effort)
 
 
 def launch(scope: TenantScope, campaign: str, correlation: str = "") -> CampaignStateAnswer:
@@ -64,7 +64,7 @@ def launch(scope: TenantScope, campaign: str, correlation: str = "") -> Campaign
     About 34 writes.
     """
     definition, body = in_force(scope, campaign)
-    CampaignRepository(scope.tenant, scope.table).create(campaign, scope.clock())
+    CampaignRepository(scope.tenant, scope.table).create(campaign, scope.clock(), scope.effort)
 
     def decide(run: Run) -> Turn | None:
         if run.state in ("scheduled", "sending", "active"):

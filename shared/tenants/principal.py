@@ -94,6 +94,23 @@ class Principal:
             raise InvalidValue("a member's principal names its member, and no other does")
 
 
+class OtherLocation(Forbidden):
+    """A key that belongs to one location, used for another."""
+
+    code, title = "other_location", "Key of another location"
+
+
+def require_location(principal: Principal, location: str) -> None:
+    """``OtherLocation`` where the principal is restricted to one location and this is not it."""
+    check_location(principal.location, location)
+
+
+def check_location(own: str | None, location: str) -> None:
+    """The same for a restriction that was carried along, as by a bulk job; ``None`` restricts nothing."""
+    if own not in (None, location):
+        raise OtherLocation(f"This key is for the location {own}.")
+
+
 def require(principal: Principal, scope: str) -> None:
     """``Forbidden`` unless the principal holds the scope. That it is of the right kind is settled when it is made."""
     if scope not in principal.scopes:

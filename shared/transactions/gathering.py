@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from urllib.parse import quote
 
 from shared.coupons.model import Coupon
 from shared.coupons.repository import CouponRepository
-from shared.kernel.errors import FieldError
+from shared.kernel.errors import FieldError, InvalidValue, Unprocessable
 from shared.kernel.instants import MINUTE, Instant, parse_rfc3339
 from shared.member_state.model import MemberState
 from shared.members.directory import find
 from shared.members.identifiers import InvalidIdentifier
+from shared.storage import keys
 from shared.storage.commit import Stale
 from shared.tenants.model import CatalogueItem
 from shared.tenants.scope import TenantScope
-from shared.transactions.api import Basket, CouponReference, MemberReference, TransactionRequest
+from shared.transactions.api import Basket, CouponReference, MemberReference, ReturnRequest, TransactionRequest
 from shared.transactions.errors import OccurredInFuture
 from shared.transactions.model import Circumstances, NaturalKey, PresentedCoupon
 from shared.wallet.rules import available
@@ -32,9 +34,24 @@ def occurred_at(basket: Basket, now: Instant) -> Instant:
     return min(at, now)
 
 
-def natural_key(request: TransactionRequest) -> NaturalKey:
-    """The sale's natural key."""
-    return NaturalKey(request.source, request.location_id, request.business_date, request.till_id or "", request.receipt_number)
+def natural_key(request: TransactionRequest | ReturnRequest) -> NaturalKey:
+    """The natural key of a sale or return; ``Unprocessable`` at the longest field if it is longer than a key takes."""
+    key = NaturalKey(request.source, request.location_id, request.business_date, request.till_id or "", request.receipt_number)
+    try:
+        keys.text(key.source)
+    except InvalidValue:
+        raise _too_long("source") from None
+    try:
+        keys.text(key.text())
+    except InvalidValue:
+        lengths = {name: len(quote(getattr(request, name) or "")) for name in ("location_id", "till_id", "receipt_number")}
+        raise _too_long(max(lengths, key=lambda name: lengths[name])) from None
+    return key
+
+
+def _too_long(field: str) -> Unprocessable:
+    detail = f"source, and location, till and receipt number together, take {keys.MAX_TEXT_BYTES} bytes after percent-encoding"
+    return Unprocessable("The natural key is too long.", errors=(FieldError(f"/{field}", "too_long", detail),))
 
 
 def member_id(scope: TenantScope, reference: MemberReference | None) -> str | None:
@@ -97,7 +114,9 @@ def circumstances(
     if state is not None:
         balances = {name: available(wallet, state.holds, name) for name, wallet in state.wallets.items()}
         if hold is not None and hold in state.holds:
-            balances[state.holds[hold].wallet] += state.holds[hold].points
+            # A hold of coupons alone names a wallet that she may not have yet.
+            wallet = state.holds[hold].wallet
+            balances[wallet] = balances.get(wallet, 0) + state.holds[hold].points
     return Circumstances(
         now=now,
         at=at,

@@ -24,6 +24,7 @@ from shared.storage.items import RequestItem
 from shared.storage.packing import pack, unpack
 from shared.storage.table import WriteBatch
 from shared.tenants.scope import TenantScope
+from shared.transactions import gathering
 from shared.transactions.api import LookupRequest, ReturnRequest, ReversalAnswer
 from shared.transactions.errors import AlreadyReversed
 from shared.transactions.model import NaturalKey
@@ -37,7 +38,7 @@ ReversalKind = Literal["return", "void"]
 def record_return(scope: TenantScope, request: ReturnRequest, correlation: str = "") -> Recorded:
     """A whole sale comes back."""
     original = natural_key(request.transaction_id) if request.transaction_id else lookup_key(request.original)
-    own = NaturalKey(request.source, request.location_id, request.business_date, request.till_id or "", request.receipt_number)
+    own = gathering.natural_key(request)
     at = min(parse_rfc3339(request.occurred_at), scope.clock())
     reversal = _Reversal(scope, "return", original, own, payload_hash(request), at, correlation)
     return reversal.carry_out()

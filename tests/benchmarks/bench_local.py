@@ -101,7 +101,8 @@ def _measure(store: Store, facts: dict[str, Any], home: Path) -> list[Row]:
     works: list[Callable[[], object]] = [partial(_sell, each, members) for each in tills]
     _hammer(works)  # Every till gets a worker of its own first: their cold starts are not what is measured.
     rate = _hammer(works) / _SECONDS
-    rows.append(row(f"purchases per second, {_CLIENTS} tills", rate, "1/s", "client, gateway, function, table and relay on the same 2 cores"))
+    note = "client, gateway, function, table and relay on the same 2 cores"
+    rows.append(row(f"purchases per second, {_CLIENTS} tills", rate, "1/s", note))
     rows.append(row("purchases per second and core", rate / 2, "1/s"))
     bodies = [Till(clients["till"], f"bulk{number}", item["id"], item["price"]).sale(members[number % 64]) for number in range(_BULK)]
     loaded = load.load_receipts(clients["data_team"], bodies, "historical")

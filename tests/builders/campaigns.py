@@ -98,13 +98,13 @@ class Post:
         self.give_devices(member, [f"dev_{member}"])
         return member, told
 
-    def list_all(self, members: Sequence[str]) -> None:
+    def list_all(self, members: Sequence[str], fields: dict[str, str] | None = None) -> None:
         """Their profile rows, which list them."""
         scope = self.house.scope()
         for member in members:
             batch = WriteBatch()
-            fields = {"first_name": "Anna"}
-            MemberRepository(scope.tenant, scope.table).add_profile(batch, member, 0, fields, scope.new_cipher(member))
+            cipher = scope.new_cipher(member)
+            MemberRepository(scope.tenant, scope.table).add_profile(batch, member, 0, fields or {"first_name": "Anna"}, cipher)
             scope.table.transact(batch, member)
 
     def close_gate(self, campaign: str, member: str) -> None:

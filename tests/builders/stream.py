@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import botocore.session
@@ -14,16 +15,21 @@ from shared.relay.service import Relay
 from tests.fakes import engine
 
 
+@cache
+def _client(endpoint: str) -> Any:
+    session = botocore.session.get_session()
+    session.set_credentials("test", "test")
+    # The engine's shard ids are shorter than the service's, which botocore would refuse.
+    config = Config(parameter_validation=False)
+    return session.create_client("dynamodbstreams", region_name=engine.REGION, endpoint_url=endpoint, config=config)
+
+
 class Stream:
     """Records of a table in their order, each answered once."""
 
     def __init__(self, endpoint: str, table: str) -> None:
-        session = botocore.session.get_session()
-        session.set_credentials("test", "test")
-        # The engine's shard ids are shorter than the service's, which botocore would refuse.
-        config = Config(parameter_validation=False)
-        self._streams = session.create_client("dynamodbstreams", region_name=engine.REGION, endpoint_url=endpoint, config=config)
-        self._arn = engine.client(endpoint).describe_table(TableName=table)["Table"]["LatestStreamArn"]
+        self._streams = _client(endpoint)
+        self._arn = next(each["StreamArn"] for each in self._streams.list_streams(TableName=table)["Streams"])
         self._seen: set[str] = set()
 
     def records(self) -> list[dict[str, Any]]:

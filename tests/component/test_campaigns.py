@@ -15,6 +15,7 @@ from shared.kernel.instants import DAY, HOUR
 from shared.member_state.events import Touched
 from shared.members.form_links import open_invitation
 from shared.segments.listing import record_flips
+from shared.storage import keys
 from tests.builders.campaigns import FORM_KEY, NEWS, WELCOME, Post
 from tests.builders.house import House
 
@@ -241,3 +242,24 @@ def test_a_draft_and_a_paused_campaign_trigger_nothing(post: Post) -> None:
     assert post.plan(told) == 0
     service.resume(post.house.scope(), "thanks")
     assert post.plan(told) == 1
+
+
+def test_she_is_called_by_her_name_in_her_language(post: Post) -> None:
+    content = {
+        "en": {"title": "Hi {{ member.first_name }}", "body": "x"},
+        "de": {"title": 'Hallo {{ member.first_name | default: "du" }}', "body": "x"},
+    }
+    post.campaign("news", with_(NEWS, steps=[{"id": "tell", "content": content}]))
+    german, nameless = post.guest(), post.guest()
+    post.list_all([german], {"first_name": "Anna", "language": "de"})
+    assert post.deliver(post.order("news", "tell", [german, nameless])) == {"sent": 2}
+    assert [message.title for _, message in post.sender.taken] == ["Hallo Anna", "Hi "]
+
+
+def test_whose_key_is_destroyed_gets_nothing(post: Post) -> None:
+    post.campaign("news", with_(NEWS, steps=[{"id": "tell", "content": {"en": {"title": "{{ member.first_name }}", "body": "x"}}}]))
+    member = post.guest()
+    post.list_all([member])
+    post.house.key_table.delete(keys.member_key("demo", member))
+    assert post.deliver(post.order("news", "tell", [member])) == {"gone": 1}
+    assert post.sender.taken == []

@@ -157,27 +157,24 @@ def test_where_and_how_an_offer_holds_must_be_said(office: Office) -> None:
     assert office.call("redeem_coupon", named | {"location_id": "mitte", "channel": "app"}).status == 200
 
 
+WRONG: list[tuple[Any, int]] = [
+    ("{}}", 400),
+    ({}, 422),
+    ({"id": "x", "code": "ABCDEFGHIJ", "basket_id": "b"}, 422),
+    ({"id": 7, "basket_id": "b"}, 422),
+    ({"id": "cpn_x", "basket_id": "b", "colour": "red"}, 422),
+    ({"id": "cpn_00000000000000000000000000", "basket_id": "b"}, 404),
+    ({"code": "NOSUCHCODE", "basket_id": "b"}, 404),
+]
+
+
 @pytest.mark.parametrize("operation", ["lookup_coupon", "hold_coupon", "redeem_coupon", "release_coupon"])
-@pytest.mark.parametrize(
-    ("body", "status", "errors"),
-    [
-        ("{}}", 400, [("", "invalid_json")]),
-        ({}, 422, None),
-        ({"id": "x", "code": "ABCDEFGHIJ", "basket_id": "b"}, 422, None),
-        ({"id": 7, "basket_id": "b"}, 422, None),
-        ({"id": "cpn_x", "basket_id": "b", "colour": "red"}, 422, None),
-        ({"id": "cpn_00000000000000000000000000", "basket_id": "b"}, 404, None),
-        ({"code": "NOSUCHCODE", "basket_id": "b"}, 404, None),
-    ],
-)
-def test_wrong_requests_change_nothing(office: Office, operation: str, body: Any, status: int, errors: Any) -> None:
-    if operation == "lookup_coupon" and isinstance(body, dict):
-        body = {name: value for name, value in body.items() if name != "basket_id"}
+def test_wrong_requests_change_nothing(office: Office, operation: str) -> None:
     before = office.rows()
-    said = office.call(operation, body)
-    assert said.status == status
-    if errors is not None:
-        assert said.errors == errors
+    for body, status in WRONG:
+        only_names_it = operation == "lookup_coupon" and isinstance(body, dict)
+        sent = {name: value for name, value in body.items() if name != "basket_id"} if only_names_it else body
+        assert office.call(operation, sent).status == status, sent
     assert office.rows() == before
 
 

@@ -1,0 +1,130 @@
+"""The function transaction_ingestion as it is deployed: its own settings and wiring, gateway events, S3, SQS and KMS by moto."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import pytest
+
+from functions.transaction_ingestion import handler
+from functions.transaction_ingestion.settings import IngestionSettings, ingestion_settings
+from shared.aws.runtime import Runtime
+from shared.http.routes import ROUTES, Route
+from shared.storage import keys
+from shared.storage.items import KeyringItem
+from shared.tenants.principal import Principal
+from tests.builders.house import House
+from tests.unit.http.events import event_for
+
+REGION = "us-east-1"
+BUCKET = "data-of-a-test"
+BY_OPERATION: dict[str, Route] = {route.operation: route for route in ROUTES if route.function == "transaction_ingestion"}
+TILL = frozenset({"transactions:write", "transactions:read"})
+
+
+@dataclass(frozen=True)
+class Said:
+    """An answer. ``text`` is its body as sent."""
+
+    status: int
+    text: str
+    headers: dict[str, str]
+
+    @property
+    def body(self) -> Any:
+        return json.loads(self.text)
+
+    @property
+    def errors(self) -> list[tuple[str, str]]:
+        """Pointer and code of each thing wrong."""
+        return [(each["pointer"], each["code"]) for each in self.body.get("errors", [])]
+
+
+class Till:
+    """Calls of tills, over tenants whose tables are the house's. To be made inside ``mock_aws``."""
+
+    def __init__(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.house = house
+        self.kms, self.sqs, self.s3 = (boto3.client(name, region_name=REGION) for name in ("kms", "sqs", "s3"))
+        self.queue, self.dead = (self.sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("transactions", "dead"))
+        self.s3.create_bucket(Bucket=BUCKET)
+        self.kms_key = self.kms.create_key()["KeyMetadata"]["KeyId"]
+        values = {"STAGE": "test", "AWS_REGION": REGION, "TABLE_NAME": house.table.name, "KEYS_TABLE_NAME": house.key_table.name}
+        values |= {"TRANSACTIONS_QUEUE_URL": self.queue, "DEAD_LETTER_URL": self.dead, "DATA_BUCKET": BUCKET}
+        for name, value in values.items():
+            monkeypatch.setenv(name, value)
+        for name in ("TENANT_ROLE_ARN", "LOCAL_CLOCK", "AWS_ENDPOINT_URL"):
+            monkeypatch.delenv(name, raising=False)
+        settings: IngestionSettings = ingestion_settings()
+        self.runtime = Runtime(settings.common, wall=lambda: house.now / 1000)
+        # The tables are on an engine that takes transactions seriously; everything else is moto's.
+        self.runtime.table, self.runtime.key_table = house.table, house.key_table  # type: ignore[misc]
+        monkeypatch.setattr(handler, "settings", lambda: settings)
+        monkeypatch.setattr(handler, "runtime", lambda: self.runtime)
+        self.give_keys(house.tenant)
+
+    def give_keys(self, tenant: str) -> None:
+        """A keyring as the operator makes one: wrapped by KMS for this tenant alone."""
+        context = {"tenant": tenant}
+        plain = (bytes(range(32)), bytes(range(32, 64)))
+        kek, index_key = (self.kms.encrypt(KeyId=self.kms_key, Plaintext=each, EncryptionContext=context)["CiphertextBlob"] for each in plain)
+        self.house.key_table.put(KeyringItem.at(keys.tenant_keyring(tenant), kek=kek, index_key=index_key))
+
+    # -- calls --------------------------------------------------------------------------------------------------------
+
+    def call(
+        self,
+        operation: str,
+        body: Any = None,
+        *,
+        tenant: str | None = None,
+        scopes: frozenset[str] = TILL,
+        location: str | None = None,
+        caller: Any = ...,
+        **path: str,
+    ) -> Said:
+        """Call an operation with a key of a tenant. ``body`` may be text that is not JSON; ``caller`` replaces the principal."""
+        if caller is ...:
+            of = tenant or self.house.tenant
+            caller = Principal(kind="key", tenant=of, id=f"{of}-aaaaaaaaaaaa", scopes=scopes, location=location)
+        sent = body if isinstance(body, str) or body is None else json.dumps(body)
+        answer = handler.lambda_handler(event_for(BY_OPERATION[operation], caller, pathParameters=path, body=sent))
+        return Said(answer["statusCode"], answer.get("body", ""), answer["headers"])
+
+    # -- the queue ----------------------------------------------------------------------------------------------------
+
+    def waiting(self, url: str | None = None) -> list[dict[str, Any]]:
+        """The messages of a queue, taken out of it."""
+        found: list[dict[str, Any]] = []
+        while batch := self.sqs.receive_message(
+            QueueUrl=url or self.queue, MaxNumberOfMessages=10, MessageAttributeNames=["All"], AttributeNames=["All"]
+        ).get("Messages"):
+            for message in batch:
+                self.sqs.delete_message(QueueUrl=url or self.queue, ReceiptHandle=message["ReceiptHandle"])
+            found += batch
+        return found
+
+    def deliver(self, *bodies: Any, receives: int = 1) -> list[str]:
+        """Hand messages to the function as Lambda does; answers the ids of those that come again: their places in the batch."""
+        texts = [body if isinstance(body, str) else json.dumps(body) for body in bodies]
+        attributes = {"ApproximateReceiveCount": str(receives)}
+        records = [{"messageId": str(place), "body": text, "attributes": attributes} for place, text in enumerate(texts)]
+        answer = handler.lambda_handler({"Records": records})
+        return [each["itemIdentifier"] for each in answer["batchItemFailures"]]
+
+    def work(self) -> list[str]:
+        """Deliver everything that waits."""
+        return self.deliver(*(message["Body"] for message in self.waiting()))
+
+    # -- what is stored -----------------------------------------------------------------------------------------------
+
+    def stored(self) -> list[Any]:
+        """Everything in both tables, the bucket and the queue's length, in comparable form."""
+        tables = [each._client.scan(TableName=each.name, ConsistentRead=True)["Items"] for each in (self.house.table, self.house.key_table)]
+        items = [sorted(found, key=lambda item: (item["PK"]["S"], item["SK"]["S"])) for found in tables]
+        names = [each["Key"] for each in self.s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
+        counts = self.sqs.get_queue_attributes(QueueUrl=self.queue, AttributeNames=["ApproximateNumberOfMessages"])["Attributes"]
+        return [*items, names, counts]
