@@ -113,7 +113,8 @@ class TenantRole(Construct):
             resources=arns,
             conditions={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["T#*"]}},
         )
-        key = iam.PolicyStatement(sid="WrappedKeys", actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[state.tenant_key.key_arn])
+        kms = ["kms:Decrypt", "kms:GenerateDataKeyWithoutPlaintext"]
+        key = iam.PolicyStatement(sid="WrappedKeys", actions=kms, resources=[state.tenant_key.key_arn])
         principals = iam.CompositePrincipal(*(iam.ArnPrincipal(member.role_arn) for member in members))
         self.role = iam.Role(
             self,

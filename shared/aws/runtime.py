@@ -71,7 +71,7 @@ def session_policy(tenant: str, table_arns: list[str]) -> str:
         "Resource": [*table_arns, *(f"{arn}/index/*" for arn in table_arns)],
         "Condition": {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [f"{keys.prefix(tenant)}*"]}},
     }
-    kms = {"Effect": "Allow", "Action": ["kms:Decrypt", "kms:GenerateDataKey"], "Resource": "*"}
+    kms = {"Effect": "Allow", "Action": ["kms:Decrypt", "kms:GenerateDataKeyWithoutPlaintext"], "Resource": "*"}
     kms["Condition"] = {"StringEquals": {"kms:EncryptionContext:tenant": tenant}}  # type: ignore[assignment]
     return json.dumps({"Version": "2012-10-17", "Statement": [statement, kms]}, separators=(",", ":"))
 

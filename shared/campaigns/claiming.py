@@ -8,7 +8,7 @@ campaign was stopped or she said no.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
@@ -19,7 +19,7 @@ from shared.campaigns.model import CampaignBody, Delivery, DeliveryState, Step
 from shared.campaigns.repository import GATE_LABEL, CampaignRepository
 from shared.campaigns.rules import held_out, not_hers, over_cap
 from shared.coupons.errors import TooManyCoupons, UnknownOffer
-from shared.coupons.issuing import blind_code, check_member_limit, issued, new_coupon, offer_in_force
+from shared.coupons.issuing import blind_code, check_member_limit, issued, new_coupon, offer_in_force, printable_code
 from shared.coupons.model import Coupon
 from shared.coupons.repository import CouponRepository
 from shared.kernel.errors import ConcurrentUpdate
@@ -235,7 +235,9 @@ class Claimer:
         """The coupon that was issued with the first claim, if it can still be used."""
         coupon = CouponRepository(self.scope.tenant, self.scope.table).get(waiting.coupon) if waiting.coupon is not None else None
         offer = self.scope.definitions.offer(coupon.offer, coupon.offer_version) if coupon is not None else None
-        return Attached(coupon, offer) if coupon is not None and offer is not None and _good(coupon, self.now) else None
+        if coupon is None or offer is None or not _good(coupon, self.now):
+            return None
+        return Attached(replace(coupon, code=printable_code(self.scope, coupon.id)), offer)
 
     def _message(self, delivery: Delivery, attached: Attached | None) -> Message:
         settings, id_ = self.scope.definitions.settings, delivery_id(delivery)

@@ -92,5 +92,5 @@ class Coupon:
     redeemed_basket: str | None = None
     quota_shard: int | None = None
     code: str | None = None
-    """The printable code, where it may be shown again (personal coupons)."""
+    """The printable code at its issue; it is stored nowhere (``shared.coupons.issuing.printable_code``)."""
     issued_by: str | None = None

@@ -77,13 +77,12 @@ class CouponRepository:
             hold_basket=item.hold_basket,
             redeemed_basket=item.redeemed_basket,
             quota_shard=body.get("shard"),
-            code=body.get("code"),
             issued_by=body.get("by"),
         )
 
     def add_new(self, batch: WriteBatch, coupon: Coupon, blind_code: str | None, out: str | None = None) -> None:
         """Put a new coupon, its code, and its place in the member's list. Labels ``coupon:<id>`` and ``code:<id>``."""
-        body = {name: value for name, value in (("code", coupon.code), ("by", coupon.issued_by)) if value is not None}
+        body = {} if coupon.issued_by is None else {"by": coupon.issued_by}
         item = CouponItem.at(
             keys.coupon(self.tenant, coupon.id),
             offer=coupon.offer,
@@ -122,7 +121,7 @@ class CouponRepository:
         actions: list[Action] = [Path("state").set("redeemed"), Path("redeemed_basket").set(basket)]
         actions += [Path("hold_until").remove(), Path("hold_basket").remove()]
         if quota_shard is not None:
-            body = {name: value for name, value in (("code", coupon.code), ("by", coupon.issued_by)) if value is not None}
+            body = {} if coupon.issued_by is None else {"by": coupon.issued_by}
             actions.append(Path("d").set(pack(body | {"shard": quota_shard})))
         self._update(batch, coupon, actions, usable_by(hold, now), out)
 

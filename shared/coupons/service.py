@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 from shared.coupons.api import CouponAnswer, CouponReference, IssueRequest
 from shared.coupons.errors import RequestKeyRequired, UnknownCoupon, UnknownOffer
-from shared.coupons.issuing import CODE_LENGTH, blind_code, check_member_limit, issued, new_coupon, offer_in_force
-from shared.coupons.model import CODE_ALPHABET, Coupon
+from shared.coupons.issuing import blind_code, check_member_limit, issued, new_coupon, offer_in_force, printable_code
+from shared.coupons.model import Coupon
 from shared.coupons.repository import CouponRepository
 from shared.kernel.errors import FieldError
 from shared.kernel.instants import Instant, format_rfc3339
@@ -66,8 +66,6 @@ class _Issuing:
         natural = hashlib.sha256(f"{offer_id}|{key}".encode()).hexdigest()
         self.record_key = keys.request(scope.tenant, "coupon", "issue", natural)
         self.hash = hashlib.sha256(f"{offer_id}|{request.member_id or ''}".encode()).digest()[:16]
-        # Made from the request, so that a repeated call can answer it although a bearer's code is stored nowhere.
-        self.code = _printable(scope.blind("coupon-code", natural))
 
     def for_member(self, member: str) -> Issued:
         """The coupon, its code, the member's copy and the request's record in one transaction."""
@@ -81,7 +79,7 @@ class _Issuing:
             coupon = self._new(state.member)
 
             def finish(_after: MemberState, _effects: Effects, batch: WriteBatch) -> Issued:
-                self._add(batch, coupon, coupon, None)
+                self._add(batch, coupon, None)
                 return Issued(answer_of(self.scope, coupon, self.now))
 
             return Change([issued(coupon, self.now, ISSUED_BY)], finish, request=REQUEST_LABEL)
@@ -97,7 +95,7 @@ class _Issuing:
 
         def plan(_stale: Stale) -> Plan[Issued]:
             batch = WriteBatch()
-            self._add(batch, coupon, replace(coupon, code=None), out)
+            self._add(batch, coupon, out)
             return Plan(batch, Issued(answer_of(self.scope, coupon, self.now)), REQUEST_LABEL)
 
         return commit(self.scope.table, plan, effort=self.scope.effort(), replay=self._replay)
@@ -106,10 +104,10 @@ class _Issuing:
         coupon, _ = new_coupon(self.scope, self.offer, member, self.now, ISSUED_BY)
         if coupon.expires_at <= self.now:
             raise UnknownOffer("The offer has ended.")
-        return replace(coupon, code=self.code)
+        return coupon
 
-    def _add(self, batch: WriteBatch, coupon: Coupon, stored: Coupon, out: str | None) -> None:
-        self.coupons.add_new(batch, stored, blind_code(self.scope, coupon.code), out)
+    def _add(self, batch: WriteBatch, coupon: Coupon, out: str | None) -> None:
+        self.coupons.add_new(batch, coupon, blind_code(self.scope, coupon.code), out)
         record = RequestItem.at(self.record_key, hash=self.hash, body=pack([coupon.id]), member=coupon.member)
         batch.put(REQUEST_LABEL, record, Path("PK").does_not_exist(), old=True)
 
@@ -119,16 +117,8 @@ class _Issuing:
         coupon = self.coupons.get(unpack(item.body)[0])
         if coupon is None:
             raise UnknownCoupon
-        return Issued(answer_of(self.scope, replace(coupon, code=self.code), self.now), replayed=True)
-
-
-def _printable(secret: str) -> str:
-    """A code that only who has the tenant's index key can make again: 49 of a keyed hash's bits."""
-    number, characters = int.from_bytes(hashlib.sha256(secret.encode()).digest()[:16], "big"), []
-    for _ in range(CODE_LENGTH):
-        number, digit = divmod(number, len(CODE_ALPHABET))
-        characters.append(CODE_ALPHABET[digit])
-    return "".join(characters)
+        coupon = replace(coupon, code=printable_code(self.scope, coupon.id))
+        return Issued(answer_of(self.scope, coupon, self.now), replayed=True)
 
 
 # -- read -----------------------------------------------------------------------------------------------------------
@@ -150,7 +140,11 @@ def find(scope: TenantScope, reference: CouponReference) -> Coupon:
 
 
 def answer_of(scope: TenantScope, coupon: Coupon, now: Instant) -> CouponAnswer:
-    """The coupon as answered: what time alone has changed is told without being written."""
+    """The coupon as answered: what time alone has changed is told without being written.
+
+    A personal coupon's code is shown again; a bearer's is money to whoever reads it, so it is answered at its issue only.
+    """
+    code = printable_code(scope, coupon.id) if coupon.member is not None else coupon.code
     held = coupon.state == "held" and (coupon.hold_until or 0) > now
     unused = coupon.state in ("active", "held")
     state = "expired" if unused and coupon.expires_at <= now else "held" if held else "active" if unused else coupon.state
@@ -162,7 +156,7 @@ def answer_of(scope: TenantScope, coupon: Coupon, now: Instant) -> CouponAnswer:
         offer_version=coupon.offer_version,
         state=state,
         member_id=coupon.member,
-        code=coupon.code,
+        code=code,
         title=body.content[language].title if body and language else None,
         active_from=format_rfc3339(coupon.active_from),
         expires_at=format_rfc3339(coupon.expires_at),

@@ -41,7 +41,7 @@ class DefinitionRepository:
             elif kind == "LOCATION":
                 location = Location.model_validate(unpack(SettingsItem.read(raw).body))
                 locations[location.id] = location
-            elif kind != "EPOCH":
+            else:
                 definitions.append(definition_of(raw))
         if settings is None:
             raise NoSuchTenant

@@ -78,11 +78,18 @@ def refusal_of(error: ValidationError, raw: bytes) -> AppError:
     if found[0]["type"] == "json_invalid":
         return MalformedRequest("The body is not valid JSON.", errors=(FieldError("", "invalid_json", found[0]["msg"]),))
     document = json.loads(raw)
+    found = [each for each in found if not _counts_refused_items(each, found)]
     unique: dict[tuple[str, str], FieldError] = {}
     for details in found[: 5 * MAX_ERRORS]:  # several branches of a union may say the same thing
         field = FieldError(_pointer(details, document), _code(details["type"]), _detail(details))
         unique.setdefault((field.pointer, field.code), field)
     return Unprocessable("The request does not fit; see errors.", errors=tuple(unique.values())[:MAX_ERRORS])
+
+
+def _counts_refused_items(details: ErrorDetails, found: list[ErrorDetails]) -> bool:
+    """Whether an array is called too short only because pydantic leaves out the items that it refuses beside."""
+    here = details["loc"]
+    return details["type"] == "too_short" and any(len(each["loc"]) > len(here) and each["loc"][: len(here)] == here for each in found)
 
 
 def _code(kind: str) -> str:

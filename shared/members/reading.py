@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from shared.coupons.issuing import printable_code
 from shared.coupons.model import Coupon
 from shared.coupons.repository import CouponRepository
 from shared.kernel.instants import Instant, format_rfc3339, local_day
@@ -141,7 +142,7 @@ def _coupon(scope: TenantScope, coupon: Coupon, language: str | None, now: Insta
         offer_id=coupon.offer,
         state=effective_state(coupon, now),
         title=title_of(scope.definitions, coupon.offer, language, now),
-        code=coupon.code,
+        code=printable_code(scope, coupon.id),
         active_from=format_rfc3339(coupon.active_from),
         expires_at=when(coupon.expires_at),
     )

@@ -201,12 +201,6 @@ class SettingsItem(Item):
     body = _binary(attr_name="d")
 
 
-class EpochItem(Item):
-    """The tenant's definitions epoch."""
-
-    epoch = NumberAttribute()
-
-
 class TenantEntryItem(Item):
     """The operator's entry of a tenant; workers walk these."""
 

@@ -69,11 +69,6 @@ def definition(tenant: str, kind: str, id_: str, version: int) -> Key:
     return Key(definitions(tenant), f"{kind.upper()}#{text(id_)}#{version:06d}")
 
 
-def epoch(tenant: str) -> Key:
-    """The tenant's definitions epoch: grows with every published segment version."""
-    return Key(definitions(tenant), "EPOCH")
-
-
 def settings(tenant: str) -> Key:
     """The tenant's own configuration."""
     return Key(definitions(tenant), "TENANT")

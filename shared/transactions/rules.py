@@ -113,7 +113,8 @@ def _try_coupon(each: PresentedCoupon, decided: Decided, use: Use, seen: set[str
         return Discount(reason="unknown_coupon")
     if each.coupon.id in seen:
         return Discount(reason="listed_twice")
-    if not alone:
+    twice_of_a_limited_offer = each.offer.limit is not None and any(one.coupon.offer == each.coupon.offer for one in decided.discounts)
+    if not alone or twice_of_a_limited_offer:
         return Discount(reason="not_combinable")
     return discount(each.coupon, each.offer, decided.lines, use)
 

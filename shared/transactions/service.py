@@ -176,7 +176,13 @@ class _Sale:
         """The shard of each limited offer that this sale uses; one that was refused leads to another that has room."""
         for each in decided.discounts:
             body = self._offer(each.coupon.offer, each.coupon.offer_version)
-            if not self.quota.choose(each.coupon.offer, body.limit if body is not None else None, stale):
+            if self.quota.choose(each.coupon.offer, body.limit if body is not None else None, stale):
+                continue
+            if self.request.offline:
+                # A settled sale is never refused: the limit is overdrawn by it, and the warning says so.
+                self.quota.shards.pop(each.coupon.offer, None)
+                decided.warnings.append(Warned("offline_loss", "/coupons", "the offer's limit was used up"))
+            else:
                 raise SaleRefused([Refused(f"coupons/{each.coupon.id}", "exhausted", "All coupons of this offer are used up.")])
 
     def _offer(self, offer: str, version: int) -> OfferBody | None:

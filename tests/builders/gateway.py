@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
-import boto3
 import pytest
+from moto import mock_aws
 
 from functions.transaction_ingestion import handler
 from functions.transaction_ingestion.settings import IngestionSettings, ingestion_settings
@@ -15,12 +18,13 @@ from shared.aws.runtime import Runtime
 from shared.http.routes import ROUTES, Route
 from shared.storage import keys
 from shared.storage.items import KeyringItem
+from shared.storage.table import botocore_session
 from shared.tenants.principal import Principal
 from tests.builders.house import House
 from tests.unit.http.events import event_for
 
 REGION = "us-east-1"
-BUCKET = "data-of-a-test"
+_serial = itertools.count(1)
 BY_OPERATION: dict[str, Route] = {route.operation: route for route in ROUTES if route.function == "transaction_ingestion"}
 TILL = frozenset({"transactions:write", "transactions:read"})
 
@@ -43,17 +47,39 @@ class Said:
         return [(each["pointer"], each["code"]) for each in self.body.get("errors", [])]
 
 
-class Till:
-    """Calls of tills, over tenants whose tables are the house's. To be made inside ``mock_aws``."""
+@dataclass
+class Cloud:
+    """Moto's services, started once for many tests: clients are the slow part."""
 
-    def __init__(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.house = house
-        self.kms, self.sqs, self.s3 = (boto3.client(name, region_name=REGION) for name in ("kms", "sqs", "s3"))
-        self.queue, self.dead = (self.sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("transactions", "dead"))
-        self.s3.create_bucket(Bucket=BUCKET)
-        self.kms_key = self.kms.create_key()["KeyMetadata"]["KeyId"]
+    kms: Any
+    sqs: Any
+    s3: Any
+    kms_key: str
+    of_functions: dict[str, Any] = field(default_factory=dict)
+    """Clients that functions made, kept as in a warm environment."""
+
+
+@contextmanager
+def running_cloud() -> Iterator[Cloud]:
+    """Moto in this process."""
+    with pytest.MonkeyPatch.context() as environment, mock_aws():
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            environment.setenv(name, "test")
+        kms, sqs, s3 = (botocore_session().create_client(name, region_name=REGION) for name in ("kms", "sqs", "s3"))
+        yield Cloud(kms, sqs, s3, kms.create_key()["KeyMetadata"]["KeyId"])
+
+
+class Till:
+    """Calls of tills, over tenants whose tables are the house's, with queues and a bucket of the test's own."""
+
+    def __init__(self, house: House, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.house, self.sqs, self.s3, self.kms, self.kms_key = house, cloud.sqs, cloud.s3, cloud.kms, cloud.kms_key
+        number = next(_serial)
+        self.queue, self.dead = (self.sqs.create_queue(QueueName=f"{name}-{number}")["QueueUrl"] for name in ("transactions", "dead"))
+        self.bucket = f"data-of-test-{number}"
+        self.s3.create_bucket(Bucket=self.bucket)
         values = {"STAGE": "test", "AWS_REGION": REGION, "TABLE_NAME": house.table.name, "KEYS_TABLE_NAME": house.key_table.name}
-        values |= {"TRANSACTIONS_QUEUE_URL": self.queue, "DEAD_LETTER_URL": self.dead, "DATA_BUCKET": BUCKET}
+        values |= {"TRANSACTIONS_QUEUE_URL": self.queue, "DEAD_LETTER_URL": self.dead, "DATA_BUCKET": self.bucket}
         for name, value in values.items():
             monkeypatch.setenv(name, value)
         for name in ("TENANT_ROLE_ARN", "LOCAL_CLOCK", "AWS_ENDPOINT_URL"):
@@ -61,7 +87,8 @@ class Till:
         settings: IngestionSettings = ingestion_settings()
         self.runtime = Runtime(settings.common, wall=lambda: house.now / 1000)
         # The tables are on an engine that takes transactions seriously; everything else is moto's.
-        self.runtime.table, self.runtime.key_table = house.table, house.key_table  # type: ignore[misc]
+        self.runtime.table, self.runtime.key_table = house.table, house.key_table
+        self.runtime._clients = cloud.of_functions
         monkeypatch.setattr(handler, "settings", lambda: settings)
         monkeypatch.setattr(handler, "runtime", lambda: self.runtime)
         self.give_keys(house.tenant)
@@ -70,7 +97,8 @@ class Till:
         """A keyring as the operator makes one: wrapped by KMS for this tenant alone."""
         context = {"tenant": tenant}
         plain = (bytes(range(32)), bytes(range(32, 64)))
-        kek, index_key = (self.kms.encrypt(KeyId=self.kms_key, Plaintext=each, EncryptionContext=context)["CiphertextBlob"] for each in plain)
+        sealed = [self.kms.encrypt(KeyId=self.kms_key, Plaintext=each, EncryptionContext=context) for each in plain]
+        kek, index_key = (each["CiphertextBlob"] for each in sealed)
         self.house.key_table.put(KeyringItem.at(keys.tenant_keyring(tenant), kek=kek, index_key=index_key))
 
     # -- calls --------------------------------------------------------------------------------------------------------
@@ -125,6 +153,6 @@ class Till:
         """Everything in both tables, the bucket and the queue's length, in comparable form."""
         tables = [each._client.scan(TableName=each.name, ConsistentRead=True)["Items"] for each in (self.house.table, self.house.key_table)]
         items = [sorted(found, key=lambda item: (item["PK"]["S"], item["SK"]["S"])) for found in tables]
-        names = [each["Key"] for each in self.s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
+        names = [each["Key"] for each in self.s3.list_objects_v2(Bucket=self.bucket).get("Contents", [])]
         counts = self.sqs.get_queue_attributes(QueueUrl=self.queue, AttributeNames=["ApproximateNumberOfMessages"])["Attributes"]
         return [*items, names, counts]

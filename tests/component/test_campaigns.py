@@ -10,6 +10,7 @@ import pytest
 
 from shared.campaigns import reports, service
 from shared.campaigns.rules import held_out
+from shared.coupons.issuing import printable_code
 from shared.coupons.repository import CouponRepository
 from shared.kernel.instants import DAY, HOUR
 from shared.member_state.events import Touched
@@ -49,7 +50,7 @@ def test_a_registration_brings_the_welcome_with_its_coupon(post: Post) -> None:
     assert coupon is not None
     state = post.house.state(member)
     assert endpoint == f"endpoint/dev_{member}"
-    assert (message.title, message.body) == ("Hello", f"Fries for 1 euro, {coupon.code}")
+    assert (message.title, message.body) == ("Hello", f"Fries for 1 euro, {printable_code(post.house.scope(), coupon.id)}")
     assert message.data == {
         "campaign_id": "welcome",
         "step": "gift",

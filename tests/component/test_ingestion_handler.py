@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from moto import mock_aws
 
 from shared.http.body import MAX_BODY
 from shared.kernel.instants import DAY, HOUR, MINUTE, format_rfc3339
@@ -16,7 +15,7 @@ from shared.storage import keys
 from shared.storage.items import IdentifierItem
 from shared.tenants.principal import auth_error_to_context
 from shared.transactions import api
-from tests.builders.gateway import BY_OPERATION, Said, Till
+from tests.builders.gateway import BY_OPERATION, Cloud, Said, Till, running_cloud
 from tests.builders.house import FRIES, NOW, PROGRAMME, House, sale
 from tests.builders.invariants import check_member
 from tests.component.test_races import issue
@@ -25,12 +24,15 @@ NOBODY = "mbr_00000000000000000000000000"
 _serial = itertools.count(1)
 
 
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[Cloud]:
+    with running_cloud() as running:
+        yield running
+
+
 @pytest.fixture
-def till(house: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[Till]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    with mock_aws():
-        yield Till(house, monkeypatch)
+def till(house: House, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Till:
+    return Till(house, cloud, monkeypatch)
 
 
 @pytest.fixture
@@ -77,7 +79,7 @@ def recorded(till: Till, body: dict[str, Any]) -> str:
 
 def held(till: Till, member: str, **more: Any) -> str:
     """Hold something; answers the hold's id."""
-    said = till.call("create_hold", basket(member, basket_id=f"b{next(_serial)}", **more))
+    said = till.call("create_hold", basket(member, basket_id=f"hold-{next(_serial)}", **more))
     assert said.status == 201, said.text
     hold: str = said.body["hold_id"]
     return hold
@@ -178,7 +180,6 @@ def test_a_hold_is_placed_read_extended_committed_or_released(till: Till) -> Non
     assert till.call("release_hold", hold_id=second).status == 204
     assert till.call("get_hold", hold_id=second).body["state"] == "released"
     refused(till.call("extend_hold", {"ttl_seconds": 60}, hold_id=second), 409, "hold_not_usable")
-    till.house.now += 2 * HOUR
 
 
 def test_a_hold_that_ran_out_is_free_by_itself(till: Till) -> None:
@@ -187,7 +188,8 @@ def test_a_hold_that_ran_out_is_free_by_itself(till: Till) -> None:
     till.house.now += 2 * MINUTE
     assert api.HoldAnswer.model_validate_json(till.call("get_hold", hold_id=hold).text).state == "expired"
     before = till.stored()
-    refused(till.call("record_transaction", sold(member, hold_id=hold)), 409, "hold_not_usable")
+    now = format_rfc3339(till.house.now)
+    refused(till.call("record_transaction", sold(member, hold_id=hold, occurred_at=now)), 409, "hold_not_usable")
     assert till.stored() == before
 
 
@@ -371,7 +373,7 @@ def test_what_does_not_fit_is_refused_with_its_place(till: Till, operations: Any
         body, path = calls[operation]
         said = till.call(operation, body | change, **path)
         assert said.status == 422, f"{operation}: {said.text}"
-        assert said.errors[:1] == errors, operation
+        assert said.errors == errors, operation
     assert till.stored() == before
 
 
@@ -444,7 +446,10 @@ def test_another_tenants_coupon_and_hold_do_nothing_for_a_sale(till: Till, other
     assert till.stored() == before
 
 
-@pytest.mark.parametrize("forged", ["x", "txn_", "txn_!!", "txn_YQ", "txn_YXxifGN8ZHxl=", "hold_YQ", "job_1", "job_../x", "%00", "#", "é" * 300, "txn_8J-YgA"])
+_FORGED = ("x", "txn_", "txn_!!", "txn_YQ", "txn_YXxifGN8ZHxl=", "hold_YQ", "job_1", "job_../x", "%00", "#", "é" * 300, "txn_8J-YgA")
+
+
+@pytest.mark.parametrize("forged", _FORGED)
 def test_forged_ids_are_not_found(till: Till, forged: str) -> None:
     calls = every_call(till)
     before = till.stored()

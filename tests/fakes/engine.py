@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import botocore.session
@@ -52,8 +53,9 @@ def _wait(port: int) -> None:
     raise RuntimeError("the engine did not start")
 
 
+@cache
 def client(endpoint: str) -> Any:
-    """A botocore client of the engine."""
+    """A botocore client of the engine, made once: making one takes longer than most tests."""
     session = botocore.session.get_session()
     session.set_credentials("test", "test")
     return session.create_client("dynamodb", region_name=REGION, endpoint_url=endpoint)
@@ -96,5 +98,16 @@ KEYS_TABLE: dict[str, Any] = {
 
 
 def table(endpoint: str, name: str) -> Table:
-    """One of our tables on the engine."""
-    return Table(name, REGION, endpoint, CREDENTIALS)
+    """One of our tables on the engine; all of them share one client of the product's own settings."""
+    return share_client(Table(name, REGION, endpoint, CREDENTIALS), endpoint)
+
+
+def share_client(table: Table, endpoint: str) -> Any:
+    """The same table over the one client that the tests of an engine share."""
+    table.__dict__["_client"] = _product_client(endpoint)
+    return table
+
+
+@cache
+def _product_client(endpoint: str) -> Any:
+    return Table("any", REGION, endpoint, CREDENTIALS)._client

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from shared.storage.errors import OutcomeUnknown
 from shared.storage.table import Table
-from tests.fakes.engine import CREDENTIALS, REGION
+from tests.fakes.engine import CREDENTIALS, REGION, share_client
 
 
 class Killed(Exception):
@@ -18,6 +18,7 @@ class FaultyTable(Table):
 
     def __init__(self, endpoint: str, name: str) -> None:
         super().__init__(name, REGION, endpoint, CREDENTIALS)
+        share_client(self, endpoint)
         self.calls = 0
         self.fail_at: int | None = None
         self.when: Literal["before", "after"] = "before"
