@@ -11,18 +11,21 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 from local import console
 from local.env import read_env, running_instance
 from local.store import Store
+from shared.campaigns.deliveries import COUNTED
 from shared.member_state.codec import decode_state
 from shared.member_state.model import MemberState
 from shared.storage import keys
 from shared.storage.errors import RawItem
-from shared.storage.items import CouponItem, LedgerItem, SegmentRowItem, StateItem
+from shared.storage.items import CounterItem, CouponItem, DeliveryItem, LedgerItem, SegmentRowItem, StateItem
 from shared.storage.packing import unpack
 
 _SHOWN = 10
+_COUNTER = "COUNT#"
 
 
 @dataclass(slots=True)
@@ -35,6 +38,8 @@ class Picture:
     coupons: dict[tuple[str, str], CouponItem] = field(default_factory=dict)
     rows: list[tuple[str, str, str, bool]] = field(default_factory=list)
     identifiers: list[tuple[str, str]] = field(default_factory=list)
+    counted: dict[tuple[str, str], Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    delivered: dict[tuple[str, str], Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     items: int = 0
 
     def add(self, raw: RawItem) -> None:
@@ -56,10 +61,24 @@ class Picture:
             row = SegmentRowItem.read(raw)
             _, segment, version = sk.split("#")
             self.rows.append((tenant, member, f"{segment}@{int(version)}", bool(row.inside)))
+        elif member is not None and sk.startswith(keys.DELIVERY_PREFIX):
+            self._recount(tenant, DeliveryItem.read(raw))
+        elif sk.startswith(_COUNTER):
+            shard = CounterItem.read(raw)
+            campaign = unquote(pk.rpartition("#")[2])
+            self.counted[tenant, campaign].update({name: int(getattr(shard, name) or 0) for name in COUNTED})
         elif sk == "CPN":
             self.coupons[tenant, pk.rpartition("#")[2]] = CouponItem.read(raw)
         elif sk == "ID":
             self.identifiers.append((tenant, raw["member"]["S"]))
+
+    def _recount(self, tenant: str, delivery: DeliveryItem) -> None:
+        counts = self.delivered[tenant, delivery.campaign]
+        counts["held_out" if delivery.state == "held_out" else "claimed"] += 1
+        if delivery.state in ("sent", "failed", "unknown"):
+            counts[delivery.state] += 1
+        for response in ("opened", "clicked", "redeemed", "submitted"):
+            counts[response] += getattr(delivery, f"{response}_at") is not None
 
 
 def balances(picture: Picture) -> Iterable[str]:
@@ -108,12 +127,21 @@ def identifiers(picture: Picture) -> Iterable[str]:
     yield from (f"an identifier leads to {member}, who does not exist" for member in lost)
 
 
+def reports(picture: Picture) -> Iterable[str]:
+    """The counters of a campaign's report are its delivery rows."""
+    for tenant, campaign in sorted(picture.counted.keys() | picture.delivered.keys()):
+        said, is_so = +picture.counted[tenant, campaign], +picture.delivered[tenant, campaign]
+        if said != is_so:
+            yield f"{campaign}: the report says {dict(said)}, the deliveries {dict(is_so)}"
+
+
 CHECKS: dict[str, Callable[[Picture], Iterable[str]]] = {
     "balances from the ledger": balances,
     "members' copies of coupons": coupons,
     "listing rows of segments": listings,
     "timers in the due index": timers,
     "identifiers": identifiers,
+    "reports of campaigns": reports,
 }
 
 

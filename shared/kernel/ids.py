@@ -35,7 +35,7 @@ def encode_ulid(millis: int, randomness: bytes) -> str:
 
 def ulid_millis(ulid: str) -> int:
     """The instant inside a ULID, in milliseconds."""
-    if not _ULID.match(ulid):
+    if not _ULID.fullmatch(ulid):
         raise InvalidValue("not a ULID")
     number = 0
     for character in ulid[:10]:
@@ -56,12 +56,12 @@ def new_id(prefix: str, millis: int, entropy: Callable[[int], bytes] = os.urando
 def is_id(prefix: str, text: str) -> bool:
     """Whether the text is an id with that prefix."""
     head, _, tail = text.partition("_")
-    return head == prefix and _ULID.match(tail) is not None
+    return head == prefix and _ULID.fullmatch(tail) is not None
 
 
 def check_tenant(text: str) -> str:
     """The text if it is a tenant id. The alphabet has no ``#``, so no tenant's key prefix starts another's."""
-    if not _TENANT.match(text):
+    if not _TENANT.fullmatch(text):
         raise InvalidValue("a tenant id is 4 to 26 characters a-z 0-9")
     return text
 

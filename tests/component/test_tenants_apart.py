@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,13 +10,16 @@ import pytest
 
 from shared.aws.runtime import NamedTenant, Runtime
 from shared.aws.settings import Settings
+from shared.campaigns import service as campaigns
 from shared.campaigns.repository import CampaignRepository
-from shared.coupons.issuing import new_coupon
+from shared.coupons.api import IssueRequest
 from shared.coupons.repository import CouponRepository
+from shared.coupons.service import issue
+from shared.definitions.model import Definition
 from shared.jobs import service as jobs
 from shared.kernel.errors import AppError, Gone, InvalidValue, NotFound
 from shared.member_state.errors import UnknownMember
-from shared.member_state.events import CouponIssued
+from shared.member_state.events import ProfileChanged
 from shared.member_state.repository import StateRepository
 from shared.member_state.service import Change, Occasion, change_member, tick_member, view_member
 from shared.members import directory
@@ -35,7 +38,9 @@ from shared.transactions import claims, holds, reversal
 from shared.transactions.api import HoldRequest, MemberReference
 from shared.transactions.gathering import natural_key
 from shared.transactions.repository import SaleRepository
+from shared.transactions.repository import natural_key as natural_key_of
 from shared.transactions.service import read_sale, record
+from tests.builders.campaigns import NEWS
 from tests.builders.house import FRIES, NOW, PROGRAMME, House, sale
 from tests.fakes.queue import FakeQueue
 
@@ -75,11 +80,11 @@ class World:
 
 
 @pytest.fixture
-def world(bare_house: House) -> Iterator[World]:
+def world(bare_house: House) -> World:
     settings = Settings("test", "us-east-1", None, bare_house.table.name, bare_house.key_table.name, "", "", None, 60.0, local_clock=False)
     runtime = Runtime(settings, wall=lambda: NOW / 1000)
     runtime.table, runtime.key_table = bare_house.table, bare_house.key_table
-    runtime.unwrap = lambda _tenant, wrapped: wrapped  # type: ignore[method-assign]
+    runtime.unwrap = lambda tenant, wrapped: wrapped  # type: ignore[method-assign]
     for tenant in ("demo", *FOREIGN):
         house = House(bare_house.table, bare_house.key_table, tenant=tenant).create()
         house.publish("programme", "points", PROGRAMME | {"name": tenant})
@@ -97,19 +102,18 @@ def furnish(world: World) -> None:
     scope, house, ids = world.scope("demo"), world.house, world.ids
     member = ids["member"] = house.join()
     cipher = scope.new_cipher(member)
-    coupon, code = new_coupon(scope, "fries", member, NOW)
-    ids["coupon"], ids["code"] = coupon.id, code or ""
-    members, coupons = MemberRepository("demo", house.table), CouponRepository("demo", house.table)
+    members = MemberRepository("demo", house.table)
 
     def finish(_after: object, _effects: object, batch: WriteBatch) -> None:
         members.add_profile(batch, member, 0, {"first_name": "Anna"}, cipher)
         members.add_identifier(batch, "card", "card", scope.blind("card", CARD), member)
         members.add_consents(batch, member, (ConsentRecord("news", "push", True, "v1", NOW, "app", member),), NOW)
         members.add_device(batch, member, Device(DEVICE, "gcm", "endpoint", NOW))
-        coupons.add_new(batch, coupon, scope.blind("code", code or ""))
 
-    issued = CouponIssued(NOW, coupon.id, "fries", coupon.active_from, coupon.expires_at)
-    change_member(scope, member, Occasion(NOW), lambda *_: Change([issued], finish))
+    known = ProfileChanged(NOW, ("first_name",))
+    change_member(scope, member, Occasion(NOW), lambda *_: Change([known], finish))
+    coupon = issue(scope, "fries", IssueRequest(member_id=member, request_id="r1"), None).answer
+    ids["coupon"], ids["code"] = coupon.id, coupon.code or ""
     request = sale(member, lines=(("burger", 9000),))
     ids["sale"] = record(scope, request).answer["transaction_id"]
     anonymous = sale(None)
@@ -118,13 +122,13 @@ def furnish(world: World) -> None:
     left_out = {"business_date", "receipt_number", "mode", "training", "offline", "tenders", "hold_id"}
     basket = sale(member).model_dump(exclude=left_out) | {"basket_id": "b1", "points_to_spend": 5}
     ids["hold"] = holds.place(scope, HoldRequest.model_validate(basket))[0].hold_id
-    ids["job"] = jobs.accept(scope, "transactions", [{}], {}, world.bucket, FakeQueue()).job_id  # type: ignore[arg-type]
-    CampaignRepository("demo", house.table).create("summer", NOW)
+    ids["job"] = jobs.accept(scope, "transactions", [{}], {}, world.bucket, FakeQueue()).job_id
+    campaigns.on_publish(scope, Definition("campaign", "summer", 1, "published", NEWS, effective_from=0))
     event = {"type": "segment.entered", "occurred_at": NOW, "data": {"segment": "recent", "segment_version": 1}}
     about_her = {"id": "e", "tenant": "demo", "key": keys.member("demo", member), "aggregate": f"member:{member}", "member": member}
     told: dict[str, Any] = about_her | {"seq": 2, "committed_at": NOW, "correlation_id": "", "mode": "live", "events": (event,)}
     listing.record_flips(scope, Envelope(**told))
-    KeyRepository("demo", house.table).put(NewKey(KEY_ID, "text"), "00" * 32, ["transactions:read"])
+    KeyRepository("demo", house.table).put(NewKey(KEY_ID, "secret", "printed"), "00" * 32, ["transactions:read"])
 
 
 Read = Callable[[World, TenantScope], Any]
@@ -164,13 +168,6 @@ READS: dict[str, Read] = {
     "catalogue item": lambda w, s: s.items(["only-here"]),
     "API key": lambda w, s: KeyRepository(s.tenant, s.table).get(KEY_ID),
 }
-
-
-def natural_key_of(transaction: str) -> Any:
-    """The natural key that an id is."""
-    from shared.transactions.repository import natural_key as of_id
-
-    return of_id(transaction)
 
 
 @pytest.mark.parametrize("tenant", FOREIGN)
