@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from rich.console import Console
 from rich.table import Table
@@ -34,14 +34,14 @@ def title(text: str) -> None:
 
 
 @contextmanager
-def step(text: str) -> Iterator[list[str]]:
+def step(text: str, *, spinner: bool = True) -> Iterator[list[str]]:
     """A piece of work: a spinner while it runs (on a terminal), then a line with its time.
 
-    Notes appended to the list that it gives are printed on the same line.
+    ``spinner=False`` for work that shows its own progress. Notes appended to the list that it gives are printed on the same line.
     """
     notes: list[str] = []
     started = time.monotonic()
-    with _out.status(f"{text} ..."):
+    with _out.status(f"{text} ...") if spinner else nullcontext():
         try:
             yield notes
         except BaseException:
@@ -59,6 +59,11 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     for row in rows:
         made.add_row(*(str(cell) for cell in row))
     _out.print(made)
+
+
+def is_terminal() -> bool:
+    """Whether a person is watching."""
+    return _out.is_terminal
 
 
 def emit(text: str) -> None:

@@ -132,13 +132,13 @@ def _load(stage: Stage, shop: Shop, *, every_outlet: bool) -> None:
     wanted = "all" if every_outlet else mapping.story.outlet
     if read_env(stage.home).get("loaded") in (wanted, "all"):
         return
-    with console.step("members through the bulk route") as notes:
+    with console.step("members through the bulk route", spinner=False) as notes:
         notes.append(load.load_members(clients["data_team"], shop.members()).text())
     receipts = shop.receipts(None if every_outlet else mapping.story.outlet)
     load.end_the_day(stage.store, receipts)
     last = shop.days()[-1].isoformat()
     for name, mode in (("history", "historical"), ("the last day, live", "live")):
         bodies = [each for each in receipts if (each["business_date"] == last) == (mode == "live")]
-        with console.step(f"receipts through the bulk route: {name}") as notes:
+        with console.step(f"receipts through the bulk route: {name}", spinner=False) as notes:
             notes.append(load.load_receipts(clients["data_team"], bodies, mode).text())
     write_env(stage.home, loaded=wanted)

@@ -102,7 +102,7 @@ def _finish(client: Client, job_id: str, records: int, loaded: Loaded, progress:
 
 def _progress() -> Progress:
     columns = (TextColumn("    {task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, transient=True)
+    return Progress(*columns, transient=True, disable=not console.is_terminal())
 
 
 def _chunks(bodies: Sequence[dict[str, Any]], size: int) -> Iterable[list[dict[str, Any]]]:
@@ -156,7 +156,7 @@ def run(options: argparse.Namespace) -> int:
     with console.step("locations and catalogue") as notes:
         define(client, shop)
         notes.append(f"{len(shop.items())} items")
-    with console.step("members") as notes:
+    with console.step("members", spinner=False) as notes:
         members = load_members(client, shop.members())
         notes.append(members.text())
     show_refused(members)
@@ -167,7 +167,7 @@ def run(options: argparse.Namespace) -> int:
     parts = [("history", [each for each in receipts if each["business_date"] != last], "historical")]
     parts.append(("last day", [each for each in receipts if each["business_date"] == last], "live" if options.live else "historical"))
     for name, bodies, mode in parts:
-        with console.step(f"receipts, {name} ({mode})") as notes:
+        with console.step(f"receipts, {name} ({mode})", spinner=False) as notes:
             sales = load_receipts(client, bodies, mode)
             notes.append(sales.text())
         show_refused(sales)

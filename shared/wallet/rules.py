@@ -27,18 +27,14 @@ def held(holds: dict[str, Hold], name: str) -> int:
 
 
 def earn(wallet: Wallet, posting: Posting, now: Instant) -> list[Posting]:
-    """Add the posting's points as a lot; a debt is paid first. Answers what is to be booked."""
+    """Add the posting's points as a lot; a debt is paid first. Answers what is to be booked: a debt was booked when it was made."""
     wallet.earned += posting.points
-    points, booked = posting.points, [posting]
-    if wallet.debt and points:
-        paid = min(wallet.debt, points)
-        wallet.debt -= paid
-        wallet.reversed += paid
-        points -= paid
-        booked.append(Posting(posting.wallet, "reverse", -paid, posting.available_at, posting.expires_at))
-    if points:
-        _add(wallet, Lot(points, 0 if posting.available_at <= now else posting.available_at, posting.expires_at))
-    return booked
+    paid = min(wallet.debt, posting.points)
+    wallet.debt -= paid
+    wallet.reversed += paid
+    if posting.points > paid:
+        _add(wallet, Lot(posting.points - paid, 0 if posting.available_at <= now else posting.available_at, posting.expires_at))
+    return [posting]
 
 
 def give_back(wallet: Wallet, posting: Posting, now: Instant) -> list[Posting]:
@@ -99,17 +95,21 @@ def next_due(wallet: Wallet) -> Instant:
 
 
 def _take_from(wallet: Wallet, posting: Posting, name: str, booked: list[Posting]) -> int:
-    """Take up to the posting's points from the lot it went to (matured or not) and say how many were there."""
-    for lot in wallet.lots:
-        if lot.expires_at == posting.expires_at and lot.available_at in (0, posting.available_at):
-            taken = min(lot.points, posting.points)
-            lot.points -= taken
-            wallet.reversed += taken
-            wallet.lots = [kept for kept in wallet.lots if kept.points]
-            if taken:
-                booked.append(Posting(name, "reverse", -taken, lot.available_at, lot.expires_at))
-            return taken
-    return 0
+    """Take up to the posting's points from the lot it went to, and say how many were there.
+
+    The lot is pending still, or else has become part of the matured one of the same expiry.
+    """
+    total = 0
+    for available_at in dict.fromkeys((posting.available_at, 0)):
+        own = next((lot for lot in wallet.lots if (lot.expires_at, lot.available_at) == (posting.expires_at, available_at)), None)
+        taken = min(own.points, posting.points - total) if own is not None else 0
+        if own is not None and taken:
+            own.points -= taken
+            total += taken
+            booked.append(Posting(name, "reverse", -taken, available_at, posting.expires_at))
+    wallet.reversed += total
+    wallet.lots = [lot for lot in wallet.lots if lot.points]
+    return total
 
 
 def _draw(wallet: Wallet, points: int, *, matured_only: bool) -> list[Lot]:

@@ -75,12 +75,13 @@ class Oracle:
         self.debt += missing - len(others)
 
     def _take_one(self, posting: Posting) -> bool:
-        """One point of the posting's own lot: matured since, else still pending as it was booked. Only of one of both."""
-        for each in self.in_order(matured_only=False):
-            if each.expires_at == posting.expires_at and each.available_at in (0, posting.available_at):
-                self._take([each])
-                self.reversed += 1
-                return True
+        """One point of the posting's own: still pending as it was booked, else matured since."""
+        for available_at in (posting.available_at, 0):
+            for each in self.points:
+                if (each.expires_at, each.available_at) == (posting.expires_at, available_at):
+                    self._take([each])
+                    self.reversed += 1
+                    return True
         return False
 
     def settle(self, now: Instant) -> tuple[int, int]:
@@ -248,3 +249,23 @@ def test_a_hold_takes_nothing_out_of_lots() -> None:
     earn(wallet, Posting(NAME, "earn", 10, 0, NOW + DAY), NOW)
     holds = {"h1": Hold(NAME, 4, NOW + HOUR), "h2": Hold("other", 3, NOW + HOUR)}
     assert (held(holds, NAME), available(wallet, holds, NAME), sum(lot.points for lot in wallet.lots)) == (4, 6, 10)
+
+
+def test_a_return_takes_its_own_pending_points_and_not_anothers_that_are_available() -> None:
+    wallet = Wallet()
+    first, second = (Posting(NAME, "earn", 10, NOW + hours * HOUR, NOW + DAY) for hours in (1, 3))
+    earn(wallet, first, NOW)
+    earn(wallet, second, NOW)
+    settle(wallet, NAME, NOW + 2 * HOUR)
+    assert reverse(wallet, NAME, [second]) == [Posting(NAME, "reverse", -10, NOW + 3 * HOUR, NOW + DAY)]
+    assert (available(wallet, NO_HOLDS, NAME), pending(wallet)) == (10, 0)
+
+
+def test_a_debt_is_booked_once_and_paid_by_what_is_earned_next() -> None:
+    wallet = Wallet()
+    purchase = Posting(NAME, "earn", 10, 0, NOW + DAY)
+    booked = [*earn(wallet, purchase, NOW), *spend(wallet, NAME, 8), *reverse(wallet, NAME, [purchase])]
+    assert (wallet.debt, wallet.lots, sum(each.points for each in booked)) == (8, [], -8)
+    booked += earn(wallet, Posting(NAME, "earn", 20, 0, NOW + DAY), NOW)
+    assert (wallet.debt, wallet.reversed, sum(each.points for each in booked)) == (0, 10, 12)
+    assert available(wallet, NO_HOLDS, NAME) == 12
