@@ -42,7 +42,7 @@ def now(store: Store) -> int:
 
 def parse(text: str) -> int:
     """``+30d`` -> milliseconds."""
-    found = re.fullmatch(r"([+-])(\d{1,5})([smhd])", text)
+    found = re.fullmatch(r"([+-])([0-9]{1,5})([smhd])", text)
     if found is None:
         raise console.Failure(f"{text!r} is not a distance in time", "Write it as +30d, +2h, +15m, -1d, or reset.")
     return int(found[1] + found[2]) * _UNITS[found[3]]

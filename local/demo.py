@@ -71,6 +71,8 @@ def tell(
     shop = Shop(folder, mapping, load.today(store, mapping.shop.time_zone))
     keys = ensure_tenant(facts, mapping, home)
     clients = {holder: Client(facts["api_url"], key) for holder, key in keys.items()}
+    if not read_env(home).get("loaded"):
+        load.before_the_first(store, shop.receipts())
     items = {each["id"]: each for each in shop.items()}
     new_items = list(mapping.story.new_items) or [each["id"] for each in items.values() if each["is_new"]]
     _define(Stage(store, facts, home, mapping, clients), items, new_items, shop)
@@ -132,10 +134,10 @@ def _load(stage: Stage, shop: Shop, *, every_outlet: bool) -> None:
     wanted = "all" if every_outlet else mapping.story.outlet
     if read_env(stage.home).get("loaded") in (wanted, "all"):
         return
-    with console.step("members through the bulk route", spinner=False) as notes:
-        notes.append(load.load_members(clients["data_team"], shop.members()).text())
     receipts = shop.receipts(None if every_outlet else mapping.story.outlet)
     load.end_the_day(stage.store, receipts)
+    with console.step("members through the bulk route", spinner=False) as notes:
+        notes.append(load.load_members(clients["data_team"], shop.members()).text())
     last = shop.days()[-1].isoformat()
     for name, mode in (("history", "historical"), ("the last day, live", "live")):
         bodies = [each for each in receipts if (each["business_date"] == last) == (mode == "live")]

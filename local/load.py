@@ -115,8 +115,22 @@ def today(store: Store, time_zone: str) -> date:
     return datetime.fromtimestamp(clock.now(store) / 1000, UTC).astimezone(ZoneInfo(time_zone)).date()
 
 
+def before_the_first(store: Store, receipts: Sequence[dict[str, Any]]) -> None:
+    """Move the local clock to an hour before the first receipt: what is defined now holds when the shop opens.
+
+    A sale is decided with what was in force at its time; without this, the whole week would lie before the programme.
+    """
+    first = min((datetime.fromisoformat(each["occurred_at"]) for each in receipts), default=None)
+    if first is not None:
+        clock.move(store, int(first.timestamp() * 1000) - 3_600_000 - clock.now(store))
+
+
 def end_the_day(store: Store, receipts: Sequence[dict[str, Any]]) -> bool:
-    """Move the local clock behind the last receipt of today, so that the whole day has happened. Answers whether it moved."""
+    """The present again or, where today's last receipt lies ahead, a minute behind it: the whole day has happened.
+
+    Answers whether the clock is ahead of the wall's.
+    """
+    clock.reset(store)
     last = max((datetime.fromisoformat(each["occurred_at"]) for each in receipts), default=None)
     if last is None:
         return False

@@ -9,9 +9,11 @@ import tomllib
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from local import console
+from shared.kernel.instants import zone
+from shared.kernel.money import currency_exponent
 
 FOLDER: Final = Path(__file__).parent / "mappings"
 
@@ -29,6 +31,18 @@ class Shop(_Part):
     time_zone: str
     country: str | None = None
     source: str = "pos"
+
+    @field_validator("currency")
+    @classmethod
+    def _known_currency(cls, value: str) -> str:
+        currency_exponent(value)
+        return value
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        zone(value)
+        return value
 
 
 class Locations(_Part):

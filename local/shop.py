@@ -17,7 +17,18 @@ from local import console
 from local.mapping import Mapping, TagRule, number
 from shared.kernel.money import currency_exponent
 
-Row = dict[str, str]
+
+class Row(dict[str, str]):
+    """A row of a file by its columns. A column that is not there is a mistake of the mapping."""
+
+    __slots__ = ("file",)
+
+    def __init__(self, file: Path, values: dict[str, str]) -> None:
+        super().__init__(values)
+        self.file = file
+
+    def __missing__(self, column: str) -> str:
+        raise console.Failure(f"{self.file} has no column {column!r}", "The mapping names the columns of the file; correct it.")
 
 
 def slug(text: str) -> str:
@@ -41,15 +52,15 @@ class Shop:
         if not file.exists():
             raise console.Failure(f"{file} does not exist", "The mapping names the files of the folder; correct it.")
         with file.open(encoding="utf-8-sig", newline="") as opened:
-            return list(csv.DictReader(opened))
+            return [Row(file, values) for values in csv.DictReader(opened)]
 
     def minor(self, text: Any) -> int:
         """An amount as written -> minor units."""
         try:
             exact = Decimal(number(text)) * 10 ** currency_exponent(self.mapping.shop.currency)
-        except InvalidOperation:
+            return int(exact.quantize(Decimal(1), ROUND_HALF_UP))
+        except (InvalidOperation, ValueError):
             raise console.Failure(f"{text!r} is not an amount", "Correct the file or the column in the mapping.") from None
-        return int(exact.quantize(Decimal(1), ROUND_HALF_UP))
 
     # -- definitions ------------------------------------------------------------------------------------------------
 
@@ -146,7 +157,7 @@ class Shop:
             self.skipped["no item on the receipt"] = self.skipped.get("no item on the receipt", 0) + 1
             return None
         day = self._day(first) + self._shift
-        clock = datetime.strptime(first[part.time], part.time_format).time()  # noqa: DTZ007 - the zone follows
+        clock = _written(first[part.time], "time", part.time_format).time()
         at = datetime.combine(day, clock, ZoneInfo(self.mapping.shop.time_zone)).astimezone(UTC)
         body: dict[str, Any] = {
             "source": self.mapping.shop.source,
@@ -180,7 +191,15 @@ class Shop:
 
     def _day(self, row: Row) -> date:
         part = self.mapping.receipts
-        return datetime.strptime(row[part.date], part.date_format).date()  # noqa: DTZ007 - a calendar date
+        return _written(row[part.date], "date", part.date_format).date()
+
+
+def _written(text: str, what: str, form: str) -> datetime:
+    """A date or time of the shop's own calendar and clock, as the mapping says that it is written."""
+    try:
+        return datetime.strptime(text, form)  # noqa: DTZ007 - the zone is the shop's, and follows
+    except ValueError:
+        raise console.Failure(f"{text!r} is not a {what} written as {form}", f"Correct {what}_format in the mapping.") from None
 
 
 def _tagged(rule: TagRule, row: Row) -> bool:

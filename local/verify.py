@@ -51,6 +51,7 @@ class Picture:
             item = StateItem.read(raw)
             state = decode_state(tenant, member, unpack(item.body))
             state.version = int(item.version)
+            state.status = item.status  # type: ignore[assignment]
             self.states[tenant, member] = state
             self.timers[tenant, member] = item.GSI1SK
         elif member is not None and sk.startswith(keys.LEDGER_PREFIX):

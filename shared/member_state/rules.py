@@ -30,11 +30,8 @@ def apply(
     effects = Effects() if effects is None else effects
     advance(state, event.at, views, facts, effects)
     at = max(event.at, state.as_of)
-    view = views(at)
     state.as_of = at
-    if state.epoch < view.epoch and state.version:
-        _evaluate(state, view, at, facts, effects, "definition")
-        state.epoch = view.epoch
+    view = _view(state, views, at, facts, effects)
     cause = handlers.handle(state, event, view, at, effects)
     next_change = _evaluate(state, view, at, facts, effects, cause)
     _set_timer(state, min(_next_obligation(state), next_change), exact=isinstance(event, TimePassed))
@@ -46,18 +43,32 @@ def advance(state: MemberState, to: Instant, views: Views, facts: Facts | None, 
     nothing_due = state.timer is not None and state.timer > to
     if to <= state.as_of or nothing_due or state.version == 0:
         return
-    next_change = _evaluate(state, views(state.as_of), state.as_of, facts, effects, "time")
+    view = _view(state, views, state.as_of, facts, effects)
+    next_change = _evaluate(state, view, state.as_of, facts, effects, "time")
     while (due := min(_next_obligation(state), next_change)) <= to:
         # A boundary that does not lie ahead would never end; evaluators answer later instants, and one more is safe.
         state.as_of = max(due, state.as_of)
-        at_due = views(state.as_of)
-        _settle(state, at_due, state.as_of, effects)
-        next_change = max(_evaluate(state, at_due, state.as_of, facts, effects, "time"), state.as_of + 1)
+        view = _view(state, views, state.as_of, facts, effects)
+        _settle(state, view, state.as_of, effects)
+        next_change = max(_evaluate(state, view, state.as_of, facts, effects, "time"), state.as_of + 1)
 
 
 def needs_facts(state: MemberState, views: Views, at: Instant) -> bool:
     """Whether folding an event at that instant may ask for the personal facts."""
-    return views(max(at, state.as_of)).segments.needs_facts or views(state.as_of).segments.needs_facts
+    return any(views(max(instant, state.epoch)).segments.needs_facts for instant in (max(at, state.as_of), state.as_of))
+
+
+def _view(state: MemberState, views: Views, at: Instant, facts: Facts | None, effects: Effects) -> FoldView:
+    """The definitions that hold for her at an instant. When they are newer than the ones she was last evaluated with, what
+    changes by that alone is told first, as its own cause.
+
+    They never go back: an imported or late event from before a definition's switch does not undo the switch.
+    """
+    view = views(max(at, state.epoch))
+    if state.epoch < view.epoch and state.version:
+        _evaluate(state, view, at, facts, effects, "definition")
+        state.epoch = view.epoch
+    return view
 
 
 def _settle(state: MemberState, view: FoldView, at: Instant, effects: Effects) -> None:

@@ -214,6 +214,20 @@ def test_a_void_and_a_return_answer_what_they_reversed_and_are_safe_to_repeat(ti
     check_member(till.house, member)
 
 
+def test_points_that_were_spent_before_the_return_are_owed_and_paid_by_the_next_purchase(till: Till) -> None:
+    member = till.house.join()
+    bought = recorded(till, sold(member, ("burger", 2000)))
+    recorded(till, sold(member, points_to_spend=15))
+    said = till.call("record_return", return_of(bought))
+    assert (said.body["points_reversed"], said.body["balance"]) == (20, 0)
+    check_member(till.house, member)
+    owed = till.house.state(member).wallets["points"].debt
+    assert owed > 0
+    said = till.call("record_transaction", sold(member, ("burger", 3000)))
+    assert (said.body["points"]["earned"], said.body["points"]["balance"]) == (30, 30 - owed)
+    check_member(till.house, member)
+
+
 def test_an_anonymous_sale_is_claimed_once_within_its_window(till: Till) -> None:
     member, body = till.house.join(), {"member": {"id": NOBODY}}
     anonymous, late = recorded(till, sold()), recorded(till, sold())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import time
 from pathlib import Path
 
@@ -49,6 +50,20 @@ def test_every_copy_agrees_with_its_owner(teller: Teller, store: Store) -> None:
             break
         time.sleep(0.2)
     assert differences() == []
+
+
+def test_what_was_loaded_agrees_with_the_files(teller: Teller, store: Store) -> None:
+    """Visits, value and the segment of who bought, against a count of the files that shares no code with the product."""
+    with (SAMPLE / "sales_receipts.csv").open(newline="") as opened:
+        rows = [row for row in csv.DictReader(opened) if row["sales_outlet_id"] == teller.story.outlet and row["customer_id"] != "0"]
+    receipts = {row["transaction_id"] for row in rows}
+    value = sum(round(float(row["line_item_amount"]) * 100) for row in rows)
+    imported = [state for state in verify.take(store.scan()).states.values() if state.join_source == "import"]
+    assert sum(state.profile.count for state in imported) == len(receipts)
+    assert sum(state.profile.value for state in imported) == value
+    bought = [state for state in imported if "bought-this-month@1" in state.segments]
+    assert len(bought) == len({row["customer_id"] for row in rows})
+    assert all(state.wallets["points"].earned > 0 for state in bought if state.profile.value >= 100 * state.profile.count)
 
 
 def test_points_expire_and_segments_are_left_when_the_clock_moves(teller: Teller, store: Store) -> None:

@@ -259,3 +259,33 @@ def test_a_late_arrival_counts_on_its_own_day_and_expires_with_its_own_purchase(
     assert sorted(state.profile.cells) == [local_day(NOW + DAY, ZONE), local_day(NOW + 5 * DAY, ZONE)]
     wallet = state.wallets["points"]
     assert (wallet.earned, wallet.expired) == (20, 10), "its points had run out by the time that it arrived"
+
+
+def switched(before: Views, after: Views, at: Instant) -> Views:
+    """Definitions that change at an instant."""
+    return lambda instant: (after if instant >= at else before)(instant)
+
+
+def test_an_event_from_before_a_switch_does_not_undo_it() -> None:
+    bought = {"kind": "purchases", "metric": "count", "days": 30, "op": "ge", "value": 1}
+    switch = NOW + DAY
+    live = switched(views(), views(bought, epoch=switch), switch)
+    state = fresh(live)
+    apply(state, purchase(2, NOW), lambda _at: live(switch))
+    assert set(state.segments) == {"s1@1"}, "imported history is decided with what is in force now"
+    effects = apply(state, purchase(4, NOW + HOUR), live)
+    assert set(state.segments) == {"s1@1"}
+    assert [event.type for event in effects.events] == ["transaction.recorded"]
+
+
+def test_what_a_new_definition_changes_is_told_as_its_own_cause_before_what_time_changes() -> None:
+    bought = {"kind": "purchases", "metric": "count", "days": 30, "op": "ge", "value": 1}
+    switch = NOW + DAY
+    live = switched(views(), views(bought, epoch=switch), switch)
+    state = fresh(live)
+    apply(state, purchase(2, NOW, days=2), live)
+    assert state.segments == {}
+    effects = apply(state, TimePassed(NOW + 40 * DAY), live)
+    flips = [(event.type, event.cause) for event in effects.events if event.type.startswith("segment.")]
+    assert flips == [("segment.entered", "definition"), ("segment.left", "time")]
+    assert state.epoch == switch
