@@ -12,19 +12,21 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from botocore.config import Config
 
 from shared.aws.settings import Settings
-from shared.definitions.cache import DefinitionCache
 from shared.kernel.instants import NEVER, Instant
-from shared.privacy.keyring import TenantKeys
 from shared.storage import keys
 from shared.storage.commit import Effort
 from shared.storage.items import ClockItem
 from shared.storage.table import Credentials, Table, botocore_session
-from shared.tenants.scope import TenantScope, Unwrap
+
+if TYPE_CHECKING:
+    from shared.definitions.cache import DefinitionCache
+    from shared.privacy.keyring import TenantKeys
+    from shared.tenants.scope import TenantScope, Unwrap
 
 _SESSION_SECONDS: Final = 3600
 _RENEW_BEFORE: Final = 600
@@ -83,7 +85,6 @@ class Runtime:
         self.settings = settings
         self._wall = wall
         self._sessions: OrderedDict[str, _TenantSession] = OrderedDict()
-        self._cache = DefinitionCache(settings.definition_seconds, time.monotonic)
         self._keyrings: dict[str, TenantKeys] = {}
         self._offset: int | None = None
         self._context: RemainingTime | None = None
@@ -159,7 +160,16 @@ class Runtime:
             scope.own(pk)
         return scope
 
+    @cached_property
+    def _cache(self) -> DefinitionCache:
+        from shared.definitions.cache import DefinitionCache
+
+        return DefinitionCache(self.settings.definition_seconds, time.monotonic)
+
     def _scope(self, tenant: str, table: Table, key_table: Table, unwrap: Unwrap) -> TenantScope:
+        # Imported here: a scope brings the definitions' models, which the authorizer and the relay never touch.
+        from shared.tenants.scope import TenantScope
+
         return TenantScope(tenant, table, key_table, self.now, self._cache, unwrap, self.effort, self._keyrings)
 
     def _tenant_session(self, tenant: str) -> _TenantSession:
