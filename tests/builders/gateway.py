@@ -16,16 +16,19 @@ from functions.transaction_ingestion import handler
 from functions.transaction_ingestion.settings import IngestionSettings, ingestion_settings
 from shared.aws.runtime import Runtime
 from shared.http.routes import ROUTES, Route
+from shared.kernel.instants import format_rfc3339
 from shared.storage import keys
 from shared.storage.items import KeyringItem
 from shared.storage.table import botocore_session
 from shared.tenants.principal import Principal
-from tests.builders.house import House
+from tests.builders.house import NOW, House, sale
 from tests.unit.http.events import event_for
 
 REGION = "us-east-1"
 _serial = itertools.count(1)
 BY_OPERATION: dict[str, Route] = {route.operation: route for route in ROUTES if route.function == "transaction_ingestion"}
+NOBODY = "mbr_00000000000000000000000000"
+LINE = {"id": "1", "item_id": "burger", "unit_price": 900}
 TILL = frozenset({"transactions:write", "transactions:read"})
 
 
@@ -156,3 +159,83 @@ class Till:
         names = [each["Key"] for each in self.s3.list_objects_v2(Bucket=self.bucket).get("Contents", [])]
         counts = self.sqs.get_queue_attributes(QueueUrl=self.queue, AttributeNames=["ApproximateNumberOfMessages"])["Attributes"]
         return [*items, names, counts]
+
+
+# -- bodies and calls -------------------------------------------------------------------------------------------------
+
+
+def sold(member: str | None = None, *lines: tuple[str, int], **more: Any) -> dict[str, Any]:
+    """The body of a sale."""
+    return sale(member, lines=lines or (("burger", 900),), **more).model_dump(mode="json", exclude_defaults=True)
+
+
+def basket(member: str | None = None, *lines: tuple[str, int], **more: Any) -> dict[str, Any]:
+    """The body of a quote; of a hold with a ``basket_id``."""
+    body = sold(member, *lines)
+    del body["business_date"], body["receipt_number"]
+    return body | more
+
+
+def return_of(transaction: str, **more: Any) -> dict[str, Any]:
+    """The body of a return, with a receipt number of its own."""
+    body = sold()
+    kept = {name: body[name] for name in ("source", "location_id", "business_date", "receipt_number", "occurred_at")}
+    return kept | {"transaction_id": transaction} | more
+
+
+def happened(member: str, **more: Any) -> dict[str, Any]:
+    """The body of an event."""
+    return {"event_id": f"e{next(_serial)}", "member_id": member, "type": "app_opened", "occurred_at": format_rfc3339(NOW)} | more
+
+
+def recorded(till: Till, body: dict[str, Any]) -> str:
+    """Record a sale; answers its id."""
+    said = till.call("record_transaction", body)
+    assert said.status == 201, said.text
+    transaction: str = said.body["transaction_id"]
+    return transaction
+
+
+def held(till: Till, member: str, **more: Any) -> str:
+    """Hold something; answers the hold's id."""
+    said = till.call("create_hold", basket(member, basket_id=f"hold-{next(_serial)}", **more))
+    assert said.status == 201, said.text
+    hold: str = said.body["hold_id"]
+    return hold
+
+
+def every_call(till: Till) -> dict[str, tuple[Any, dict[str, Any]]]:
+    """A good call of every operation: body and path."""
+    member = till.house.join()
+    anonymous, bought, hold = recorded(till, sold()), recorded(till, sold(member)), held(till, member)
+    job = till.call("import_transactions", {"transactions": [sold()]}).body["job_id"]
+    till.waiting()
+    lookup = sold()
+    till.call("record_transaction", lookup)
+    names = ("source", "location_id", "business_date", "receipt_number")
+    calls: dict[str, tuple[Any, dict[str, Any]]] = {
+        "quote": (basket(member), {}),
+        "create_hold": (basket(member, basket_id="new"), {}),
+        "get_hold": (None, {"hold_id": hold}),
+        "release_hold": (None, {"hold_id": hold}),
+        "extend_hold": ({"ttl_seconds": 60}, {"hold_id": hold}),
+        "record_transaction": (sold(member), {}),
+        "lookup_transaction": ({name: lookup[name] for name in names}, {}),
+        "import_transactions": ({"transactions": [sold(member)]}, {}),
+        "get_job": (None, {"job_id": job}),
+        "get_transaction": (None, {"transaction_id": bought}),
+        "explain_transaction": (None, {"transaction_id": bought}),
+        "void_transaction": (None, {"transaction_id": bought}),
+        "claim_transaction": ({"member": {"id": member}}, {"transaction_id": anonymous}),
+        "record_return": (return_of(bought), {}),
+        "record_event": (happened(member), {}),
+    }
+    assert calls.keys() == BY_OPERATION.keys()
+    return calls
+
+
+def refused(said: Said, status: int, code: str, what: str = "") -> None:
+    """A problem document with that status and code."""
+    assert (said.status, said.body["code"]) == (status, code), f"{what}: {said.text}"
+    assert said.headers["content-type"] == "application/problem+json"
+    assert said.body["type"] == f"urn:regulars:problem:{code}"

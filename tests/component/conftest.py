@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.builders.gateway import Cloud, Till, running_cloud
 from tests.builders.house import House
 from tests.fakes import engine
 
@@ -38,3 +39,28 @@ def house(bare_house: House) -> House:
     bare_house.publish("programme", "points", PROGRAMME)
     bare_house.publish("offer", "fries", FRIES)
     return bare_house
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[Cloud]:
+    """Moto's services for the tests of a module."""
+    with running_cloud() as running:
+        yield running
+
+
+@pytest.fixture
+def till(house: House, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Till:
+    """The function transaction_ingestion over that tenant, with queues and a bucket of its own."""
+    return Till(house, cloud, monkeypatch)
+
+
+@pytest.fixture
+def other(till: Till) -> House:
+    """Another tenant in the same tables."""
+    from tests.builders.house import FRIES, PROGRAMME
+
+    neighbour = House(till.house.table, till.house.key_table, tenant="other").create()
+    neighbour.publish("programme", "points", PROGRAMME)
+    neighbour.publish("offer", "fries", FRIES)
+    till.give_keys("other")
+    return neighbour
