@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from functions.administration.settings import administration_settings
 from shared.aws.platform_applications import SnsApplications
-from shared.aws.runtime import Runtime
+from shared.aws.runtime import NamedTenant, Runtime
 from shared.campaigns import reports
 from shared.campaigns import service as campaigns
 from shared.coupons import quota
@@ -41,13 +41,6 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext | None = None) 
     return app.handle(event, context)
 
 
-class _Tenant:
-    """A tenant that the operator works on: the operator's own principal may name any."""
-
-    def __init__(self, tenant: str) -> None:
-        self.tenant = tenant
-
-
 def _scope(request: Request) -> TenantScope:
     return runtime().scope(request.principal)
 
@@ -55,7 +48,7 @@ def _scope(request: Request) -> TenantScope:
 def _operator() -> tenants.Operator:
     return tenants.Operator(
         table=runtime().table,
-        scope_of=lambda tenant: runtime().scope(_Tenant(tenant)),
+        scope_of=lambda tenant: runtime().scope(NamedTenant(tenant)),
         new_key=runtime().new_wrapped_key,
         master=lambda: runtime().master_secret,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -12,14 +11,13 @@ from functions.registration.settings import RegistrationSettings, registration_s
 from shared.aws.fetch import Fetcher
 from shared.aws.objects import S3Store
 from shared.aws.push import SnsPush
-from shared.aws.queues import Poison, SqsQueue, consume
-from shared.aws.runtime import Runtime
+from shared.aws.queues import SqsQueue, consume
+from shared.aws.runtime import NamedTenant, Runtime
 from shared.campaigns.api import FormSubmission
 from shared.http.app import Answer, HttpApp, LambdaContext, Request
 from shared.http.body import parse_model
 from shared.jobs import service as jobs
-from shared.kernel.errors import InvalidValue
-from shared.kernel.ids import check_tenant, is_id
+from shared.kernel.ids import is_id
 from shared.member_state.errors import UnknownMember
 from shared.members import api, bulk, changes, devices, forms, lookup, reading, service, why
 from shared.members.form_links import KEY_PURPOSE, Invitation, open_invitation
@@ -63,15 +61,9 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext | None = None) 
     """A request from the gateway, or a batch of pointers to bulk jobs."""
     runtime().begin(context)
     if "Records" in event:
-        return consume(event, _work_on_part, client=runtime().client("sqs"), dead_letters=settings().dead_letter_url)
+        dead_letters, hopeless = settings().dead_letter_url, (jobs.NotAPointer,)
+        return consume(event, _work_on_part, client=runtime().client("sqs"), dead_letters=dead_letters, hopeless=hopeless)
     return app.handle(event, context)
-
-
-@dataclass(frozen=True, slots=True)
-class _Tenant:
-    """The tenant of a message or link that we signed or sent ourselves."""
-
-    tenant: str
 
 
 def _scope(request: Request) -> TenantScope:
@@ -140,14 +132,14 @@ def explain_membership(request: Request) -> Answer:
 def get_form(request: Request) -> Answer:
     """GET /v1/forms/{token}."""
     invitation = _invitation(request)
-    return Answer(body=forms.form(runtime().scope(_Tenant(invitation.tenant)), invitation))
+    return Answer(body=forms.form(runtime().scope(NamedTenant(invitation.tenant)), invitation))
 
 
 @app.operation("submit_form")
 def submit_form(request: Request) -> Answer:
     """POST /v1/forms/{token}."""
     invitation = _invitation(request)
-    scope = runtime().scope(_Tenant(invitation.tenant))
+    scope = runtime().scope(NamedTenant(invitation.tenant))
     return Answer(body=forms.submit(scope, invitation, request.parse(FormSubmission), request.correlation_id))
 
 
@@ -201,23 +193,12 @@ def _store() -> S3Store:
 
 def _work_on_part(message: dict[str, Any]) -> None:
     """One part of a bulk job, under the tenant's own session."""
-    _check_pointer(message)
-    scope = runtime().scope(_Tenant(message["tenant"]))
+    jobs.check_pointer(message)
+    scope = runtime().scope(NamedTenant(message["tenant"]))
     body = jobs.body_of(message, _store())
     with log_context(tenant=message["tenant"], operation="import_members", correlation_id=body.get("correlation")):
         outcome = bulk.import_all(scope, body["records"], _parse, body["actor"], body.get("correlation") or "")
         jobs.finish(scope, message, outcome)
-
-
-def _check_pointer(message: Mapping[str, Any]) -> None:
-    if not all(isinstance(message.get(name), kind) for name, kind in (("tenant", str), ("job", str), ("part", int))):
-        raise Poison("not a pointer to a bulk job")
-    try:
-        check_tenant(message["tenant"])
-    except InvalidValue:
-        raise Poison("not a tenant") from None
-    if not is_id("job", message["job"]):
-        raise Poison("not a job")
 
 
 def _parse(record: Mapping[str, Any]) -> api.RegisterRequest:

@@ -9,13 +9,11 @@ from typing import Any, TypeVar
 
 from functions.transaction_ingestion.settings import IngestionSettings, ingestion_settings
 from shared.aws.objects import S3Store
-from shared.aws.queues import Poison, SqsQueue, consume
+from shared.aws.queues import SqsQueue, consume
 from shared.aws.runtime import NamedTenant, Runtime
 from shared.http.app import Answer, HttpApp, LambdaContext, Request
 from shared.http.body import parse_model
 from shared.jobs import service as jobs
-from shared.kernel.errors import InvalidValue
-from shared.kernel.ids import check_tenant, is_id
 from shared.observability.logs import log_context
 from shared.tenants.principal import check_location, require_location
 from shared.tenants.scope import TenantScope
@@ -42,7 +40,8 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext | None = None) 
     """A request from the gateway, or a batch of pointers to bulk jobs."""
     runtime().begin(context)
     if "Records" in event:
-        return consume(event, _work_on_part, client=runtime().client("sqs"), dead_letters=settings().dead_letter_url)
+        dead_letters, hopeless = settings().dead_letter_url, (jobs.NotAPointer,)
+        return consume(event, _work_on_part, client=runtime().client("sqs"), dead_letters=dead_letters, hopeless=hopeless)
     return app.handle(event, context)
 
 
@@ -179,24 +178,13 @@ def record_event(request: Request) -> Answer:
 
 def _work_on_part(message: dict[str, Any]) -> None:
     """One part of a bulk job, under the tenant's own session."""
-    _check_pointer(message)
+    jobs.check_pointer(message)
     scope = runtime().scope(NamedTenant(message["tenant"]))
     body = jobs.body_of(message, _store())
     with log_context(tenant=message["tenant"], operation="import_transactions", correlation_id=body.get("correlation")):
         parse = partial(_parse, body.get("location"))
         outcome = bulk.record_all(scope, body["records"], body.get("mode"), parse, body.get("correlation") or "")
         jobs.finish(scope, message, outcome)
-
-
-def _check_pointer(message: Mapping[str, Any]) -> None:
-    if not all(isinstance(message.get(name), kind) for name, kind in (("tenant", str), ("job", str), ("part", int))):
-        raise Poison("not a pointer to a bulk job")
-    try:
-        check_tenant(message["tenant"])
-    except InvalidValue:
-        raise Poison("not a tenant") from None
-    if not is_id("job", message["job"]):
-        raise Poison("not a job")
 
 
 def _parse(location: str | None, record: Mapping[str, Any]) -> api.TransactionRequest:

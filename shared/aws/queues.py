@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from shared.kernel.errors import InvalidValue
 from shared.observability.logs import logger
 
 _BATCH: Final = 10
@@ -45,12 +46,18 @@ class SqsQueue:
 
 
 def consume(
-    event: Mapping[str, Any], work: Callable[[dict[str, Any]], None], *, client: Any = None, dead_letters: str | None = None
+    event: Mapping[str, Any],
+    work: Callable[[dict[str, Any]], None],
+    *,
+    client: Any = None,
+    dead_letters: str | None = None,
+    hopeless: tuple[type[Exception], ...] = (),
 ) -> dict[str, Any]:
     """Work through an SQS event; answers the partial batch response, so that only failed messages come again.
 
-    A ``Poison`` message, or one that fails on its last attempt, is put into the dead-letter queue with its reason and
-    counts as done; if even that fails it comes again, and the queue's own redrive takes it.
+    A message that is ``Poison`` (or of the ``hopeless`` kinds of a domain that knows no queues), or one that fails on its
+    last attempt, is put into the dead-letter queue with its reason and counts as done; if even that fails it comes again,
+    and the queue's own redrive takes it.
     """
     failed: list[dict[str, str]] = []
     for record in event["Records"]:
@@ -59,7 +66,8 @@ def consume(
         except Exception as error:  # the outermost frame of one message: logged, reported, and the next one goes on
             logger().warning("message failed", extra={"message_id": record["messageId"], "reason": reason_of(error)})
             last = int(record.get("attributes", {}).get("ApproximateReceiveCount", "1")) >= MAX_RECEIVES
-            buried = dead_letters is not None and (isinstance(error, Poison) or last) and _bury(client, dead_letters, record, error)
+            done_for = last or isinstance(error, (Poison, *hopeless))
+            buried = dead_letters is not None and done_for and _bury(client, dead_letters, record, error)
             if not buried:
                 failed.append({"itemIdentifier": record["messageId"]})
     logger().info("batch", extra={"messages": len(event["Records"]), "failed": len(failed)})
@@ -69,7 +77,7 @@ def consume(
 def reason_of(error: Exception) -> str:
     """What went wrong, without values: the type, and our own errors' code or text."""
     code = getattr(error, "code", None)
-    text = f": {code}" if isinstance(code, str) else f": {error}" if isinstance(error, Poison) else ""
+    text = f": {code}" if isinstance(code, str) else f": {error}" if isinstance(error, Poison | InvalidValue) else ""
     return f"{type(error).__name__}{text}"[:200]
 
 

@@ -7,12 +7,12 @@ is exactly-once by itself; the part's outcome is overwritten by the later run, w
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from shared.kernel.errors import AppError, NotFound
-from shared.kernel.ids import is_id, new_id
+from shared.kernel.errors import AppError, InvalidValue, NotFound
+from shared.kernel.ids import check_tenant, is_id, new_id
 from shared.storage import keys
 from shared.storage.items import JobItem, JobPartItem
 from shared.storage.packing import pack, unpack
@@ -28,6 +28,22 @@ class UnknownJob(NotFound):
     """No such job in this tenant."""
 
     code, title = "unknown_job", "Unknown job"
+
+
+class NotAPointer(InvalidValue):
+    """A message that is no pointer to a part of a bulk job, and never will be."""
+
+
+def check_pointer(message: Mapping[str, Any]) -> None:
+    """``NotAPointer`` unless the message is one that ``accept`` sends."""
+    if not all(isinstance(message.get(name), kind) for name, kind in (("tenant", str), ("job", str), ("part", int))):
+        raise NotAPointer("not a pointer to a bulk job")
+    try:
+        check_tenant(message["tenant"])
+    except InvalidValue:
+        raise NotAPointer("not a tenant") from None
+    if not is_id("job", message["job"]):
+        raise NotAPointer("not a job")
 
 
 class ObjectStore(Protocol):

@@ -114,7 +114,7 @@ def test_a_message_that_is_not_ours_ends_with_its_reason(front: Front, message: 
     assert front.work() == {"batchItemFailures": []}
     (dead,) = front.aws.messages
     assert dead["QueueUrl"] == "dead"
-    assert dead["MessageAttributes"]["reason"]["StringValue"].startswith("Poison")
+    assert dead["MessageAttributes"]["reason"]["StringValue"].startswith(("Poison: ", "NotAPointer: "))
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
