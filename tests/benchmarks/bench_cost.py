@@ -25,11 +25,14 @@ _RELAY_BATCH = 10
 _QUEUE_REQUESTS = 3
 
 
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
+
+
 def run(measured: list[Row]) -> list[Row]:
     """Rows from the rows of the purchase benchmark."""
     units = {each["name"]: each["figure"] for each in measured}
-    writes = sum(value for name, value in units.items() if name.startswith("write units")) / 3
-    reads = sum(value for name, value in units.items() if name.startswith("read units")) / 3
+    writes, reads = (_mean([value for name, value in units.items() if name.startswith(kind)]) for kind in ("write units", "read units"))
     parts = {
         "gateway": PRICES["HTTP API request"],
         "handler": PRICES["Lambda request"] + _HANDLER_MS / 1000 * _MEMORY_GB * PRICES["Lambda GB-second, arm64"],
