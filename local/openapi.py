@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import tomllib
 from pathlib import Path
 from typing import Any, Final
@@ -10,14 +11,16 @@ from typing import Any, Final
 from local import console, tools
 from shared.http.openapi import render
 
-TARGETS: Final = (Path("docs/openapi.json"), Path("functions/administration/openapi.json"))
-"""The committed document, and what the function ships."""
+PAGE: Final = Path("docs/openapi.json")
+SHIPPED: Final = Path("functions/administration/openapi.json")
+"""What the function answers: the same document without white space."""
 
 
-def document(root: Path = tools.ROOT) -> str:
-    """The document, with the version of pyproject.toml."""
+def documents(root: Path = tools.ROOT) -> dict[Path, str]:
+    """Both texts of the document, with the version of pyproject.toml."""
     version: str = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-    return render(version)
+    text = render(version)
+    return {PAGE: text, SHIPPED: json.dumps(json.loads(text), separators=(",", ":"), ensure_ascii=False) + "\n"}
 
 
 def add_parser(subparsers: Any) -> None:
@@ -29,8 +32,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write, or compare."""
-    wanted = {target: document() for target in TARGETS}
-    return write_or_check(wanted, check=options.check, again="make openapi")
+    return write_or_check(documents(), check=options.check, again="make openapi")
 
 
 def write_or_check(wanted: dict[Path, str], *, check: bool, again: str, root: Path = tools.ROOT) -> int:
