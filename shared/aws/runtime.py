@@ -6,6 +6,7 @@ policy whose ``dynamodb:LeadingKeys`` is the tenant's literal prefix (docs/adr/0
 
 from __future__ import annotations
 
+import gc
 import json
 import time
 from collections import OrderedDict
@@ -88,6 +89,8 @@ class Runtime:
         self._keyrings: dict[str, TenantKeys] = {}
         self._offset: int | None = None
         self._context: RemainingTime | None = None
+        # What is imported by now stays for ever: the collector need not walk it again in every request.
+        gc.freeze()
 
     # -- the invocation ---------------------------------------------------------------------------------------------
 

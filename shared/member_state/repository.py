@@ -20,7 +20,7 @@ from shared.storage.errors import RawItem
 from shared.storage.expressions import Condition, Path
 from shared.storage.items import HistoryItem, LedgerItem, StateItem
 from shared.storage.packing import pack, unpack
-from shared.storage.table import Table, WriteBatch
+from shared.storage.table import NOT_THERE_YET, Table, WriteBatch
 from shared.wallet.model import Posting
 
 STATE_LABEL = "state"
@@ -90,13 +90,13 @@ class StateRepository:
 
     def decode(self, member: str, raw: RawItem, history: RawItem | None) -> Loaded:
         """Stored items -> state."""
-        item = StateItem.read(raw)
-        state = decode_state(self.tenant, member, unpack(item.body))
-        state.version = int(item.version)
-        state.status = item.status  # type: ignore[assignment]
+        values = StateItem.values(raw)
+        state = decode_state(self.tenant, member, unpack(values["body"]))
+        state.version = values["version"]
+        state.status = values["status"]
         if history is not None:
-            state.profile.history = decode_cells(unpack(HistoryItem.read(history).body))
-        return Loaded(state, int(item.history_version or 0), history, item.facts)
+            state.profile.history = decode_cells(unpack(HistoryItem.values(history)["body"]))
+        return Loaded(state, values.get("history_version", 0), history, values.get("facts"))
 
     def add_writes(self, batch: WriteBatch, loaded: Loaded, effects: Effects, stamp: Stamp) -> None:
         """The writes of a commit about a member: STATE under its version, the history if it changed, one ledger item.
@@ -107,7 +107,7 @@ class StateRepository:
         state.version = expected + 1
         history_version = loaded.history_version + int(effects.history_changed)
         item = self._state_item(state, loaded.sealed_facts, history_version, envelope(effects.events, stamp), stamp)
-        unchanged: Condition = Path("version") == expected if expected else Path("PK").does_not_exist()
+        unchanged: Condition = Path("version") == expected if expected else NOT_THERE_YET
         batch.put_raw(STATE_LABEL, item, unchanged, old=True)
         if effects.history_changed:
             cells = pack(encode_cells(state.profile.history))

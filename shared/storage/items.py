@@ -74,6 +74,16 @@ class Item(Model):
         names = _names(cls)
         return cls.from_raw_data({name: value for name, value in raw.items() if name in names})
 
+    @classmethod
+    def values(cls, raw: RawItem) -> dict[str, Any]:
+        """The attributes by their Python names, without making a model: the counterpart of ``raw``. Numbers are integers."""
+        found: dict[str, Any] = {}
+        for name, (stored, kind) in _columns(cls).items():
+            if stored in raw:
+                value = raw[stored][kind]
+                found[name] = int(value) if kind == "N" else value
+        return found
+
     @property
     def key(self) -> Key:
         """The primary key."""

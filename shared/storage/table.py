@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 import botocore.session
 from botocore.config import Config
 from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action, AddAction, DeleteAction, RemoveAction, SetAction, Update
 
 from shared.kernel.errors import InvalidValue
@@ -97,8 +98,18 @@ class WriteBatch:
         self.actions.append({verb: action})
 
 
+NOT_THERE_YET: Final[Condition] = Path("PK").does_not_exist()
+"""The condition of everything that is made once."""
+_PREPARED: Final[dict[int, dict[str, Any]]] = {
+    id(NOT_THERE_YET): {"ConditionExpression": "attribute_not_exists (#0)", "ExpressionAttributeNames": {"#0": "PK"}}
+}
+"""Expressions without values, made beforehand: they stand on every purchase."""
+
+
 def expressions(when: Condition | None, actions: Sequence[Action] = ()) -> dict[str, Any]:
     """The expression parameters of a request."""
+    if not actions and id(when) in _PREPARED:
+        return dict(_PREPARED[id(when)])
     names: dict[str, str] = {}
     values: dict[str, Any] = {}
     result: dict[str, Any] = {}

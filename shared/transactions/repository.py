@@ -17,7 +17,7 @@ from shared.storage.errors import RawItem
 from shared.storage.expressions import Path
 from shared.storage.items import RequestItem
 from shared.storage.packing import pack, unpack
-from shared.storage.table import Table, WriteBatch
+from shared.storage.table import NOT_THERE_YET, Table, WriteBatch
 from shared.transactions.errors import RequestReused, UnknownTransaction
 from shared.transactions.model import NaturalKey
 from shared.wallet.model import Posting
@@ -120,7 +120,7 @@ class SaleRepository:
     ) -> None:
         """Record a sale if its natural key is new; the stored one is returned if it is not."""
         item = self._item(key, hash_, 1, "recorded", member, basket, outcome, out)
-        batch.put_raw(REQUEST_LABEL, item, Path("PK").does_not_exist(), old=True)
+        batch.put_raw(REQUEST_LABEL, item, NOT_THERE_YET, old=True)
 
     def add_change(self, batch: WriteBatch, sale: SaleRecord, status: str, out: str | None = None) -> None:
         """A return or void: only a sale that is as it was read."""
