@@ -115,7 +115,8 @@ class TenantRole(Construct):
         )
         kms = ["kms:Decrypt", "kms:GenerateDataKeyWithoutPlaintext"]
         key = iam.PolicyStatement(sid="WrappedKeys", actions=kms, resources=[state.tenant_key.key_arn])
-        principals = iam.CompositePrincipal(*(iam.ArnPrincipal(member.role_arn) for member in members))
+        # The tenant is also sent as a session tag, which both sides must allow, or AWS refuses the whole call.
+        principals = iam.CompositePrincipal(*(iam.ArnPrincipal(member.role_arn).with_session_tags() for member in members))
         self.role = iam.Role(
             self,
             "Role",
@@ -127,7 +128,7 @@ class TenantRole(Construct):
         iam.Policy(
             self,
             "MayAssume",
-            statements=[iam.PolicyStatement(actions=["sts:AssumeRole"], resources=[self.role.role_arn])],
+            statements=[iam.PolicyStatement(actions=["sts:AssumeRole", "sts:TagSession"], resources=[self.role.role_arn])],
             roles=list(members),
         )
 

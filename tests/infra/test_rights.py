@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from infra.packaging import FUNCTIONS
+from shared.aws.runtime import session_policy
 from tests.infra.conftest import Synthesised, listed
 
 TENANT_SERVING = ("registration", "transaction_ingestion", "coupon_redemption", "administration")
@@ -84,6 +85,28 @@ def test_only_functions_that_serve_tenants_may_assume_the_tenant_role(stage: Syn
         for role in policy["Properties"]["Roles"]
     }
     assert granted == serving
+
+
+def test_the_session_tag_is_allowed_by_both_sides(stage: Synthesised) -> None:
+    """AWS refuses an AssumeRole that carries tags unless role and caller allow sts:TagSession."""
+    (tenant,) = (r for n, r in stage.service.resources("AWS::IAM::Role").items() if n.startswith("TenantRole"))
+    for statement in tenant["Properties"]["AssumeRolePolicyDocument"]["Statement"]:
+        assert {"sts:AssumeRole", "sts:TagSession"} <= set(listed(statement["Action"]))
+    callers = [
+        statement
+        for policy in stage.service.resources("AWS::IAM::Policy").values()
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        if "sts:AssumeRole" in listed(statement["Action"])
+    ]
+    assert callers
+    assert all("sts:TagSession" in listed(statement["Action"]) for statement in callers)
+
+
+def test_what_the_runtime_asks_of_kms_is_what_the_tenant_role_allows(stage: Synthesised) -> None:
+    (allowed,) = [set(listed(s["Action"])) for name, s in stage.service.statements() if s.get("Sid") == "WrappedKeys"]
+    statements = json.loads(session_policy("acme", ["arn"]))["Statement"]
+    asked = {action for statement in statements for action in statement["Action"] if action.startswith("kms:")}
+    assert asked == allowed == {"kms:Decrypt", "kms:GenerateDataKeyWithoutPlaintext"}
 
 
 def test_functions_that_serve_tenants_have_no_right_of_their_own_on_the_tables(prod: Synthesised) -> None:
