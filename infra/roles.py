@@ -75,6 +75,10 @@ class Rights:
             resources=[f"arn:{stack.partition}:sns:{stack.region}:{stack.account}:{kind}/*" for kind in kinds],
         )
 
+    def make_push_applications(self) -> iam.PolicyStatement:
+        """Making a platform application: the service authorization reference lists no resource for it, so ``*`` is the only value."""
+        return iam.PolicyStatement(actions=["sns:CreatePlatformApplication"], resources=["*"])
+
     def local_clock(self) -> list[iam.PolicyStatement]:
         """Reading the movable clock; nothing on a deployed stage."""
         return [self.main_keys(["dynamodb:GetItem"], LOCAL_CLOCK_KEY)] if self._stage.local else []
@@ -134,7 +138,7 @@ class TenantRole(Construct):
 
 
 def acknowledge_wildcards(stack: Stack, state: StateStack) -> None:
-    """The wildcards that remain below fixed prefixes. ``*`` alone is X-Ray's, and is accepted per function."""
+    """The wildcards that remain below fixed prefixes. ``*`` alone is for actions that know no resource, accepted per function."""
     bucket = f"{state.data_arn_export}/"
     for prefix in (BULK_PREFIX, OUTBOX_PREFIX):
         acknowledge_wildcard(stack, f"{bucket}{prefix}*", "Each object has a name of its own below the prefix")

@@ -133,7 +133,8 @@ class ServiceStack(Stack):
                 master,
                 rights.operator_secret(),
                 rights.main_keys(["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem"], _OWN_PARTITION),
-                rights.push("CreatePlatformApplication", "SetPlatformApplicationAttributes", "DeletePlatformApplication", kinds=("app",)),
+                rights.make_push_applications(),
+                rights.push("SetPlatformApplicationAttributes", "DeletePlatformApplication", kinds=("app",)),
             ],
             "segment_evaluation": [
                 rights.main_table(*READ, *WRITE, indexes=True),
