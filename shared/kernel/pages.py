@@ -52,6 +52,9 @@ def open_cursor(key: bytes, context: str, cursor: str) -> dict[str, Any]:
         raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
     except (ValueError, binascii.Error):
         raise wrong from None
+    if base64.urlsafe_b64encode(raw).decode().rstrip("=") != cursor:
+        # The decoder skips foreign characters and spare bits; a cursor has one spelling.
+        raise wrong
     tag, body = raw[:_TAG_BYTES], raw[_TAG_BYTES:]
     if not hmac.compare_digest(tag, hmac.new(key, context.encode() + b"\0" + body, hashlib.sha256).digest()[:_TAG_BYTES]):
         raise wrong

@@ -293,7 +293,7 @@ def test_a_cursor_is_of_no_use_for_another_member(front: Front) -> None:
     for _ in range(2):
         record(front.house.scope(), sale(member))
     cursor = front.call("list_ledger", member_id=member, query={"limit": "1"}).body["next_cursor"]
-    for wrong in (cursor, "x", cursor[:-2] + "AA"):
+    for wrong in (cursor, "x", cursor[:-2] + ("BB" if cursor.endswith("AA") else "AA")):
         said = front.call("list_ledger", member_id=other, query={"cursor": wrong})
         assert (said.status, said.body["code"]) == (422, "invalid_cursor")
 

@@ -135,8 +135,9 @@ def test_a_key_opens_the_door_until_it_is_revoked(office: Office) -> None:
     assert office.call("revoke_key", tenant_id="corner", key_id=made.body["key_id"]).status == 204
     with pytest.raises(RevokedKey):
         access(office).principal(f"Bearer {made.body['key']}")
+    wrong = made.body["key"][:-1] + ("1" if made.body["key"].endswith("0") else "0")
     with pytest.raises(InvalidCredential):
-        access(office).principal(f"Bearer {made.body['key'][:-1]}0")
+        access(office).principal(f"Bearer {wrong}")
 
 
 def test_a_suspended_tenants_keys_are_refused(office: Office) -> None:
