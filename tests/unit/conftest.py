@@ -14,7 +14,8 @@ from hypothesis import settings
 
 from shared.observability.logs import logger
 
-settings.register_profile("default", max_examples=100, deadline=None)
+# A commit is judged by the same examples every time; the nightly run searches new ones.
+settings.register_profile("default", max_examples=100, deadline=None, derandomize=True)
 settings.register_profile("nightly", max_examples=10_000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
