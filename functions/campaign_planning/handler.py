@@ -6,18 +6,16 @@ from functools import cache
 from typing import Any
 
 from functions.campaign_planning.settings import PlanningSettings, planning_settings
-from shared.aws.queues import Poison, SqsQueue, consume
+from shared.aws.queues import Poison, SqsQueue, consume, message_scope
 from shared.aws.runtime import RemainingTime, Runtime
 from shared.campaigns import planning, responses
 from shared.campaigns.errors import UnknownCampaign
 from shared.campaigns.messages import walk_of
 from shared.campaigns.service import start_due
 from shared.kernel.errors import InvalidValue
-from shared.kernel.ids import check_tenant
 from shared.observability.logs import log_context
 from shared.relay.envelope import Unreadable, received
 from shared.storage import keys
-from shared.tenants.scope import TenantScope
 
 
 @cache
@@ -55,7 +53,7 @@ def _events(detail: Any) -> None:
         envelope = received(detail)
     except Unreadable as error:
         raise Poison(str(error)) from None
-    scope = _scope(envelope.tenant, envelope.key)
+    scope = message_scope(runtime(), envelope.tenant, envelope.key)
     with log_context(tenant=scope.tenant, member=envelope.member, operation="plan", correlation_id=envelope.correlation_id):
         planning.on_events(scope, envelope, _sending(), _own())
         responses.on_events(scope, envelope)
@@ -67,7 +65,7 @@ def _walk(message: dict[str, Any]) -> None:
     except InvalidValue as error:
         raise Poison(str(error)) from None
     start = [position.cursor["PK"]["S"]] if position.cursor is not None else []
-    scope = _scope(position.tenant, *start)
+    scope = message_scope(runtime(), position.tenant, *start)
     with log_context(tenant=scope.tenant, operation="walk"):
         planning.walk(scope, position, _sending(), _own())
 
@@ -76,21 +74,13 @@ def _due(message: dict[str, Any]) -> None:
     tenant, campaign = message.get("tenant"), message.get("campaign")
     if not isinstance(tenant, str) or not isinstance(campaign, str):
         raise Poison("no campaign that is due")
-    scope = _scope(tenant)
+    scope = message_scope(runtime(), tenant)
     scope.own(keys.campaign(scope.tenant, campaign).pk)
     with log_context(tenant=scope.tenant, operation="campaign_due"):
         try:
             start_due(scope, campaign)
         except UnknownCampaign:
             raise Poison("no such campaign") from None
-
-
-def _scope(tenant: str, *pks: str) -> TenantScope:
-    """The third fence: what a message leads to is the tenant's that it names."""
-    try:
-        return runtime().worker_scope(check_tenant(tenant), *pks)
-    except InvalidValue as error:
-        raise Poison(str(error)) from None
 
 
 def _own() -> SqsQueue:

@@ -6,14 +6,12 @@ from functools import cache
 from typing import Any
 
 from functions.segment_evaluation.settings import EvaluationSettings, evaluation_settings
-from shared.aws.queues import Poison, SqsQueue, consume
+from shared.aws.queues import Poison, SqsQueue, consume, message_scope
 from shared.aws.runtime import RemainingTime, Runtime
-from shared.kernel.errors import InvalidValue
-from shared.kernel.ids import check_tenant
 from shared.observability.logs import log_context
 from shared.relay.envelope import Unreadable, received
 from shared.segments import fan_out, listing, ticks
-from shared.tenants.scope import ForeignKey, TenantScope
+from shared.tenants.scope import ForeignKey
 
 _FIELDS: dict[str, dict[str, type]] = {
     "sweep": {},
@@ -60,7 +58,7 @@ def _own(message: dict[str, Any]) -> None:
     if kind == "sweep":
         ticks.sweep(runtime().table, _queue())
         return
-    scope = _scope(message["tenant"])
+    scope = message_scope(runtime(), message["tenant"])
     with log_context(tenant=scope.tenant, operation=kind):
         if kind == "sweep_tenant":
             ticks.sweep_tenant(scope, message["shard"], message.get("after"), _queue(), _planning())
@@ -70,19 +68,12 @@ def _own(message: dict[str, Any]) -> None:
 
 def _event(detail: Any) -> None:
     envelope = received(detail)
-    scope = _scope(envelope.tenant, envelope.key)
+    scope = message_scope(runtime(), envelope.tenant, envelope.key)
     with log_context(tenant=scope.tenant, member=envelope.member, operation="event", correlation_id=envelope.correlation_id):
         listing.record_flips(scope, envelope)
         for event in envelope.events:
             if event["type"] in ("definition.published", "definition.retired"):
                 fan_out.begin(scope, event["data"], _queue())
-
-
-def _scope(tenant: str, *pks: str) -> TenantScope:
-    try:
-        return runtime().worker_scope(check_tenant(tenant), *pks)
-    except InvalidValue as error:
-        raise Poison(str(error)) from None
 
 
 def _queue() -> SqsQueue:

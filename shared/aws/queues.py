@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from shared.kernel.errors import InvalidValue
+from shared.kernel.ids import check_tenant
 from shared.observability.logs import logger
+
+if TYPE_CHECKING:
+    from shared.tenants.scope import TenantScope
 
 _BATCH: Final = 10
 _MAX_BATCH_BYTES: Final = 200_000
@@ -18,6 +22,21 @@ MAX_RECEIVES: Final = 5
 
 class Poison(Exception):
     """A message that can never be worked on: not ours, malformed, or of another tenant. It goes to the dead-letter queue at once."""
+
+
+class GivesScopes(Protocol):
+    """The part of a worker's ``Runtime`` that opens scopes."""
+
+    def worker_scope(self, tenant: str, *pks: str) -> TenantScope:
+        """A scope of the tenant, if every partition key is hers."""
+
+
+def message_scope(runtime: GivesScopes, tenant: str, *pks: str) -> TenantScope:
+    """The third fence for a message: what it leads to is the tenant's that it names, else it is ``Poison``."""
+    try:
+        return runtime.worker_scope(check_tenant(tenant), *pks)
+    except InvalidValue as error:
+        raise Poison(str(error)) from None
 
 
 @dataclass(slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic_core import to_json
@@ -160,11 +160,6 @@ def envelope(events: Sequence[DomainEvent], stamp: Stamp) -> str | None:
     if stamp.mode != "live":
         body["m"] = stamp.mode
     return to_json(body).decode()
-
-
-def with_facts(loaded: Loaded, facts: Facts, cipher: MemberCipher) -> Loaded:
-    """The same member with other personal facts."""
-    return replace(loaded, sealed_facts=seal_facts(facts, cipher))
 
 
 def _entry_row(entry: LedgerEntry) -> list[Any]:
