@@ -55,12 +55,14 @@ def define_programme(marketer: Client) -> None:
     programme = {
         "name": "Points",
         "earning": [{"kind": "per_amount", "id": "base", "points": 1, "per": 100}],
-        "expiry": {"days": 365},
+        "expiry": {"kind": "after_days", "days": 365},
         "spending": {"points": 1, "value": 5, "max_share_percent": 50},
-        "tiers": [
-            {"id": "silver", "name": "Silver", "threshold": 50},
-            {"id": "gold", "name": "Gold", "threshold": 200, "multiplier_percent": 150},
-        ],
+        "tiers": {
+            "levels": [
+                {"id": "silver", "name": "Silver", "threshold": 50},
+                {"id": "gold", "name": "Gold", "threshold": 200, "multiplier_percent": 150},
+            ]
+        },
     }
     publish(marketer, "programmes", "points", programme)
 

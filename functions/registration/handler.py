@@ -19,7 +19,7 @@ from shared.http.body import parse_model
 from shared.jobs import service as jobs
 from shared.kernel.ids import is_id
 from shared.member_state.errors import UnknownMember
-from shared.members import api, bulk, changes, devices, forms, lookup, reading, service, why
+from shared.members import api, bulk, changes, devices, forms, lookup, points, points_api, reading, referral_codes, service, why
 from shared.members.form_links import KEY_PURPOSE, Invitation, open_invitation
 from shared.observability.logs import log_context
 from shared.privacy.crypto import derive
@@ -181,6 +181,42 @@ _both("list_ledger", _ledger)
 _both("list_member_coupons", lambda _request, scope, member: Answer(body=reading.list_coupons(scope, member)))
 _both("get_profile", lambda _request, scope, member: Answer(body=reading.get_profile(scope, member)))
 _both("list_member_segments", lambda _request, scope, member: Answer(body=reading.list_segments(scope, member)))
+
+
+def _transfer(request: Request, scope: TenantScope, member: str) -> Answer:
+    body = request.parse(points_api.TransferRequest)
+    return _moved(points.transfer(scope, member, body, _actor(request), request.idempotency_key, request.correlation_id))
+
+
+def _convert(request: Request, scope: TenantScope, member: str) -> Answer:
+    body = request.parse(points_api.ConversionRequest)
+    return _moved(points.convert(scope, member, body, _actor(request), request.idempotency_key, request.correlation_id))
+
+
+def _moved(moved: points.Moved) -> Answer:
+    """A repetition answers 200 and says so."""
+    answer, replayed = moved
+    return Answer(200, answer, {"idempotent-replayed": "true"}) if replayed else Answer(201, answer)
+
+
+_both("transfer_points", _transfer)
+_both("convert_points", _convert)
+_both("get_referral_code", lambda _request, scope, member: Answer(body=referral_codes.code_of(scope, member)))
+
+
+@app.operation("adjust_points")
+def adjust_points(request: Request) -> Answer:
+    """POST /v1/members/{member_id}/adjustments."""
+    body = request.parse(points_api.AdjustmentRequest)
+    scope, member = _scope(request), _member(request)
+    return _moved(points.adjust(scope, member, body, _actor(request), request.idempotency_key, request.correlation_id))
+
+
+@app.operation("set_tier")
+def set_tier(request: Request) -> Answer:
+    """PUT /v1/members/{member_id}/tier."""
+    body = request.parse(points_api.TierRequest)
+    return Answer(body=points.set_tier(_scope(request), _member(request), body, _actor(request), request.correlation_id))
 
 
 def _invitation(request: Request) -> Invitation:

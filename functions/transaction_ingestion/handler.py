@@ -17,7 +17,8 @@ from shared.jobs import service as jobs
 from shared.observability.logs import log_context
 from shared.tenants.principal import check_location, require_location
 from shared.tenants.scope import TenantScope
-from shared.transactions import activity, api, bulk, claims, holds, reversal, service
+from shared.transactions import activity, api, bulk, claims, explaining, holds, ingestion, reversal, service
+from shared.transactions.model import Recorded
 from shared.transactions.repository import natural_key
 
 app = HttpApp("transaction_ingestion")
@@ -67,7 +68,7 @@ def _store() -> S3Store:
     return S3Store(runtime().client("s3"), settings().bucket)
 
 
-def _recorded(recorded: service.Recorded, fresh_status: int) -> Answer:
+def _recorded(recorded: Recorded, fresh_status: int) -> Answer:
     """A replay answers 200 and says so; the first time answers the route's own status."""
     if recorded.replayed:
         return Answer(200, recorded.answer, {"idempotent-replayed": "true"})
@@ -110,7 +111,7 @@ def extend_hold(request: Request) -> Answer:
 @app.operation("record_transaction")
 def record_transaction(request: Request) -> Answer:
     """POST /v1/transactions."""
-    recorded = service.record(_scope(request), _basket(request, api.TransactionRequest), request.correlation_id)
+    recorded = ingestion.ingest(_scope(request), _basket(request, api.TransactionRequest), request.correlation_id)
     return _recorded(recorded, 201)
 
 
@@ -145,9 +146,7 @@ def get_transaction(request: Request) -> Answer:
 @app.operation("explain_transaction")
 def explain_transaction(request: Request) -> Answer:
     """GET /v1/transactions/{transaction_id}/explanation."""
-    sale = service.read_sale(_scope(request), natural_key(request.path["transaction_id"]))
-    fields = {name: sale.get(name, []) for name in ("trace", "refused", "warnings")}
-    return Answer(body={"transaction_id": sale["transaction_id"], **fields})
+    return Answer(body=explaining.explain(_scope(request), natural_key(request.path["transaction_id"])))
 
 
 @app.operation("void_transaction")

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from shared.campaigns.model import CampaignState
 from shared.tenants.model import Frozen
-from shared.transactions.api import Answer
+from shared.transactions.answer_models import Answer
 
 
 class CampaignStateAnswer(Answer):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StrictInt, StringConstraints, model_validator
 
-from shared.coupons.model import Channel
+from shared.programmes.conditions import Channel
 from shared.tenants.model import Frozen, Name
 
 Ref = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f]+$")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.coupons.rules import REASONS
-from shared.kernel.errors import FieldError, NotFound, StateConflict, Unprocessable
+from shared.kernel.errors import FieldError, NotFound, StateConflict
 
 
 class UnknownOffer(NotFound):
@@ -40,9 +40,3 @@ class TooManyHolds(StateConflict):
     """The member has as many baskets open as a member may have."""
 
     code, title = "too_many_holds", "Too many holds"
-
-
-class RequestKeyRequired(Unprocessable):
-    """Issuing needs a key that makes it safe to repeat."""
-
-    code, title = "idempotency_key_required", "Idempotency key required"

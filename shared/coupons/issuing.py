@@ -49,9 +49,14 @@ def new_coupon(
 
 def printable_code(scope: TenantScope, coupon_id: str) -> str:
     """A coupon's code: made again from its id by whoever has the tenant's index key, and therefore stored nowhere."""
-    secret = hashlib.sha256(scope.blind("coupon-code", coupon_id).encode()).digest()
+    return derived_code(scope, "coupon-code", coupon_id, CODE_LENGTH)
+
+
+def derived_code(scope: TenantScope, purpose: str, id_: str, length: int) -> str:
+    """A code for people, made from an id by the tenant's index key: the same for ever, and not to be guessed from the id."""
+    secret = hashlib.sha256(scope.blind(purpose, id_).encode()).digest()
     number, characters = int.from_bytes(secret[:16], "big"), []
-    for _ in range(CODE_LENGTH):
+    for _ in range(length):
         number, digit = divmod(number, len(CODE_ALPHABET))
         characters.append(CODE_ALPHABET[digit])
     return "".join(characters)

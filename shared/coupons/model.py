@@ -9,10 +9,10 @@ from pydantic import Field, model_validator
 
 from shared.kernel.instants import Instant, parse_rfc3339
 from shared.member_state.model import CouponState
-from shared.programmes.model import Selector
+from shared.programmes.conditions import Channel
+from shared.programmes.selectors import Selector
 from shared.tenants.model import Frozen, Label, Language, Name
 
-Channel = Literal["pos", "kiosk", "web", "app", "delivery"]
 CODE_ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 """No look-alikes (0 O, 1 I L U)."""
 
@@ -66,6 +66,9 @@ class OfferBody(Frozen):
     per_member: int = Field(default=1, ge=1, le=100, description="coupons of this offer that a member may hold or have used")
     limit: int | None = Field(default=None, ge=1, le=100_000_000, description="redemptions in all")
     exclusive: bool = Field(default=False, description="not together with another coupon")
+    on_return: Literal["reissue", "keep"] = Field(
+        default="reissue", description="reissue: active again when everything it discounted came back; keep: it stays redeemed"
+    )
     content: dict[Language, Content] = Field(default_factory=dict)
 
     @model_validator(mode="after")

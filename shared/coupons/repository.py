@@ -136,6 +136,11 @@ class CouponRepository:
         redeemed_by_this_basket = (Path("state") == "redeemed") & (Path("redeemed_basket") == basket)
         self._update(batch, coupon, [Path("state").set("active"), Path("redeemed_basket").remove()], redeemed_by_this_basket, None)
 
+    def add_void(self, batch: WriteBatch, coupon: Coupon) -> None:
+        """Withdraw a coupon that nobody has used, as it was read."""
+        unused_as_read = (Path("state") == "active") & (Path("version") == coupon.version)
+        self._update(batch, coupon, [Path("state").set("void")], unused_as_read, None)
+
     def _update(self, batch: WriteBatch, coupon: Coupon, changes: Sequence[Action], when: Condition, out: str | None) -> None:
         actions = [*changes, Path("version").set(Path("version") + 1)]
         # An old envelope must not be told again by an update that has nothing to tell.

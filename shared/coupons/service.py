@@ -10,11 +10,11 @@ import hashlib
 from dataclasses import dataclass, replace
 
 from shared.coupons.api import CouponAnswer, CouponReference, IssueRequest
-from shared.coupons.errors import RequestKeyRequired, UnknownCoupon, UnknownOffer
+from shared.coupons.errors import UnknownCoupon, UnknownOffer
 from shared.coupons.issuing import blind_code, check_member_limit, issued, new_coupon, offer_in_force, printable_code
 from shared.coupons.model import Coupon
 from shared.coupons.repository import CouponRepository
-from shared.kernel.errors import FieldError
+from shared.kernel.errors import FieldError, KeyRequired
 from shared.kernel.instants import Instant, format_rfc3339
 from shared.member_state.events import DomainEvent, Effects
 from shared.member_state.model import MemberState
@@ -49,7 +49,7 @@ def issue(scope: TenantScope, offer_id: str, request: IssueRequest, idempotency_
     key = request.request_id or idempotency_key
     if key is None:
         hint = FieldError("/request_id", "required", "or send an Idempotency-Key")
-        raise RequestKeyRequired("Issuing again must not give a second coupon; send a key.", errors=(hint,))
+        raise KeyRequired("Issuing again must not give a second coupon; send a key.", errors=(hint,))
     issuing = _Issuing(scope, offer_id, request, key, correlation)
     return issuing.for_bearer() if request.member_id is None else issuing.for_member(request.member_id)
 

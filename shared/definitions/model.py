@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
 from shared.coupons.model import OfferBody
+from shared.coupons.rules import validity
 from shared.kernel.instants import NEVER, Instant
-from shared.member_state.view import FoldView, SegmentEvaluator
+from shared.member_state.view import FoldView, Promise, SegmentEvaluator, fold_view
+from shared.programmes.asking import Asked, asked_by
+from shared.programmes.compiled import Programme
 from shared.programmes.model import ProgrammeBody
-from shared.programmes.rules import Programme
 from shared.segments.live import LiveSegments
 from shared.tenants.model import Location, TenantSettings
 
@@ -65,9 +67,14 @@ class TenantView:
 
     @cached_property
     def programmes(self) -> tuple[Programme, ...]:
-        """Published programmes, by id."""
-        found = self._whole.in_force("programme", self._at)
-        return tuple(Programme(each.id, each.version, ProgrammeBody.model_validate(each.body)) for _, each in sorted(found.items()))
+        """Programmes in force, by falling priority, then id."""
+        found = [self._whole.programme(each.id, each.version) for each in self._whole.in_force("programme", self._at).values()]
+        return tuple(sorted((each for each in found if each is not None), key=lambda each: (-each.body.priority, each.id)))
+
+    @cached_property
+    def asked(self) -> Asked:
+        """What the programmes ask about a member."""
+        return asked_by(self.programmes)
 
     @cached_property
     def offers(self) -> Mapping[str, Definition]:
@@ -104,18 +111,33 @@ class TenantView:
     @cached_property
     def fold(self) -> FoldView:
         """What the fold needs."""
-        tiered = next((each for each in self.programmes if each.body.tiers), None)
         evaluator: SegmentEvaluator = LiveSegments.compile(
             [(each.id, each.version, each.body) for each in self.live_segments], self.settings.time_zone
         )
-        return FoldView(
+        return fold_view(
             zone=self.settings.time_zone,
             epoch=self._whole.epoch_at(self._at),
             segments=evaluator,
-            tiers=tiered.body.tiers if tiered else (),
-            tier_window_days=tiered.body.tier_window_days if tiered else 365,
-            tier_wallet=tiered.body.wallet if tiered else "points",
+            programmes=self.programmes,
+            wallets=self.settings.wallets,
+            promise=self.promise,
         )
+
+    @cached_property
+    def fold_of_history(self) -> FoldView:
+        """The same for imported history: nothing is given for what lies behind."""
+        return replace(self.fold, gifts=False)
+
+    def promise(self, offer: str, at: Instant) -> Promise | None:
+        """What a coupon of an offer would be if it were given at that instant; ``None`` if the offer is not in force or has ended."""
+        definition = self.offers.get(offer)
+        body = self._whole.offer(offer, definition.version) if definition is not None else None
+        if definition is None or body is None:
+            return None
+        active_from, expires_at = validity(body, at, self.settings.time_zone)
+        if expires_at <= at:
+            return None
+        return Promise(offer, definition.version, active_from, expires_at, body.per_member)
 
     def offer(self, id_: str, version: int) -> OfferBody | None:
         """An offer's version, in force or not: a coupon keeps the version that it was issued with."""
@@ -132,6 +154,7 @@ class DefinitionSet:
     definitions: tuple[Definition, ...]
     _views: dict[int, TenantView] = field(default_factory=dict, compare=False, repr=False)
     _offers: dict[tuple[str, int], OfferBody] = field(default_factory=dict, compare=False, repr=False)
+    _programmes: dict[tuple[str, int], Programme] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def _switches(self) -> list[Instant]:
@@ -180,3 +203,12 @@ class DefinitionSet:
             self._offers[id_, version] = OfferBody.model_validate(found.body)
         return self._offers[id_, version]
 
+    def programme(self, id_: str, version: int) -> Programme | None:
+        """A programme's version, in force or not, parsed once: sales and returns keep the version that they were decided with."""
+        if (id_, version) not in self._programmes:
+            wanted = ("programme", id_, version)
+            found = next((each for each in self.definitions if (each.kind, each.id, each.version) == wanted), None)
+            if found is None:
+                return None
+            self._programmes[id_, version] = Programme(id_, version, ProgrammeBody.model_validate(found.body))
+        return self._programmes[id_, version]

@@ -22,8 +22,33 @@ def broken_references(known: DefinitionSet, kind: Kind, body: Mapping[str, Any],
     return tuple(_CHECKS[kind](known, body, at))
 
 
-def _programme(_known: DefinitionSet, _body: Mapping[str, Any], _at: Instant) -> Found:
-    return iter(())
+def _programme(known: DefinitionSet, body: Mapping[str, Any], at: Instant) -> Found:
+    """Conditions name locations and segments, gifts and conversions offers in force; a named wallet is one of the tenant's, if it
+    names any.
+    """
+    yield from _conditions(known, body.get("applies") or {}, "/applies", at)
+    for name in ("earning", "bonuses"):
+        for index, rule in enumerate(body.get(name) or ()):
+            yield from _conditions(known, rule.get("when") or {}, f"/{name}/{index}/when", at)
+    for index, conversion in enumerate(body.get("conversions") or ()):
+        if not _published(known, "offer", conversion["offer"], at):
+            yield _missing(f"/conversions/{index}/offer", "unknown_offer", "published offer")
+    for index, level in enumerate((body.get("tiers") or {}).get("levels") or ()):
+        for place, offer in enumerate(level.get("offers") or ()):
+            if not _published(known, "offer", offer, at):
+                yield _missing(f"/tiers/levels/{index}/offers/{place}", "unknown_offer", "published offer")
+    wallets = known.settings.wallets
+    if wallets and body.get("wallet", "points") not in wallets:
+        yield _missing("/wallet", "unknown_wallet", "wallet of the tenant")
+
+
+def _conditions(known: DefinitionSet, when: Mapping[str, Any], pointer: str, at: Instant) -> Found:
+    for index, location in enumerate(when.get("locations") or ()):
+        if location not in known.locations:
+            yield _missing(f"{pointer}/locations/{index}", "unknown_location", "location")
+    for index, segment in enumerate(when.get("segments") or ()):
+        if not _published(known, "segment", segment, at):
+            yield _missing(f"{pointer}/segments/{index}", "unknown_segment", "published segment")
 
 
 def _offer(known: DefinitionSet, body: Mapping[str, Any], _at: Instant) -> Found:

@@ -44,7 +44,9 @@ class Route:
 
 
 _M = "shared.members.api:"
+_P = "shared.members.points_api:"
 _T = "shared.transactions.api:"
+_TA = "shared.transactions.answer_models:"
 _C = "shared.coupons.api:"
 _D = "shared.definitions.api:"
 _TEN = "shared.tenants.api:"
@@ -70,7 +72,7 @@ def _registration() -> list[Route]:
         route("POST", "/v1/members/identify", "identify_member", "members:identify", "Find a member at the till by any identifier",
               request=_M + "IdentifyRequest", response=_M + "IdentifyAnswer"),
         route("POST", "/v1/members/bulk", "import_members", "members:write", "Import up to 500 members; 202 with a job",
-              request=_M + "BulkMembersRequest", response=_T + "JobAnswer", status=202),
+              request=_M + "BulkMembersRequest", response=_TA + "JobAnswer", status=202),
         *for_both("GET", "", "get_member", "members:read", "Read a member", response=_M + "MemberAnswer"),
         *for_both("PATCH", "", "update_member", "members:write", "Change profile fields (merge patch)",
                   request=_M + "ProfilePatch", response=_M + "MemberAnswer"),
@@ -85,6 +87,16 @@ def _registration() -> list[Route]:
         *for_both("GET", "/coupons", "list_member_coupons", "members:read", "Coupons held", response=_M + "CouponsAnswer"),
         *for_both("GET", "/profile", "get_profile", "members:read", "Windows, tags, favourites and tier", response=_M + "ProfileAnswer"),
         *for_both("GET", "/segments", "list_member_segments", "members:read", "Segments the member is in", response=_M + "SegmentsAnswer"),
+        *for_both("POST", "/transfers", "transfer_points", "points:write", "Give points to another member",
+                  request=_P + "TransferRequest", response=_P + "PointsAnswer", status=201),
+        *for_both("POST", "/conversions", "convert_points", "points:write", "Turn points into vouchers",
+                  request=_P + "ConversionRequest", response=_P + "PointsAnswer", status=201),
+        *for_both("POST", "/referral-code", "get_referral_code", "members:read", "The code that friends give when they register",
+                  response=_P + "ReferralCodeAnswer"),
+        route("POST", "/v1/members/{member_id}/adjustments", "adjust_points", "points:write", "Give or take points by hand, with a reason",
+              request=_P + "AdjustmentRequest", response=_P + "PointsAnswer", status=201),
+        route("PUT", "/v1/members/{member_id}/tier", "set_tier", "points:write", "Give a tier by hand, or take it away",
+              request=_P + "TierRequest", response=_P + "TierSetAnswer"),
         route("POST", "/v1/members/{member_id}/identifiers", "add_identifier", "members:write", "Attach a proven identifier",
               request=_M + "IdentifierRequest", response=_M + "MemberAnswer", status=201),
         route("GET", "/v1/members/{member_id}/segments/{segment_id}/why", "explain_membership", "members:read",
@@ -104,29 +116,29 @@ def _transaction_ingestion() -> list[Route]:
     one = "/v1/transactions/{transaction_id}"
     return [
         route("POST", "/v1/quotes", "quote", write, "Price a basket; writes nothing",
-              request=_T + "QuoteRequest", response=_T + "QuoteAnswer"),
+              request=_T + "QuoteRequest", response=_TA + "QuoteAnswer"),
         route("POST", "/v1/holds", "create_hold", write, "Hold points and coupons for a basket: all or none",
-              request=_T + "HoldRequest", response=_T + "HoldAnswer", status=201),
-        route("GET", "/v1/holds/{hold_id}", "get_hold", write, "Read a hold", response=_T + "HoldAnswer"),
+              request=_T + "HoldRequest", response=_TA + "HoldAnswer", status=201),
+        route("GET", "/v1/holds/{hold_id}", "get_hold", write, "Read a hold", response=_TA + "HoldAnswer"),
         route("DELETE", "/v1/holds/{hold_id}", "release_hold", write, "Release a hold", status=204),
         route("POST", "/v1/holds/{hold_id}/extend", "extend_hold", write, "Give a hold more time",
-              request=_T + "ExtendRequest", response=_T + "HoldAnswer"),
+              request=_T + "ExtendRequest", response=_TA + "HoldAnswer"),
         route("POST", "/v1/transactions", "record_transaction", write, "Record a finished sale, exactly once",
-              request=_T + "TransactionRequest", response=_T + "TransactionAnswer", status=201),
+              request=_T + "TransactionRequest", response=_TA + "TransactionAnswer", status=201),
         route("POST", "/v1/transactions/lookup", "lookup_transaction", read, "Did my call go through? By natural key",
-              request=_T + "LookupRequest", response=_T + "TransactionAnswer"),
+              request=_T + "LookupRequest", response=_TA + "TransactionAnswer"),
         route("POST", "/v1/transactions/bulk", "import_transactions", write, "Up to 500 sales; 202 with a job",
-              request=_T + "BulkTransactionsRequest", response=_T + "JobAnswer", status=202),
-        route("GET", "/v1/jobs/{job_id}", "get_job", read, "Counts and refused records of a bulk job", response=_T + "JobAnswer"),
-        route("GET", one, "get_transaction", read, "Read a transaction", response=_T + "TransactionAnswer"),
-        route("GET", one + "/explanation", "explain_transaction", read, "The trace of the decision", response=_T + "ExplanationAnswer"),
-        route("POST", one + "/void", "void_transaction", write, "A cancelled sale: as if it never was", response=_T + "ReversalAnswer"),
+              request=_T + "BulkTransactionsRequest", response=_TA + "JobAnswer", status=202),
+        route("GET", "/v1/jobs/{job_id}", "get_job", read, "Counts and refused records of a bulk job", response=_TA + "JobAnswer"),
+        route("GET", one, "get_transaction", read, "Read a transaction", response=_TA + "TransactionAnswer"),
+        route("GET", one + "/explanation", "explain_transaction", read, "The trace of the decision", response=_TA + "ExplanationAnswer"),
+        route("POST", one + "/void", "void_transaction", write, "A cancelled sale: as if it never was", response=_TA + "ReversalAnswer"),
         route("POST", one + "/claim", "claim_transaction", write, "Attach a member to an anonymous sale",
-              request=_T + "ClaimRequest", response=_T + "TransactionAnswer"),
+              request=_T + "ClaimRequest", response=_TA + "TransactionAnswer"),
         route("POST", "/v1/returns", "record_return", write, "Return a whole sale: reverses exactly its part",
-              request=_T + "ReturnRequest", response=_T + "ReversalAnswer", status=201),
+              request=_T + "ReturnRequest", response=_TA + "ReversalAnswer", status=201),
         route("POST", "/v1/events", "record_event", write, "A declared event of a member: opens, clicks, custom",
-              request=_T + "EventRequest", response=_T + "EventAnswer", status=202),
+              request=_T + "EventRequest", response=_TA + "EventAnswer", status=202),
     ]
 
 

@@ -17,7 +17,7 @@ from shared.storage import keys
 from shared.storage.items import JobItem, JobPartItem
 from shared.storage.packing import pack, unpack
 from shared.tenants.scope import TenantScope
-from shared.transactions.api import JobAnswer, RefusedRecord
+from shared.transactions.answer_models import JobAnswer, RefusedRecord
 
 MAX_LISTED: Final = 200
 """Refused records listed per part; the count is exact beyond it."""

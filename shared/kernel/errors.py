@@ -64,6 +64,12 @@ class StateConflict(AppError):
     code, status, title = "state_conflict", 409, "State conflict"
 
 
+class KeyRequired(AppError):
+    """Repeating this call must not do it twice: it needs a key of its own."""
+
+    code, status, title = "idempotency_key_required", 422, "Idempotency key required"
+
+
 class ConcurrentUpdate(AppError):
     """Somebody else changed the same thing at the same time, more often than we retry. Safe to repeat."""
 

@@ -16,6 +16,7 @@ SCOPES: Final = {
     "members:identify": "find a member at the till; answers are masked",
     "members:read": "read profiles, wallets and segments of members",
     "members:write": "change profiles, consents, identifiers and devices; import members",
+    "points:write": "adjust and transfer points, convert them, set tiers by hand",
     "transactions:write": "quote, hold, record, void and return purchases; record events",
     "transactions:read": "read transactions and their explanations",
     "coupons:issue": "issue coupons of an offer",

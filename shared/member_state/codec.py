@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from shared.kernel.errors import InvalidValue
 from shared.kernel.instants import NEVER
-from shared.member_state.model import Consent, HeldCoupon, MemberState, Tier, Touch
+from shared.member_state.model import Consent, HeldCoupon, MemberState, RecentVisit, Referred, RuleUsage, Tier, TierSpan, Touch
 from shared.profile.model import Cell, Profile
-from shared.wallet.model import Hold, Lot, Wallet
+from shared.wallet.model import SLIDING, Hold, Lot, Posting, Wallet
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 
 def encode_state(state: MemberState) -> list[Any]:
@@ -23,14 +23,20 @@ def encode_state(state: MemberState) -> list[Any]:
         FORMAT,
         [state.merged_into, state.joined_at, state.join_source, state.join_location, state.as_of, state.epoch, state.timer],
         {
-            name: [wallet.earned, wallet.spent, wallet.expired, wallet.reversed, wallet.debt, *_encode_lots(wallet.lots)]
+            name: [
+                wallet.earned, wallet.spent, wallet.expired, wallet.reversed, wallet.debt, _until(wallet.idle_until),
+                *_encode_lots(wallet.lots),
+            ]
             for name, wallet in state.wallets.items()
         },
         {hold_id: [hold.wallet, hold.points, hold.until, *hold.coupons] for hold_id, hold in state.holds.items()},
         [state.tier.id, state.tier.since, _until(state.tier.until)] if state.tier else 0,
         [state.profile.first_at, state.profile.last_at, state.profile.count, state.profile.value],
         encode_cells(state.profile.cells),
-        {coupon_id: [each.offer, each.state, each.active_from, _until(each.expires_at)] for coupon_id, each in state.coupons.items()},
+        {
+            coupon_id: [each.offer, each.state, each.active_from, _until(each.expires_at), *map(_posting_row, each.bought)]
+            for coupon_id, each in state.coupons.items()
+        },
         state.redeemed,
         state.segments,
         {key: [int(consent.granted), consent.at, consent.version] for key, consent in state.consents.items()},
@@ -40,17 +46,20 @@ def encode_state(state: MemberState) -> list[Any]:
         state.known,
         state.attributes,
         [[touch.campaign, touch.step, touch.channel, touch.at, touch.opened_at, touch.clicked_at] for touch in state.touches],
+        _encode_programmes(state),
     ]
 
 
 def decode_state(tenant: str, member: str, body: list[Any]) -> MemberState:
     """The state without key attributes and history: the caller sets version, status and history."""
+    if body[0] == 1:
+        body = _from_format_1(body)
     if body[0] != FORMAT:
         raise InvalidValue(f"unknown format {body[0]} of a member's state")
     (_, head, wallets, holds, tier, totals, cells, coupons, redeemed, segments, consents, suppressed, devices, kinds, known, attributes,
-     touches) = body
+     touches, programmes) = body
     merged_into, joined_at, join_source, join_location, as_of, epoch, timer = head
-    return MemberState(
+    state = MemberState(
         tenant=tenant,
         member=member,
         merged_into=merged_into,
@@ -60,14 +69,14 @@ def decode_state(tenant: str, member: str, body: list[Any]) -> MemberState:
         as_of=as_of,
         epoch=epoch,
         timer=timer,
-        wallets={
-            name: Wallet(_decode_lots(numbers[5:]), *numbers[:5])
-            for name, numbers in wallets.items()
-        },
+        wallets={name: _decode_wallet(numbers) for name, numbers in wallets.items()},
         holds={hold_id: Hold(values[0], values[1], values[2], tuple(values[3:])) for hold_id, values in holds.items()},
         tier=Tier(tier[0], tier[1], tier[2] or NEVER) if tier else None,
         profile=Profile(cells=decode_cells(cells), first_at=totals[0], last_at=totals[1], count=totals[2], value=totals[3]),
-        coupons={coupon_id: HeldCoupon(offer, kind, start, end or NEVER) for coupon_id, (offer, kind, start, end) in coupons.items()},
+        coupons={
+            coupon_id: HeldCoupon(row[0], row[1], row[2], row[3] or NEVER, tuple(Posting(*each) for each in row[4:]))
+            for coupon_id, row in coupons.items()
+        },
         redeemed=redeemed,
         segments=segments,
         consents={key: Consent(bool(granted), at, version) for key, (granted, at, version) in consents.items()},
@@ -78,6 +87,42 @@ def decode_state(tenant: str, member: str, body: list[Any]) -> MemberState:
         attributes=attributes,
         touches=[Touch(*values) for values in touches],
     )
+    if programmes:
+        _decode_programmes(state, programmes)
+    return state
+
+
+def _from_format_1(body: list[Any]) -> list[Any]:
+    """Format 1 knew neither sliding expiries nor what programmes count: wallets get their place for it."""
+    wallets = {name: [*numbers[:5], 0, *numbers[5:]] for name, numbers in body[2].items()}
+    return [2, body[1], wallets, *body[3:], 0]
+
+
+def _encode_programmes(state: MemberState) -> list[Any] | int:
+    """What programmes count of her; 0 for the many of whom they count nothing."""
+    rows = [
+        state.tags,
+        {key: [each.points, each.times, each.days] for key, each in state.usage.items()},
+        [[each.location, each.first, each.last - each.first] for each in state.visits],
+        state.visits_made,
+        [[each.id, each.since] for each in state.tier_spans],
+        [state.tier_floor.id, state.tier_floor.since, _until(state.tier_floor.until)] if state.tier_floor else 0,
+        [state.referred.by, state.referred.programme, state.referred.transaction, state.referred.ended] if state.referred else 0,
+        state.referrals,
+    ]
+    return rows if any(rows) else 0
+
+
+def _decode_programmes(state: MemberState, rows: list[Any]) -> None:
+    tags, usage, visits, made, spans, floor, referred, referrals = rows
+    state.tags, state.visits_made, state.referrals = tags, made, referrals
+    state.usage = {
+        key: RuleUsage(points, times, {int(day): pair for day, pair in days.items()}) for key, (points, times, days) in usage.items()
+    }
+    state.visits = [RecentVisit(location, first, first + length) for location, first, length in visits]
+    state.tier_spans = [TierSpan(id_, since) for id_, since in spans]
+    state.tier_floor = Tier(floor[0], floor[1], floor[2] or NEVER) if floor else None
+    state.referred = Referred(*referred) if referred else None
 
 
 def encode_cells(cells: dict[int, Cell]) -> list[Any]:
@@ -126,28 +171,41 @@ def decode_cells(encoded: list[Any]) -> dict[int, Cell]:
     return cells
 
 
-def _encode_lots(lots: list[Lot]) -> list[list[int]]:
-    """``[points, expiry, available at]``, the last only where pending: expiries as steps from the one before, 0 for never.
+def _decode_wallet(numbers: list[Any]) -> Wallet:
+    earned, spent, expired, reversed_, debt, idle, *rows = numbers
+    return Wallet(_decode_lots(rows), earned, spent, expired, reversed_, debt, idle_until=idle or NEVER)
+
+
+def _encode_lots(lots: list[Lot]) -> list[list[Any]]:
+    """``[points, expiry, available at, awaits]``, the last two only where pending: expiries as steps from the one before, 0 for never,
+    -1 for sliding.
 
     Lots are kept by expiry, and a guest's are mostly whole days apart: equal steps deflate to almost nothing.
     """
-    rows: list[list[int]] = []
+    rows: list[list[Any]] = []
     previous = 0
     for lot in lots:
-        step = 0 if lot.expires_at >= NEVER else lot.expires_at - previous
-        previous += step
         # The offset keeps 0 free for never where two lots expire together.
-        rows.append([lot.points, step + 1 if lot.expires_at < NEVER else 0, *([lot.available_at] if lot.available_at else [])])
+        mark = -1 if lot.expires_at == SLIDING else 0 if lot.expires_at >= NEVER else lot.expires_at - previous + 1
+        previous += max(mark - 1, 0) if mark > 0 else 0
+        waits = [lot.available_at, lot.awaits] if lot.awaits else [lot.available_at] if lot.available_at else []
+        rows.append([lot.points, mark, *waits])
     return rows
 
 
-def _decode_lots(rows: list[list[int]]) -> list[Lot]:
+def _decode_lots(rows: list[list[Any]]) -> list[Lot]:
     lots: list[Lot] = []
     previous = 0
     for row in rows:
-        previous += row[1] - 1 if row[1] else 0
-        lots.append(Lot(row[0], row[2] if len(row) == 3 else 0, previous if row[1] else NEVER))
+        mark = row[1]
+        previous += mark - 1 if mark > 0 else 0
+        expires_at = SLIDING if mark == -1 else NEVER if mark == 0 else previous
+        lots.append(Lot(row[0], row[2] if len(row) > 2 else 0, expires_at, row[3] if len(row) > 3 else ""))
     return lots
+
+
+def _posting_row(posting: Posting) -> list[Any]:
+    return [posting.wallet, posting.kind, posting.points, posting.available_at, posting.expires_at]
 
 
 def _until(instant: int) -> int:

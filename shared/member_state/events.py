@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -34,17 +35,25 @@ class Registered:
     known: tuple[str, ...] = ()
     attributes: dict[str, Scalar] = field(default_factory=dict)
     consents: dict[str, Consent] = field(default_factory=dict)
+    referrer: str | None = None
+    """The member whose referral code she gave."""
+    tags: tuple[str, ...] = ()
+    opening: tuple[Posting, ...] = ()
+    """Balances that she brings from another programme."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProfileChanged:
-    """Personal fields or attributes changed; ``known`` is the whole new list, ``attributes`` only what changed."""
+    """Personal fields or attributes changed; ``known`` is the whole new list, ``attributes`` only what changed, ``tags`` the whole
+    new list if they changed.
+    """
 
     at: Instant
     known: tuple[str, ...]
     attributes: dict[str, Scalar | None] = field(default_factory=dict)
     fields: tuple[str, ...] = ()
     cause: str = ""
+    tags: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,22 +94,95 @@ class Purchased:
     hold: str | None = None
     location: str = ""
     channel: str = ""
+    usage: tuple[tuple[str, int], ...] = ()
+    """(``programme/rule`` or ``programme``, points) of what is limited per member."""
+    visit_minutes: int = 30
+    idle_days: tuple[tuple[str, int, bool], ...] = ()
+    """(wallet, days, to the end of the day) of wallets whose points expire with inactivity."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReversalTerms:
+    """How points that are gone already are taken back."""
+
+    points_gone: Literal["pending_only", "within_balance", "negative"] = "negative"
+    floor: int | None = None
+    take_vouchers: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Reversed:
-    """A purchase was returned whole, or voided as if it never was."""
+    """A purchase, or a part of it, was returned; or it was voided as if it never was."""
 
     at: Instant
     transaction: str
     kind: Literal["return", "void"]
     visit: Visit
+    """What comes back, dated like the purchase; its count is 0 while anything stays."""
     earned: tuple[Posting, ...] = ()
-    """What it had earned, to be taken back."""
+    """What it had earned with what comes back, to be taken back."""
     spent: tuple[Posting, ...] = ()
-    """What it had drawn (signed as booked), to be given back."""
+    """What is given back of what it had drawn (signed as booked)."""
     reissued: dict[str, HeldCoupon] = field(default_factory=dict)
     """Coupons that are active again, by id."""
+    usage: tuple[tuple[str, int], ...] = ()
+    """What no longer counts towards limits."""
+    whole: bool = True
+    """Nothing of the purchase is left."""
+    terms: Mapping[str, ReversalTerms] = field(default_factory=dict)
+    """Wallet -> the policy of the programme that gave the points, as of the purchase."""
+    location: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PointsBooked:
+    """Points given or taken by hand, by a transfer, or for a friend. ``postings`` are signed; those drawn carry no lots yet."""
+
+    at: Instant
+    kind: Literal["adjust", "transfer_in", "transfer_out", "bonus", "reverse"]
+    postings: tuple[Posting, ...]
+    reference: str
+    reason: str = ""
+    actor: str = ""
+    referral: Literal[1, 0, -1] = 0
+    """One more, or one less, friend that she was rewarded for."""
+    terms: ReversalTerms = ReversalTerms()
+
+
+@dataclass(frozen=True, slots=True)
+class PointsConverted:
+    """Points became coupons at her request: ``coupons`` are their ids."""
+
+    at: Instant
+    wallet: str
+    conversion: str
+    points: int
+    """Of each."""
+    offer: str
+    coupons: tuple[str, ...]
+    cause: str = "request"
+
+
+@dataclass(frozen=True, slots=True)
+class TierSet:
+    """A tier given by hand until ``until``, below which she does not fall; ``None`` takes it away."""
+
+    at: Instant
+    tier: str | None
+    until: Instant
+    reason: str = ""
+    actor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReferralEnded:
+    """Her being referred came to its end: both were rewarded (``transaction``), it was taken back, or it led to nothing."""
+
+    at: Instant
+    programme: str
+    transaction: str
+    outcome: Literal["rewarded", "reversed", "refused"]
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +256,10 @@ MemberEvent = (
     | IdentifierAdded
     | Purchased
     | Reversed
+    | PointsBooked
+    | PointsConverted
+    | TierSet
+    | ReferralEnded
     | CouponIssued
     | CouponChanged
     | HoldPlaced
@@ -201,6 +287,20 @@ class LedgerEntry:
     at: Instant
     postings: tuple[Posting, ...]
     reference: str | None = None
+    reason: str = ""
+    actor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PromisedCoupon:
+    """A coupon that the fold gives: its item is written in the same commit (``shared.coupons.promises``)."""
+
+    id: str
+    offer: str
+    offer_version: int
+    active_from: Instant
+    expires_at: Instant
+    issued_by: str
 
 
 @dataclass(slots=True)
@@ -210,6 +310,9 @@ class Effects:
     events: list[DomainEvent] = field(default_factory=list)
     entries: list[LedgerEntry] = field(default_factory=list)
     history_changed: bool = False
+    promised: list[PromisedCoupon] = field(default_factory=list)
+    withdrawn: list[str] = field(default_factory=list)
+    """Ids of coupons that the fold has taken away again."""
 
     def tell(self, type_: str, at: Instant, data: dict[str, object] | None = None, cause: str | None = None) -> None:
         """Add an event."""

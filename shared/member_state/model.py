@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from shared.kernel.instants import NEVER, Instant
 from shared.profile.model import Profile
-from shared.wallet.model import Hold, Wallet
+from shared.wallet.model import Hold, Posting, Wallet
 
 MemberStatus = Literal["active", "merged", "erased"]
 CouponState = Literal["active", "held", "redeemed", "expired", "void"]
@@ -28,6 +28,16 @@ MAX_DEVICES: Final = 10
 MAX_ATTRIBUTES: Final = 50
 MAX_REDEEMED: Final = 50
 """Redemptions remembered for segments (offer -> last instant); the oldest are forgotten first."""
+MAX_TAGS: Final = 50
+MAX_USAGE: Final = 200
+"""Rules with limits that are counted per member; the one used longest ago is forgotten first."""
+USAGE_DAYS: Final = 7
+"""Local days for which daily limits are counted: a till may send a sale that many days late."""
+MAX_VISITS: Final = 12
+"""Visits remembered, newest first, while a late receipt may still belong to them: what decides whether one opens another."""
+VISIT_DAYS: Final = 3
+MAX_TIER_SPANS: Final = 12
+"""Changes of tier remembered, newest first: a late sale is decided with the tier of its own instant."""
 
 
 @dataclass(slots=True)
@@ -39,6 +49,43 @@ class Tier:
     until: Instant = NEVER
 
 
+@dataclass(frozen=True, slots=True)
+class TierSpan:
+    """Since when she held a tier (``None``: none)."""
+
+    id: str | None
+    since: Instant
+
+
+@dataclass(slots=True)
+class RuleUsage:
+    """What a rule, programme or payment with limits has given her: in all, and [points, times] by local day."""
+
+    points: int = 0
+    times: int = 0
+    days: dict[int, list[int]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class RecentVisit:
+    """Receipts at one location that are one visit."""
+
+    location: str
+    first: Instant
+    last: Instant
+
+
+@dataclass(slots=True)
+class Referred:
+    """Who brought her, by which programme both were rewarded, and for which purchase (empty until then)."""
+
+    by: str
+    programme: str = ""
+    transaction: str = ""
+    ended: str = ""
+    """Why nothing will come of it any more, or that it was taken back."""
+
+
 @dataclass(slots=True)
 class HeldCoupon:
     """A copy of what segments and the till need of a coupon. The coupon's own item owns its state."""
@@ -47,6 +94,8 @@ class HeldCoupon:
     state: CouponState
     active_from: Instant
     expires_at: Instant
+    bought: tuple[Posting, ...] = ()
+    """The points that were converted to it (signed as booked); given back if a return takes it away again."""
 
 
 @dataclass(slots=True)
@@ -112,10 +161,25 @@ class MemberState:
     known: list[str] = field(default_factory=list)
     attributes: dict[str, Scalar] = field(default_factory=dict)
     touches: list[Touch] = field(default_factory=list)
+    tags: list[str] = field(default_factory=list)
+    usage: dict[str, RuleUsage] = field(default_factory=dict)
+    """``programme/rule``, ``programme``, or ``pay:wallet`` -> what it has given; used longest ago first."""
+    visits: list[RecentVisit] = field(default_factory=list)
+    visits_made: int = 0
+    tier_spans: list[TierSpan] = field(default_factory=list)
+    tier_floor: Tier | None = None
+    """A tier given by hand, until when: she does not fall below it."""
+    referred: Referred | None = None
+    referrals: int = 0
+    """Friends that she was rewarded for."""
     epoch: int = 0
     """The definitions epoch that the segments were last evaluated with."""
     timer: Instant | None = None
     """The instant in the due index. Never later than the true next instant; may be earlier."""
+
+    def wallet(self, name: str) -> Wallet:
+        """Her wallet, made when first needed."""
+        return self.wallets.setdefault(name, Wallet())
 
 
 def copy_state(state: MemberState) -> MemberState:

@@ -98,26 +98,28 @@ class StateRepository:
             state.profile.history = decode_cells(unpack(HistoryItem.values(history)["body"]))
         return Loaded(state, values.get("history_version", 0), history, values.get("facts"))
 
-    def add_writes(self, batch: WriteBatch, loaded: Loaded, effects: Effects, stamp: Stamp) -> None:
+    def add_writes(self, batch: WriteBatch, loaded: Loaded, effects: Effects, stamp: Stamp, prefix: str = "") -> None:
         """The writes of a commit about a member: STATE under its version, the history if it changed, one ledger item.
 
-        ``loaded.state`` is the state after the fold, still carrying the version that was read.
+        ``loaded.state`` is the state after the fold, still carrying the version that was read. ``prefix`` keeps the labels of two
+        members of one commit apart.
         """
         state, expected = loaded.state, loaded.state.version
         state.version = expected + 1
         history_version = loaded.history_version + int(effects.history_changed)
         item = self._state_item(state, loaded.sealed_facts, history_version, envelope(effects.events, stamp), stamp)
         unchanged: Condition = Path("version") == expected if expected else NOT_THERE_YET
-        batch.put_raw(STATE_LABEL, item, unchanged, old=True)
+        batch.put_raw(prefix + STATE_LABEL, item, unchanged, old=True)
         if effects.history_changed:
             cells = pack(encode_cells(state.profile.history))
             key = keys.history(self.tenant, state.member)
-            batch.put_raw("history", HistoryItem.raw(key, history_version=history_version, body=cells))
+            batch.put_raw(f"{prefix}history", HistoryItem.raw(key, history_version=history_version, body=cells))
         if effects.entries:
             # Times and lots are restated in each posting, so that the balance can be proven from the ledger alone.
             ulid = new_ulid(stamp.committed_at)
             body = pack([stamp.committed_at, [_entry_row(entry) for entry in effects.entries]])
-            batch.put_raw("ledger", LedgerItem.raw(keys.ledger(self.tenant, state.member, ulid), kind=effects.entries[-1].kind, body=body))
+            key = keys.ledger(self.tenant, state.member, ulid)
+            batch.put_raw(f"{prefix}ledger", LedgerItem.raw(key, kind=effects.entries[-1].kind, body=body))
 
     def _state_item(self, state: MemberState, facts: bytes | None, history_version: int, out: str | None, stamp: Stamp) -> RawItem:
         waits = state.timer is not None and state.status == "active"
@@ -163,10 +165,16 @@ def envelope(events: Sequence[DomainEvent], stamp: Stamp) -> str | None:
 
 
 def _entry_row(entry: LedgerEntry) -> list[Any]:
-    postings = [[each.wallet, each.kind, each.points, each.available_at, each.expires_at] for each in entry.postings]
-    return [entry.kind, entry.at, entry.reference, postings]
+    postings = [_posting_row(each) for each in entry.postings]
+    row = [entry.kind, entry.at, entry.reference, postings]
+    return [*row, entry.reason, entry.actor] if entry.reason or entry.actor else row
+
+
+def _posting_row(each: Posting) -> list[Any]:
+    row = [each.wallet, each.kind, each.points, each.available_at, each.expires_at]
+    return [*row, each.awaits] if each.awaits else row
 
 
 def _entry_of(row: list[Any]) -> LedgerEntry:
-    kind, at, reference, postings = row
-    return LedgerEntry(kind, at, tuple(Posting(*each) for each in postings), reference)
+    kind, at, reference, postings, *by_hand = row
+    return LedgerEntry(kind, at, tuple(Posting(*each) for each in postings), reference, *by_hand)

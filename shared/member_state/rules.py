@@ -3,18 +3,18 @@
 Pure: a function of its arguments, without I/O or a clock. The state passed in is consumed (changed in place and
 owned by the caller again afterwards); pass ``copy_state(state)`` to keep the old one.
 
-Order: obligations due (lots maturing and expiring, holds and coupons running out, the tier's end, segment boundaries)
-in the order of their instants, each effect carrying its own; then the event; then the segments once more; then the timer.
+Order: obligations due (lots maturing and expiring, holds and coupons running out, birthdays, the tier's end, segment boundaries)
+in the order of their instants, each effect carrying its own; then the event; then what points convert to by themselves; then the
+segments once more; then the timer.
 A sweep that is 30 days late therefore leaves the same events as minute sweeps.
 """
 
 from __future__ import annotations
 
 from shared.kernel.instants import NEVER, Instant
-from shared.member_state import handlers
+from shared.member_state import bonuses, conversions, handlers, tiers
 from shared.member_state.events import Effects, MemberEvent, TimePassed
 from shared.member_state.model import Facts, MemberState
-from shared.member_state.tiers import settle_tier
 from shared.member_state.view import FoldView, Views
 from shared.wallet import rules as lots
 
@@ -33,8 +33,11 @@ def apply(
     state.as_of = at
     view = _view(state, views, at, facts, effects)
     cause = handlers.handle(state, event, view, at, effects)
+    conversions_left = conversions.convert_due(state, view, at, effects)
     next_change = _evaluate(state, view, at, facts, effects, cause)
-    _set_timer(state, min(_next_obligation(state), next_change), exact=isinstance(event, TimePassed))
+    due = min(_next_obligation(state, view, facts), next_change)
+    # What one commit has no room for is made by the next, as soon as the timer brings it.
+    _set_timer(state, min(due, at + 1) if conversions_left else due, exact=isinstance(event, TimePassed))
     return effects
 
 
@@ -45,17 +48,19 @@ def advance(state: MemberState, to: Instant, views: Views, facts: Facts | None, 
         return
     view = _view(state, views, state.as_of, facts, effects)
     next_change = _evaluate(state, view, state.as_of, facts, effects, "time")
-    while (due := min(_next_obligation(state), next_change)) <= to:
+    while (due := min(_next_obligation(state, view, facts), next_change)) <= to:
         # A boundary that does not lie ahead would never end; evaluators answer later instants, and one more is safe.
         state.as_of = max(due, state.as_of)
         view = _view(state, views, state.as_of, facts, effects)
-        _settle(state, view, state.as_of, effects)
+        _settle(state, view, state.as_of, facts, effects)
         next_change = max(_evaluate(state, view, state.as_of, facts, effects, "time"), state.as_of + 1)
 
 
 def needs_facts(state: MemberState, views: Views, at: Instant) -> bool:
     """Whether folding an event at that instant may ask for the personal facts."""
-    return any(views(max(instant, state.epoch)).segments.needs_facts for instant in (max(at, state.as_of), state.as_of))
+    asking = [views(max(instant, state.epoch)) for instant in (max(at, state.as_of), state.as_of)]
+    has_birthdays = "birth_date" in state.known and any(view.birthdays for view in asking)
+    return has_birthdays or any(view.segments.needs_facts for view in asking)
 
 
 def _view(state: MemberState, views: Views, at: Instant, facts: Facts | None, effects: Effects) -> FoldView:
@@ -71,7 +76,7 @@ def _view(state: MemberState, views: Views, at: Instant, facts: Facts | None, ef
     return view
 
 
-def _settle(state: MemberState, view: FoldView, at: Instant, effects: Effects) -> None:
+def _settle(state: MemberState, view: FoldView, at: Instant, facts: Facts | None, effects: Effects) -> None:
     """Everything that is due exactly by ``at``, other than segments."""
     for name, wallet in state.wallets.items():
         matured, expired = lots.settle(wallet, name, at)
@@ -86,16 +91,17 @@ def _settle(state: MemberState, view: FoldView, at: Instant, effects: Effects) -
         if coupon.expires_at <= at:
             del state.coupons[coupon_id]
             effects.tell("coupon.expired", at, {"coupon": coupon_id, "offer": coupon.offer})
-    if state.tier is not None and state.tier.until <= at:
-        settle_tier(state, view, at, effects)
+    bonuses.on_birthday(state, view, facts, at, effects)
+    tiers.settle_due(state, view, at, effects)
+    conversions.convert_due(state, view, at, effects)
 
 
-def _next_obligation(state: MemberState) -> Instant:
+def _next_obligation(state: MemberState, view: FoldView, facts: Facts | None) -> Instant:
     """When the next thing falls due that is not a segment boundary."""
     due = min((lots.next_due(wallet) for wallet in state.wallets.values()), default=NEVER)
     due = min(due, min((hold.until for hold in state.holds.values()), default=NEVER))
     due = min(due, min((coupon.expires_at for coupon in state.coupons.values()), default=NEVER))
-    return min(due, state.tier.until) if state.tier is not None else due
+    return min(due, bonuses.next_birthday(state, view, facts), tiers.tier_due(state, view))
 
 
 def _evaluate(state: MemberState, view: FoldView, at: Instant, facts: Facts | None, effects: Effects, cause: str) -> Instant:

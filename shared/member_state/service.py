@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
+from shared.coupons.promises import add_promised
 from shared.kernel.instants import Instant
 from shared.member_state.events import Effects, MemberEvent, Mode, TimePassed
 from shared.member_state.model import Facts, MemberState
@@ -22,6 +23,19 @@ from shared.storage.table import WriteBatch
 from shared.tenants.scope import TenantScope
 
 T = TypeVar("T")
+COMPANION: Final = "other:"
+"""Before the labels of a companion's writes."""
+
+
+@dataclass(slots=True)
+class Companion:
+    """Another member to whom something happens in the same commit: the other side of a transfer or a referral.
+
+    ``decide`` loads her anew each time it is called; ``events`` is asked after the first member's fold, with its effects.
+    """
+
+    loaded: Loaded
+    events: Callable[[Effects], Sequence[MemberEvent]]
 
 
 @dataclass(slots=True)
@@ -37,6 +51,7 @@ class Change(Generic[T]):
     facts: Facts | None = None
     """New personal facts, sealed already in ``sealed_facts``."""
     sealed_facts: bytes | None = None
+    companion: Companion | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +114,9 @@ class _Once(Generic[T]):
         self.used = False
 
     def __call__(self, raw: RawItem) -> T:
+        answer = self._replay(raw)
         self.used = True
-        return self._replay(raw)
+        return answer
 
 
 def change_member(
@@ -158,8 +174,30 @@ def _plan(
         apply(state, event, views, facts, effects)
     result = change.finish(state, effects, batch)
     stamp = Stamp(scope.clock(), occasion.correlation, occasion.mode, occasion.due_shards)
+    add_promised(scope, batch, state, effects)
     repository.add_writes(batch, current, effects, stamp)
+    if change.companion is not None:
+        _add_companion(scope, repository, change.companion, occasion, effects, batch, stamp)
     return Plan(batch, result, change.request)
+
+
+def _add_companion(
+    scope: TenantScope,
+    repository: StateRepository,
+    companion: Companion,
+    occasion: Occasion,
+    effects: Effects,
+    batch: WriteBatch,
+    stamp: Stamp,
+) -> None:
+    """The other member's fold and writes, under the version that she was read with."""
+    views, state, hers = _views(scope, occasion), companion.loaded.state, Effects()
+    facts = _facts(scope, companion.loaded, occasion.at, views)
+    advance(state, occasion.at, views, facts, hers)
+    for event in companion.events(effects):
+        apply(state, event, views, facts, hers)
+    add_promised(scope, batch, state, hers)
+    repository.add_writes(batch, companion.loaded, hers, stamp, prefix=COMPANION)
 
 
 def _views(scope: TenantScope, occasion: Occasion) -> Views:
@@ -167,7 +205,7 @@ def _views(scope: TenantScope, occasion: Occasion) -> Views:
     definitions = scope.definitions
     if occasion.mode == "historical":
         now = scope.clock()
-        return lambda _at: definitions.fold_at(now)
+        return lambda _at: definitions.at(now).fold_of_history
     return definitions.fold_at
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from shared.kernel.instants import Instant
 from shared.member_state.model import Facts, MemberState
-from shared.programmes.model import TierRule
+from shared.programmes.compiled import Programme
+from shared.programmes.terms import Bonus, Conversion, TierScheme
+from shared.tenants.model import WalletSettings
 
 
 class Flips(Protocol):
@@ -39,16 +41,90 @@ class SegmentEvaluator(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Promise:
+    """What a coupon of an offer would be, if it were given at an instant."""
+
+    offer: str
+    version: int
+    active_from: Instant
+    expires_at: Instant
+    per_member: int
+
+
+def _no_promise(_offer: str, _at: Instant) -> Promise | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
 class FoldView:
     """The definitions that hold at one instant."""
 
     zone: str
     epoch: int
     segments: SegmentEvaluator
-    tiers: tuple[TierRule, ...] = ()
-    tier_window_days: int = 365
-    tier_wallet: str = "points"
+    programmes: tuple[Programme, ...] = ()
+    """By falling priority, then id."""
+    wallets: Mapping[str, WalletSettings] = field(default_factory=dict)
+    promise: Callable[[str, Instant], Promise | None] = _no_promise
+    """Offer, instant -> what its coupon would be; ``None`` if it is not in force."""
+    gifts: bool = True
+    """Whether bonuses, tier gifts and automatic conversions are given: imported history gives none."""
+    tiered: Programme | None = None
+    """The programme whose tiers hold: the first that has any."""
+    birthdays: bool = False
+    """Whether a programme gives something on a birthday."""
+    bonuses: Mapping[str, tuple[tuple[Programme, Bonus], ...]] = field(default_factory=dict)
+    """What triggers bonuses (see ``trigger_of``) -> those bonuses, in the order of their programmes."""
+    automatic: tuple[tuple[Programme, Conversion], ...] = ()
+    """Conversions made without being asked for, most points first."""
+
+    @property
+    def scheme(self) -> TierScheme | None:
+        """The tiers."""
+        return self.tiered.body.tiers if self.tiered is not None else None
+
+    def wallet(self, name: str) -> WalletSettings:
+        """The wallet's settings."""
+        return self.wallets.get(name, PLAIN_WALLET)
 
 
+PLAIN_WALLET = WalletSettings()
 Views = Callable[[Instant], FoldView]
 """The instant of a decision selects the version, so that all functions switch together."""
+
+
+def trigger_of(bonus: Bonus) -> str:
+    """The key of ``FoldView.bonuses``: what the bonus is for, and for a custom event its type as members have it."""
+    return f"event.{bonus.event}" if bonus.event is not None else bonus.on
+
+
+def fold_view(
+    zone: str,
+    epoch: int,
+    segments: SegmentEvaluator,
+    programmes: Sequence[Programme] = (),
+    wallets: Mapping[str, WalletSettings] | None = None,
+    promise: Callable[[str, Instant], Promise | None] = _no_promise,
+    *,
+    gifts: bool = True,
+) -> FoldView:
+    """The view with everything that it derives from the programmes: made once per switch of definitions."""
+    ordered = tuple(sorted(programmes, key=lambda each: (-each.body.priority, each.id)))
+    bonuses: dict[str, tuple[tuple[Programme, Bonus], ...]] = {}
+    for programme in ordered:
+        for bonus in programme.body.bonuses:
+            bonuses[trigger_of(bonus)] = (*bonuses.get(trigger_of(bonus), ()), (programme, bonus))
+    automatic = [(programme, each) for programme in ordered for each in programme.body.conversions if each.automatic]
+    return FoldView(
+        zone=zone,
+        epoch=epoch,
+        segments=segments,
+        programmes=ordered,
+        wallets=wallets if wallets is not None else {},
+        promise=promise,
+        gifts=gifts,
+        tiered=next((each for each in ordered if each.body.tiers is not None), None),
+        birthdays="birthday" in bonuses,
+        bonuses=bonuses,
+        automatic=tuple(sorted(automatic, key=lambda pair: -pair[1].points)),
+    )

@@ -9,8 +9,10 @@ from shared.kernel.instants import NEVER, Instant, format_rfc3339
 from shared.member_state.model import HeldCoupon, MemberState
 from shared.members import api
 from shared.members.model import Fields
-from shared.programmes.rules import points_worth
+from shared.programmes.spending import rate_of
+from shared.programmes.terms import Spending
 from shared.wallet import rules as lots
+from shared.wallet.model import SLIDING
 
 
 def when(instant: Instant | None) -> str | None:
@@ -30,6 +32,7 @@ def member_answer(state: MemberState, fields: Fields) -> api.MemberAnswer:
         identifiers=tuple(kinds),
         profile=dict(fields),
         attributes=dict(state.attributes),
+        tags=tuple(state.tags),
         consents=consent_answers(state),
         devices=tuple(state.devices),
         tier=state.tier.id if state.tier is not None else None,
@@ -65,9 +68,10 @@ def spendable(state: MemberState, definitions: DefinitionSet, now: Instant) -> t
         rule, name = programme.body.spending, programme.body.wallet
         if rule is None or name not in state.wallets:
             continue
-        points = max(lots.available(state.wallets[name], state.holds, name), 0)
+        settings = view.fold.wallet(name)
+        points = lots.spendable(state.wallets[name], state.holds, name, -settings.overdraft) // rule.step * rule.step
         points = points if points >= rule.minimum else 0
-        value = points_worth(rule, points)
+        value = rate_of(rule, settings).worth(points)
         rows.append(api.Spendable(wallet=name, points=points, value=value, currency=view.settings.currency))
     return tuple(rows)
 
@@ -78,14 +82,17 @@ def is_usable(coupon: HeldCoupon, now: Instant) -> bool:
 
 
 def wallet_balances(state: MemberState, definitions: DefinitionSet, now: Instant) -> tuple[api.WalletBalance, ...]:
-    """Every wallet with its buckets and lots."""
-    rules = {each.body.wallet: each.body.spending for each in definitions.at(now).programmes if each.body.spending is not None}
+    """Every wallet with its buckets and lots, and what its points are worth as payment, or else by the wallet's rate."""
+    view = definitions.at(now).fold
+    takers = {each.body.wallet: each.body.spending for each in reversed(view.programmes) if each.body.spending is not None}
     rows = []
     for name, wallet in sorted(state.wallets.items()):
-        available = lots.available(wallet, state.holds, name)
+        available, settings = lots.available(wallet, state.holds, name), view.wallet(name)
         rows.append(
             api.WalletBalance(
                 wallet=name,
+                name=settings.name,
+                unit=settings.unit,
                 available=available,
                 pending=lots.pending(wallet),
                 held=lots.held(state.holds, name),
@@ -94,9 +101,14 @@ def wallet_balances(state: MemberState, definitions: DefinitionSet, now: Instant
                 expired=wallet.expired,
                 reversed=wallet.reversed,
                 debt=wallet.debt,
-                value=points_worth(rules[name], max(available, 0)) if name in rules else None,
+                value=rate_of(takers.get(name, Spending()), settings).worth(max(available, 0)) or None,
                 lots=tuple(
-                    api.LotAnswer(points=lot.points, available_at=when(lot.available_at or None), expires_at=when(lot.expires_at))
+                    api.LotAnswer(
+                        points=lot.points,
+                        available_at=when(lot.available_at or None),
+                        awaits=lot.awaits or None,
+                        expires_at=when(wallet.idle_until if lot.expires_at == SLIDING else lot.expires_at),
+                    )
                     for lot in wallet.lots
                 ),
             )

@@ -7,10 +7,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StrictBool, StrictInt, StringConstraints, model_validator
 
 from shared.kernel.ids import NAME_PATTERN
-from shared.member_state.model import MAX_ATTRIBUTES, CouponState
+from shared.member_state.model import MAX_ATTRIBUTES, MAX_TAGS, CouponState
 from shared.members.identifiers import IdentifierKind
 from shared.tenants.model import Frozen, Language, PushPlatform
-from shared.transactions.api import Answer, MemberReference, Ref, Timestamp
+from shared.transactions.answer_models import Answer
+from shared.transactions.api import MemberReference, Ref, Timestamp
 
 MAX_BULK = 500
 MAX_CONSENTS = 10
@@ -23,6 +24,8 @@ Key = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 AttributeName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
 Whole = Annotated[StrictInt, Field(ge=-(10**15), le=10**15)]
 AttributeValue = StrictBool | Whole | Annotated[str, StringConstraints(min_length=1, max_length=256)]
+Tags = Annotated[tuple[Key, ...], Field(max_length=MAX_TAGS)]
+"""Labels that the tenant puts on a member, such as ``staff`` or ``press``."""
 Attributes = Annotated[dict[AttributeName, AttributeValue], Field(max_length=MAX_ATTRIBUTES)]
 
 
@@ -75,6 +78,15 @@ class DeviceRequest(Frozen):
     token: str = Field(min_length=8, max_length=4096, pattern=r"^[\x21-\x7e]+$")
 
 
+class OpeningBalance(Frozen):
+    """Points that a member brings along: a lot of their own, booked as an opening balance and not as earned here."""
+
+    wallet: Key = "points"
+    points: Annotated[StrictInt, Field(ge=1, le=10**9)]
+    available_at: Timestamp | None = Field(default=None, description="pending until then")
+    expires_at: Timestamp | None = Field(default=None, description="left out: never")
+
+
 class RegisterRequest(Frozen):
     """Enrol a member by an identity token, by identifiers, or both. An unproven phone or email waits on the profile."""
 
@@ -87,6 +99,11 @@ class RegisterRequest(Frozen):
     location_id: Key | None = None
     joined_at: Timestamp | None = Field(default=None, description="import of an older membership; needs members:write")
     device: DeviceRequest | None = None
+    referral_code: str | None = Field(default=None, min_length=4, max_length=32, description="of the member who brought her")
+    opening_balances: tuple[OpeningBalance, ...] = Field(
+        default=(), max_length=100, description="what she brings from another programme; needs members:write"
+    )
+    tags: Tags = ()
 
     @model_validator(mode="after")
     def _each_consent_once(self) -> RegisterRequest:
@@ -109,6 +126,7 @@ class ProfilePatch(Frozen):
 
     profile: ProfileFields | None = None
     attributes: dict[AttributeName, AttributeValue | None] = Field(default_factory=dict, max_length=MAX_ATTRIBUTES)
+    tags: Tags | None = Field(default=None, description="the whole new list")
 
 
 class ConsentsRequest(Frozen):
@@ -159,6 +177,7 @@ class MemberAnswer(Answer):
     identifiers: tuple[IdentifierKind, ...]
     profile: dict[str, str]
     attributes: dict[str, bool | int | str]
+    tags: tuple[str, ...] = ()
     consents: tuple[ConsentAnswer, ...]
     devices: tuple[str, ...]
     tier: str | None = None
@@ -217,14 +236,17 @@ class LotAnswer(Answer):
     """Points that become available and expire together."""
 
     points: int
-    available_at: str | None = Field(default=None, description="absent: available now")
-    expires_at: str | None = Field(default=None, description="absent: never")
+    available_at: str | None = Field(default=None, description="absent: available now, or only when what it awaits happens")
+    awaits: str | None = Field(default=None, description="the event that makes it available")
+    expires_at: str | None = Field(default=None, description="absent: never; of points that expire with inactivity, as of now")
 
 
 class WalletBalance(Answer):
     """``earned = available + pending + held + spent + expired + reversed``. ``value``: of the available points, minor units."""
 
     wallet: str
+    name: str
+    unit: str
     available: int
     pending: int
     held: int
@@ -233,7 +255,7 @@ class WalletBalance(Answer):
     expired: int
     reversed: int
     debt: int
-    value: int | None = Field(default=None, description="absent where points are no means of payment")
+    value: int | None = Field(default=None, description="by the wallet's rate; absent where its points have none")
     lots: tuple[LotAnswer, ...]
 
 
@@ -263,6 +285,8 @@ class LedgerEntryAnswer(Answer):
     occurred_at: str
     committed_at: str
     reference: str | None = None
+    reason: str | None = None
+    actor: str | None = None
     postings: tuple[PostingAnswer, ...]
 
 
@@ -319,20 +343,23 @@ class TagAnswer(Answer):
 
 
 class NextTier(Answer):
-    """The tier after hers."""
+    """The tier to aim for: so much more of what counts."""
 
     tier: str
     name: str
-    points_missing: int
+    missing: int
 
 
 class TierAnswer(Answer):
-    """The tier held, if any, and the one after it."""
+    """The tier held, if any, what counts towards tiers, and the next one. ``floor``: a tier given by hand."""
 
     tier: str | None = None
     since: str | None = None
     until: str | None = None
-    points_in_window: int
+    projected: str | None = None
+    counts: Literal["points", "spend", "visits"] | None = None
+    counted: int
+    floor: str | None = None
     next: NextTier | None = None
 
 

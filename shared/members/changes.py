@@ -53,10 +53,15 @@ class ProfileEdit:
         return tuple(sorted(name for name in patch if self.fields.get(name) != self._before.get(name)))
 
     def event(
-        self, at: Instant, changed: tuple[str, ...], attributes: Mapping[str, Scalar | None] | None = None, cause: str = ""
+        self,
+        at: Instant,
+        changed: tuple[str, ...],
+        attributes: Mapping[str, Scalar | None] | None = None,
+        cause: str = "",
+        tags: tuple[str, ...] | None = None,
     ) -> ProfileChanged:
         """What the state is told."""
-        return ProfileChanged(at, known(self.fields), dict(attributes or {}), changed, cause)
+        return ProfileChanged(at, known(self.fields), dict(attributes or {}), changed, cause, tags)
 
     def sealed_facts(self) -> bytes:
         """The facts that stand beside the state."""
@@ -79,7 +84,8 @@ def update_member(scope: TenantScope, member: str, patch: api.ProfilePatch, corr
         edit.refresh(stale)
         changed = edit.change(fields)
         attributes = changed_attributes(state, patch.attributes)
-        if not changed and not attributes:
+        tags = tuple(dict.fromkeys(patch.tags)) if patch.tags is not None else tuple(state.tags)
+        if not changed and not attributes and tags == tuple(state.tags):
             return Done(member_answer(state, edit.fields))
 
         def finish(after: MemberState, _effects: Effects, batch: WriteBatch) -> api.MemberAnswer:
@@ -87,7 +93,7 @@ def update_member(scope: TenantScope, member: str, patch: api.ProfilePatch, corr
                 edit.add(batch)
             return member_answer(after, edit.fields)
 
-        event = edit.event(now, changed, attributes)
+        event = edit.event(now, changed, attributes, tags=tags)
         return Change([event], finish, facts=facts_of(edit.fields), sealed_facts=edit.sealed_facts())
 
     return change_member(scope, member, Occasion(now, correlation), decide, loaded=loaded)

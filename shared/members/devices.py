@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from shared.kernel.errors import AppError, ConcurrentUpdate, FieldError
 from shared.kernel.instants import DAY, format_rfc3339
 from shared.member_state.errors import ErasedMember, UnknownMember
-from shared.member_state.events import DevicesChanged, Effects
+from shared.member_state.events import DevicesChanged, Effects, MemberEvent, ReferralEnded
 from shared.member_state.model import MAX_DEVICES, MemberState
 from shared.member_state.repository import StateRepository
 from shared.member_state.service import Change, Done, Occasion, change_member
@@ -87,7 +87,10 @@ def attach(scope: TenantScope, member: str, prepared: Prepared, correlation: str
                 repository.add_device_end(batch, member, dropped)
             return _answer(device)
 
-        return Change([DevicesChanged(now, tuple(devices[-MAX_DEVICES:]))], finish)
+        events: list[MemberEvent] = [DevicesChanged(now, tuple(devices[-MAX_DEVICES:]))]
+        if _is_her_referrers(state, prepared.owner):
+            events.append(ReferralEnded(now, "", "", "refused", "self_referral"))
+        return Change(events, finish)
 
     return change_member(scope, member, Occasion(now, correlation), decide, loaded=loaded)
 
@@ -130,6 +133,12 @@ def _take_away(scope: TenantScope, owner: str, device_id: str, correlation: str)
         return change_member(scope, owner, Occasion(now, correlation), decide)
     except (UnknownMember, ErasedMember):
         return False
+
+
+def _is_her_referrers(state: MemberState, owner: str | None) -> bool:
+    """Whether the device was used by who referred her, and nothing has come of that yet: then it was herself."""
+    referred = state.referred
+    return referred is not None and referred.by == owner and not (referred.transaction or referred.ended)
 
 
 def _is_fresh(prepared: Prepared, state: MemberState) -> bool:

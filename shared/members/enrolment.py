@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from shared.coupons.promises import add_promised
 from shared.kernel.ids import new_id
 from shared.kernel.instants import Instant
 from shared.member_state.events import Effects, Mode, Registered
@@ -30,6 +31,7 @@ from shared.storage.packing import pack
 from shared.storage.table import WriteBatch
 from shared.tenants.scope import TenantScope
 from shared.transactions.repository import REQUEST_LABEL, check_same
+from shared.wallet.model import Posting
 
 _CLAIM = "id:"
 
@@ -56,6 +58,9 @@ class Enrolment:
     consents: tuple[ConsentRecord, ...] = ()
     call: KeyedCall | None = None
     correlation: str = ""
+    referrer: str | None = None
+    tags: tuple[str, ...] = ()
+    opening: tuple[Posting, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +110,7 @@ class _Attempt:
         self.repository.add_profile(batch, self.member, 0, self.given.fields, self.cipher)
         self.repository.add_consents(batch, self.member, self.given.consents, self.scope.clock())
         stamp = Stamp(self.scope.clock(), self.given.correlation, self.given.mode)
+        add_promised(self.scope, batch, state, effects)
         StateRepository(self.scope.tenant, self.scope.table).add_writes(batch, loaded, effects, stamp)
         return Plan(batch, Enrolled(self.member, state), self._request())
 
@@ -118,12 +124,15 @@ class _Attempt:
             known=known(given.fields),
             attributes=dict(given.attributes),
             consents={record.key: record.current for record in given.consents},
+            referrer=given.referrer,
+            tags=given.tags,
+            opening=given.opening,
         )
 
     def _views(self) -> Views:
         """Definitions of the instant; for imported history those in force now, as every historical change is decided."""
         definitions, now = self.scope.definitions, self.scope.clock()
-        return definitions.fold_at if self.given.mode != "historical" else lambda _at: definitions.fold_at(now)
+        return definitions.fold_at if self.given.mode != "historical" else lambda _at: definitions.at(now).fold_of_history
 
     def _request(self) -> str | None:
         """The write whose existence answers a repetition: the call's own record, else the identity."""

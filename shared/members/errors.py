@@ -64,3 +64,44 @@ class NothingToIdentify(Unprocessable):
     """A member is enrolled with at least one identifier, or an identity token."""
 
     code, title = "identifier_required", "Identifier required"
+
+
+class NotEnough(StateConflict):
+    """Points cannot be moved or converted now. ``code`` says why."""
+
+    title = "Not possible with these points"
+
+    def __init__(self, code: str) -> None:
+        super().__init__(_NOT_ENOUGH[code])
+        self.code = code
+
+
+_NOT_ENOUGH = {
+    "insufficient_points": "There are not enough points.",
+    "unknown_offer": "What the points would become is not to be had now.",
+    "too_many_coupons": "She has as many of these as a member may have.",
+}
+
+
+class NotAllowed(StateConflict):
+    """The tenant does not allow it."""
+
+    code, title = "not_allowed", "Not allowed"
+
+
+class UnknownTier(Unprocessable):
+    """No such tier in the programme in force."""
+
+    code, title = "unknown_tier", "Unknown tier"
+
+    def __init__(self, pointer: str) -> None:
+        super().__init__(errors=(FieldError(pointer, self.code, "no tier of the programme in force"),))
+
+
+class ReferralRefused(Unprocessable):
+    """The referral code cannot be used. ``errors`` says why."""
+
+    code, title = "referral_refused", "Referral code not accepted"
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail, errors=(FieldError("/referral_code", reason, detail),))

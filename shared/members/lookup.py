@@ -18,7 +18,7 @@ from shared.members.repository import MemberRepository, StoredProfile
 from shared.storage import keys
 from shared.storage.items import HistoryItem
 from shared.tenants.scope import TenantScope
-from shared.wallet.rules import available
+from shared.wallet.rules import balance
 
 
 def identify(scope: TenantScope, request: api.IdentifyRequest) -> api.IdentifyAnswer:
@@ -33,7 +33,7 @@ def identify(scope: TenantScope, request: api.IdentifyRequest) -> api.IdentifyAn
         name=masked_name(fields),
         language=language,
         tier=state.tier.id if state.tier is not None else None,
-        balance=sum(available(wallet, state.holds, name) for name, wallet in state.wallets.items()),
+        balance=balance(state.wallets, state.holds),
         spendable=spendable(state, definitions, now),
         coupons=tuple(
             api.UsableCoupon(

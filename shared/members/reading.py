@@ -14,7 +14,7 @@ from shared.member_state.events import LedgerEntry
 from shared.member_state.model import CouponState, MemberState, segment_key
 from shared.member_state.repository import StateRepository
 from shared.member_state.service import view_member
-from shared.member_state.tiers import next_tier, points_in_window
+from shared.member_state.tiers import progress
 from shared.member_state.view import FoldView
 from shared.members import api
 from shared.members.answers import member_answer, title_of, wallet_balances, when
@@ -123,6 +123,8 @@ def _entry(entry_id: str, committed_at: Instant, entry: LedgerEntry) -> api.Ledg
         occurred_at=format_rfc3339(entry.at),
         committed_at=format_rfc3339(committed_at),
         reference=entry.reference,
+        reason=entry.reason or None,
+        actor=entry.actor or None,
         postings=tuple(
             api.PostingAnswer(
                 wallet=each.wallet,
@@ -183,12 +185,15 @@ def _tags(profile: Profile, today: int) -> tuple[api.TagAnswer, ...]:
 
 
 def _tier(state: MemberState, view: FoldView, now: Instant) -> api.TierAnswer:
-    points = points_in_window(state, view, now)
-    ahead = next_tier(view, points)
+    standing, held = progress(state, view, now), state.tier
+    ahead = standing.next
     return api.TierAnswer(
-        tier=state.tier.id if state.tier is not None else None,
-        since=when(state.tier.since) if state.tier is not None else None,
-        until=when(state.tier.until) if state.tier is not None else None,
-        points_in_window=points,
-        next=api.NextTier(tier=ahead[0].id, name=ahead[0].name, points_missing=ahead[1]) if ahead is not None else None,
+        tier=standing.tier,
+        since=when(held.since) if held is not None else None,
+        until=when(held.until) if held is not None else None,
+        projected=standing.projected,
+        counts=view.scheme.by if view.scheme is not None else None,
+        counted=standing.metric,
+        floor=state.tier_floor.id if state.tier_floor is not None else None,
+        next=api.NextTier(tier=ahead.id, name=ahead.name, missing=standing.missing) if ahead is not None else None,
     )

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from shared.kernel.errors import FieldError, Forbidden, Unprocessable
-from shared.kernel.instants import SECOND, Instant, parse_rfc3339
+from shared.kernel.instants import NEVER, SECOND, Instant, parse_rfc3339
 from shared.member_state.model import MemberState
 from shared.member_state.service import view_member
-from shared.members import api, devices
+from shared.members import api, devices, referral_codes
 from shared.members.answers import member_answer
 from shared.members.claims import Claims, claims_of, verify
 from shared.members.enrolment import Enrolment, KeyedCall, enrol
@@ -27,6 +27,7 @@ from shared.tenants.jwks import JwksSource
 from shared.tenants.oidc import VerifiedIdentity
 from shared.tenants.scope import TenantScope
 from shared.tenants.tokens import LIFETIME, TokenSigner
+from shared.wallet.model import Posting
 
 RECORD_KIND: Final = "register"
 
@@ -71,6 +72,10 @@ def register(
     member = _member_of(scope, identity) if identity is not None else None
     if member is None:
         enrolment = enrolment_of(scope, request, actor, identity, correlation)
+        if request.referral_code is not None:
+            owner = device.owner if device is not None else None
+            referrer = referral_codes.referrer_of(scope, request.referral_code, _contacts(enrolment), owner)
+            enrolment = replace(enrolment, referrer=referrer)
         if identity is None and idempotency_key is not None:
             enrolment = replace(enrolment, call=_keyed_call(scope, request, actor, idempotency_key))
         enrolled = enrol(scope, enrolment)
@@ -103,7 +108,31 @@ def enrolment_of(
         attributes=request.attributes,
         consents=consent_records(request.consents, at, request.source, actor),
         correlation=correlation,
+        tags=tuple(dict.fromkeys(request.tags)),
+        opening=_opening(request, actor, now),
     )
+
+
+def _contacts(enrolment: Enrolment) -> list[tuple[str, str]]:
+    """The phone number and address of a registration, proven or not."""
+    return [(kind, value) for kind in ("phone", "email") if (value := enrolment.fields.get(kind)) is not None]
+
+
+def _opening(request: api.RegisterRequest, actor: Actor, now: Instant) -> tuple[Posting, ...]:
+    """Opening balances as lots; those that have expired already bring nothing."""
+    if request.opening_balances and not actor.may_write:
+        raise Forbidden("Opening balances need the scope members:write.")
+    lots = (
+        Posting(
+            each.wallet,
+            "open",
+            each.points,
+            parse_rfc3339(each.available_at) if each.available_at is not None else 0,
+            parse_rfc3339(each.expires_at) if each.expires_at is not None else NEVER,
+        )
+        for each in request.opening_balances
+    )
+    return tuple(lot for lot in lots if lot.expires_at > now)
 
 
 def consent_records(consents: tuple[api.ConsentInput, ...], at: Instant, source: str, actor: Actor) -> tuple[ConsentRecord, ...]:

@@ -17,7 +17,7 @@ from shared.profile.model import HOT_DAYS, KEPT_DAYS, MAX_DIMENSIONS, OTHERS, SP
 
 Letter = Literal["c", "t", "l", "h"]
 """Category, tag, location, channel."""
-_ORDER: Final = {"p": -1, "h": 0, "l": 1, "c": 2, "t": 3}
+_ORDER: Final = {"p": -2, "v": -1, "h": 0, "l": 1, "c": 2, "t": 3}
 """Who is named first when a cell is full: a purchase has one channel and location, but may have many tags."""
 
 

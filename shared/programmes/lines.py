@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from shared.programmes.model import LineKind, Selector
+from shared.programmes.selectors import LineKind, Selector
 
 
 @dataclass(slots=True)
 class Line:
-    """``units`` are thousandths. ``net`` starts as ``amount`` and is lowered by every discount."""
+    """``units`` are thousandths. ``net`` starts as ``amount`` and is lowered by every discount of ours."""
 
     id: str
     kind: LineKind
@@ -19,8 +19,17 @@ class Line:
     tags: frozenset[str]
     units: int
     amount: int
+    """As printed, less the discounts that the till has given itself."""
     net: int
     member: str | None = None
+    unit_price: int = 0
+    full: int | None = None
+    """Before the till's own discounts; ``amount`` where there are none."""
+    tax: int = 0
+    """The tax on ``amount``, in minor units: part of it, or (``tax_on_top``) beside it."""
+    tax_on_top: bool = False
+    known: bool = True
+    """Whether the catalogue lists its item, or the line says itself what it is."""
 
     @property
     def whole_units(self) -> int:
@@ -30,11 +39,19 @@ class Line:
 
 def selects(selector: Selector, line: Line) -> bool:
     """Whether the selector is about the line."""
-    return (
-        selector.everything
+    named = (
+        not selector.named
         or (line.item is not None and line.item in selector.items)
         or (line.category is not None and line.category in selector.categories)
         or not line.tags.isdisjoint(selector.tags)
+    )
+    return named and in_band(selector, line)
+
+
+def in_band(selector: Selector, line: Line) -> bool:
+    """Whether the price of one unit is inside the selector's band."""
+    return (selector.price_from is None or line.unit_price >= selector.price_from) and (
+        selector.price_below is None or line.unit_price < selector.price_below
     )
 
 

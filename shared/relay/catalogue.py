@@ -54,6 +54,7 @@ _MEMBER: Final = "member:mbr_01KAJ5XW0000000000000000AA"
 _COUPON_ID: Final = "cpn_01KAJ5XW0000000000000000CC"
 _SALE_ID: Final = "txn_dGlsbHxtaXR0ZXwyMDI2LTExLTIxfHwx"
 _SALE: Final = {"transaction": _text(_SALE_ID), "value": _whole(1250, "minor units, after discounts")}
+_REVERSED: Final = {**_SALE, "whole": Field({"type": "boolean", "description": "nothing of it is left"}, True)}
 _PLACE: Final = {"location": _text("mitte"), "channel": _text("pos")}
 _PER_WALLET: Final = {"type": "object", "additionalProperties": {"type": "integer"}, "description": "wallet -> points"}
 _COUPON: Final = {"coupon": _text(_COUPON_ID), "offer": _text("welcome", "empty where the member's copy was gone already")}
@@ -61,6 +62,7 @@ _HOLD: Final = {"hold": _text("hold_dGlsbHxiMQ"), "points": _whole(20)}
 _MESSAGE: Final = {"campaign": _text("welcome"), "step": _text("hello"), "channel": _text("push")}
 _RESPONSE: Final = {"campaign": _text("welcome", required=False), "step": Field({"type": ["string", "null"]}, "hello", required=False)}
 _PROPERTIES: Final = {"type": ["string", "integer", "boolean"], "description": "properties that the caller sent"}
+_REFERRAL: Final = {"referrer": _text("mbr_01K"), "programme": _text("points"), "transaction": _text("txn_dGlsbHxtaXR0ZQ")}
 _FLIP: Final = {"segment": _text("regulars"), "segment_version": _whole(1)}
 _TIER: Final = {"type": ["string", "null"], "description": "null: none"}
 _DEFINITION: Final = {
@@ -90,6 +92,21 @@ _ABOUT_MEMBERS: Final = (
     ),
     EventType("points.available", _MEMBER, "Pending points can be spent from now on.", {"wallet": _text("points"), "points": _whole(12)}),
     EventType("points.expired", _MEMBER, "Points ran out unspent.", {"wallet": _text("points"), "points": _whole(12)}),
+    EventType("points.converted", _MEMBER, "Points became a coupon.",
+              {"wallet": _text("points"), "points": _whole(100), "conversion": _text("voucher"), "coupon": _text("cpn_01K")}),
+    EventType("bonus.given", _MEMBER, "A bonus for something other than a purchase.",
+              {"programme": _text("points"), "bonus": _text("welcome"), "wallet": _text("points"), "points": _whole(50)}),
+    *(EventType(type_, _MEMBER, text, {"reference": _text("adjustment/1"), "points": Field(_PER_WALLET, {"points": points})})
+      for type_, text, points in (
+          ("points.adjusted", "Points were given or taken by hand.", 50),
+          ("points.given", "Points were given for a friend who came, or for coming.", 50),
+          ("points.taken_back", "A friend's purchase came back, and with it what was given for it.", -50),
+          ("points.transferred_out", "She gave points to another member.", -50),
+          ("points.transferred_in", "She got points from another member.", 50),
+      )),
+    EventType("referral.rewarded", _MEMBER, "Her first purchase rewarded her and the member who brought her.", _REFERRAL),
+    EventType("referral.reversed", _MEMBER, "That purchase came back: both rewards are taken back.", _REFERRAL),
+    EventType("referral.refused", _MEMBER, "Nothing will come of her being referred.", {**_REFERRAL, "reason": _text("self_referral")}),
     EventType("segment.entered", _MEMBER, "She is in a segment now. Cause ``definition``: because the segment changed.", _FLIP),
     EventType("segment.left", _MEMBER, "She is in a segment no longer. Cause as with segment.entered.", _FLIP),
     EventType("hold.placed", _MEMBER, "Points or coupons are set aside for a basket.", _HOLD),
@@ -108,10 +125,10 @@ _ABOUT_SALES: Final = (
         "transaction.recorded", _MEMBER, "A member's sale was recorded.",
         {**_SALE, "earned": Field(_PER_WALLET, {"points": 12}), "spent": Field(_PER_WALLET, {}), **_PLACE},
     ),
-    EventType("transaction.returned", _MEMBER, "A member's sale came back whole.", _SALE),
-    EventType("transaction.voided", _MEMBER, "A member's sale was cancelled, as if it never was.", _SALE),
+    EventType("transaction.returned", _MEMBER, "A member's sale, or a part of it, came back. ``value``: of what came back.", _REVERSED),
+    EventType("transaction.voided", _MEMBER, "A member's sale was cancelled, as if it never was.", _REVERSED),
     EventType("transaction.recorded_anonymously", f"sale:{_SALE_ID}", "A sale without a member was recorded.", {**_SALE, **_PLACE}),
-    EventType("transaction.returned_anonymously", f"sale:{_SALE_ID}", "A sale without a member came back whole.", _SALE),
+    EventType("transaction.returned_anonymously", f"sale:{_SALE_ID}", "A sale without a member, or a part of it, came back.", _SALE),
     EventType("transaction.voided_anonymously", f"sale:{_SALE_ID}", "A sale without a member was cancelled.", _SALE),
 )
 _ABOUT_COUPONS: Final = (

@@ -13,6 +13,7 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -54,6 +55,10 @@ class Plan(Generic[T]):
     request: str | None = None
 
 
+class NotAnAnswer(Exception):
+    """Raised by ``replay``: the record that stands there is not that of this request, but something to decide about."""
+
+
 @dataclass(slots=True)
 class Effort:
     """How a commit may try: injected time and randomness, and what it came to (reported in logs and tests)."""
@@ -75,7 +80,8 @@ def commit(
     """Carry out ``decide`` exactly once and answer its result.
 
     ``decide`` is called with an empty mapping first, then with what stood in the way; it may refuse by raising.
-    ``replay`` answers from the stored request record; a plan that names one needs it.
+    ``replay`` answers from the stored request record; a plan that names one needs it. If it raises ``NotAnAnswer``, ``decide`` is
+    called again with the record among what stood in the way.
     """
     stale: Stale = {}
     while True:
@@ -89,7 +95,8 @@ def commit(
             record = failed[plan.request]
             if record is None or replay is None:
                 raise StorageUnavailable("the request record exists but was not returned")
-            return replay(record)
+            with suppress(NotAnAnswer):
+                return replay(record)
         stale = failed
         _back_off(effort)
 

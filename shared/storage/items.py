@@ -137,8 +137,13 @@ class RequestItem(Item):
     body = _binary(attr_name="d")
     version = NumberAttribute(attr_name="v", default=1)
     status = UnicodeAttribute(attr_name="s", null=True)
-    """For a sale: recorded, voided, returned."""
+    """A sale: awaited (only its returns have arrived), recorded, partly_returned, returned, voided. A return: waiting, settled, refused.
+    A hold: how it ended."""
     member = UnicodeAttribute(attr_name="m", null=True)
+    returned = _binary(attr_name="r", null=True)
+    """A sale: what has come back of it so far."""
+    waiting = _binary(attr_name="w", null=True)
+    """A sale: the returns that arrived before it and are not settled yet."""
 
 
 class CouponItem(Item):

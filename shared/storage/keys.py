@@ -195,6 +195,11 @@ def quota(tenant: str, offer: str, shard: int) -> Key:
     return Key(f"{prefix(tenant)}OFFER#{text(offer)}#Q{shard:02d}", "QUOTA")
 
 
+def budget(tenant: str, key: str, shard: int) -> Key:
+    """One shard of a budget of points: of a programme, or of a rule (``programme/rule``)."""
+    return Key(f"{prefix(tenant)}BUDGET#{text(key)}#Q{shard:02d}", "QUOTA")
+
+
 def quota_shards(limit: int) -> int:
     """How many shards a limit is spread over: one per 50, between 1 and 32."""
     return max(1, min(32, limit // 50))

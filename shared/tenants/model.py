@@ -39,6 +39,20 @@ class PushSettings(Frozen):
     application_arn: str
 
 
+class WalletSettings(Frozen):
+    """A wallet that programmes share by its name. ``points`` are worth ``value`` minor units: as payment, as cashback, as liability."""
+
+    name: Label = "Points"
+    unit: str = Field(default="points", min_length=1, max_length=30, description="for people: points, stars, EUR")
+    points: int = Field(default=1, ge=1, le=1_000_000)
+    value: int = Field(default=1, ge=0, le=10**9, description="minor units; 0: points have no money value")
+    floor: int | None = Field(
+        default=None, le=0, ge=-(10**9), description="how far a return may take the balance below zero; none: as far as it must"
+    )
+    overdraft: int = Field(default=0, ge=0, le=10**9, description="points that may be spent beyond the balance")
+    transfers: bool = Field(default=False, description="whether members may give points to one another")
+
+
 class TenantSettings(Frozen):
     """Everything about a tenant that is not a definition of its own."""
 
@@ -50,6 +64,7 @@ class TenantSettings(Frozen):
     identity_providers: dict[Literal["apple", "google"], IdentityProviderSettings] = Field(default_factory=dict)
     push: dict[PushPlatform, PushSettings] = Field(default_factory=dict)
     app_link: str = Field(default="regulars://", max_length=200, description="prefix of deep links in messages")
+    wallets: dict[Name, WalletSettings] = Field(default_factory=dict, max_length=20, description="by name; one not named: 1 point = 1")
     claim_days: int = Field(default=14, ge=0, le=90, description="how long an anonymous sale may be claimed")
     status: Literal["active", "suspended"] = "active"
 

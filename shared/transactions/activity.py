@@ -16,7 +16,8 @@ from shared.storage.items import RequestItem
 from shared.storage.packing import pack
 from shared.storage.table import WriteBatch
 from shared.tenants.scope import TenantScope
-from shared.transactions.api import EventAnswer, EventRequest
+from shared.transactions.answer_models import EventAnswer
+from shared.transactions.api import EventRequest
 from shared.transactions.errors import OccurredInFuture
 from shared.transactions.repository import REQUEST_LABEL, check_same, payload_hash
 

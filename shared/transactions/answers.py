@@ -6,17 +6,21 @@ look like, and the component tests hold them to it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from shared.kernel.instants import NEVER, format_rfc3339
+from shared.kernel.instants import NEVER, Instant, format_rfc3339
 from shared.kernel.money import format_money
-from shared.programmes.rules import Step
+from shared.member_state.model import MemberState
+from shared.member_state.tiers import progress
+from shared.member_state.view import FoldView
+from shared.programmes.outcome import Step
 from shared.transactions.model import Decided
 
 Json = dict[str, Any]
 
 
-def decision_fields(decided: Decided, currency: str, balance: int | None, tier: str | None) -> Json:
+def decision_fields(decided: Decided, currency: str, balance: int | None, standing: Json | None) -> Json:
     """``api.Decision``: what quote, hold and transaction answer alike. What is empty or unknown is left out."""
     totals = {"amount": decided.amount, "discount": decided.discount, "paid_with_points": decided.paid_with_points, "due": decided.due}
     fields: Json = {
@@ -36,10 +40,12 @@ def decision_fields(decided: Decided, currency: str, balance: int | None, tier: 
         fields["refused"] = [{"subject": each.subject, "code": each.code, "detail": each.detail} for each in decided.refused]
     if decided.warnings:
         fields["warnings"] = [{"code": each.code, "pointer": each.pointer, "detail": each.detail} for each in decided.warnings]
-    if tier is not None:
-        fields["tier"] = tier
+    if standing is not None:
+        if "tier" in standing:
+            fields["tier"] = standing["tier"]
+        fields["tier_progress"] = standing
     if decided.steps:
-        fields["trace"] = [_step(step) for step in decided.steps]
+        fields["trace"] = trace(decided.steps)
     if balance is not None:
         fields["receipt"] = {"lines": receipt(decided, currency, balance)}
     if decided.near_misses:
@@ -74,14 +80,65 @@ def _points(decided: Decided, balance: int | None) -> Json:
     return points
 
 
+def standing_of(state: MemberState, view: FoldView, at: Instant) -> Json | None:
+    """``api.TierProgress`` of a member; ``None`` where the tenant has no tiers."""
+    if view.scheme is None:
+        return None
+    standing = progress(state, view, at)
+    fields: Json = {"counts": view.scheme.by, "counted": standing.metric}
+    named = {"tier": standing.tier, "projected": standing.projected}
+    fields |= {name: value for name, value in named.items() if value is not None}
+    if standing.next is not None:
+        fields |= {"next": standing.next.id, "next_name": standing.next.name, "missing": standing.missing}
+    if standing.until is not None and standing.until < NEVER:
+        fields["until"] = format_rfc3339(standing.until)
+    return fields
+
+
+def trace(steps: Sequence[Step]) -> list[Json]:
+    """``api.TraceStep`` of every rule."""
+    return [_step(step) for step in steps]
+
+
 def _step(step: Step) -> Json:
     made: Json = {"programme": step.programme, "version": step.version, "rule": step.rule, "base": step.base, "points": step.points}
     if step.lines:
         made["lines"] = list(step.lines)
     if step.formula:
         made["formula"] = step.formula
-    if step.rounding is not None:
-        made["rounding"] = step.rounding
-    if step.reason is not None:
-        made["reason"] = step.reason
-    return made
+    named = {"rounding": step.rounding, "reason": step.reason, "limit": step.limit}
+    return made | {name: value for name, value in named.items() if value is not None}
+
+
+def pack_trace(trace: Sequence[Json], programmes: Sequence[str], lines: Sequence[str]) -> list[list[Any]]:
+    """The trace as it is stored: programmes and lines by their place, what is empty as 0, trailing zeros left out."""
+    place = {line: index for index, line in enumerate(lines)}
+    rows: list[list[Any]] = []
+    for step in trace:
+        every: list[Any] = [
+            programmes.index(step["programme"]),
+            step["rule"],
+            step["points"],
+            [place[line] for line in step.get("lines", ())] or 0,
+            step["base"],
+            *(step.get(name, 0) for name in _TEXTS),
+        ]
+        filled = max(index for index, value in enumerate(every) if value != 0 or index < 3)
+        rows.append(every[: filled + 1])
+    return rows
+
+
+def unpack_trace(rows: Sequence[list[Any]], programmes: Sequence[tuple[str, int]], lines: Sequence[str]) -> list[Json]:
+    """The trace as it was answered."""
+    found: list[Json] = []
+    for row in rows:
+        index, rule, points, places, base, *texts = row + [0] * (9 - len(row))
+        programme, version = programmes[index]
+        step: Json = {"programme": programme, "version": version, "rule": rule, "base": base, "points": points}
+        if places:
+            step["lines"] = [lines[place] for place in places]
+        found.append(step | {name: text for name, text in zip(_TEXTS, texts, strict=True) if text})
+    return found
+
+
+_TEXTS = ("formula", "rounding", "reason", "limit")

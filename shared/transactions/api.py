@@ -1,4 +1,4 @@
-"""Bodies of the till's routes. Names are API.md's and stay."""
+"""Bodies of the till's routes. Names are API.md's and stay. What they answer is in ``answer_models``."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StrictBool, StrictInt, StringConstraints, model_validator
 
-from shared.coupons.model import Channel
 from shared.kernel.errors import InvalidValue
 from shared.kernel.instants import day_of, parse_rfc3339
 from shared.member_state.events import Mode
-from shared.programmes.model import LineKind
+from shared.programmes.conditions import Channel
+from shared.programmes.selectors import LineKind, TenderKind
 from shared.tenants.model import Frozen
 
 MAX_EXT_BYTES = 2048
@@ -88,7 +88,7 @@ class BasketLine(Frozen):
 class Tender(Frozen):
     """How (a part of) the bill was paid."""
 
-    kind: Literal["cash", "card", "gift_card", "points", "voucher", "other"]
+    kind: TenderKind
     amount: Money
     reference: Ref | None = None
 
@@ -122,6 +122,7 @@ class Basket(Frozen):
     checks_in_order: Annotated[StrictInt, Field(ge=1, le=100)] | None = None
     lines: tuple[BasketLine, ...] = Field(min_length=1, max_length=500)
     coupons: tuple[CouponReference, ...] = Field(default=(), max_length=12)
+    tenders: tuple[Tender, ...] = Field(default=(), max_length=20)
     points_to_spend: Annotated[StrictInt, Field(ge=0, le=10**9)] = 0
     member: MemberReference | None = None
     ext: Ext = Field(default_factory=dict)
@@ -161,7 +162,6 @@ class TransactionRequest(Basket):
     mode: Mode = "live"
     training: StrictBool = False
     offline: StrictBool = False
-    tenders: tuple[Tender, ...] = Field(default=(), max_length=20)
     hold_id: Ref | None = None
 
 
@@ -181,8 +181,19 @@ class ClaimRequest(Frozen):
     member: MemberReference
 
 
+class ReturnedLine(Frozen):
+    """How much of a line of the original came back."""
+
+    line_id: Ref
+    quantity: Quantity | None = Field(default=None, description="all that is left of the line, if left out")
+
+
 class ReturnRequest(Frozen):
-    """A whole sale comes back. ``original`` by id or natural key; source and receipt number of the return make it safe to repeat."""
+    """A sale comes back: all that is left of it, or the lines that are listed.
+
+    ``original`` by id or natural key; the return's own natural key makes it safe to repeat. An original that has not arrived
+    yet is no error: the return waits for it, and is settled with it.
+    """
 
     source: Ref
     location_id: Ref
@@ -192,12 +203,15 @@ class ReturnRequest(Frozen):
     occurred_at: Timestamp
     transaction_id: str | None = Field(default=None, max_length=400)
     original: LookupRequest | None = None
+    lines: tuple[ReturnedLine, ...] = Field(default=(), max_length=500)
     reason: Annotated[str, StringConstraints(max_length=200)] | None = None
 
     @model_validator(mode="after")
     def _one_of_both(self) -> ReturnRequest:
         if (self.transaction_id is None) == (self.original is None):
             raise ValueError("give either transaction_id or original")
+        if len({line.line_id for line in self.lines}) != len(self.lines):
+            raise ValueError("a line is listed twice")
         return self
 
 
@@ -220,179 +234,3 @@ class EventRequest(Frozen):
     properties: dict[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,40}$")], StrictBool | StrictInt | Ref] = Field(
         default_factory=dict, max_length=20
     )
-
-
-# -- answers --------------------------------------------------------------------------------------------------------
-
-
-class Answer(Frozen):
-    """An answer; null fields are left out."""
-
-
-class LineOutcome(Answer):
-    """What a line costs."""
-
-    id: str
-    amount: int
-    discount: int
-    net: int
-
-
-class CouponOutcome(Answer):
-    """What a coupon took off, and where."""
-
-    coupon_id: str
-    offer_id: str
-    amount: int
-    lines: dict[str, int]
-
-
-class Refusal(Answer):
-    """A coupon, or points, that cannot be used on this basket, and why."""
-
-    subject: str
-    code: str
-    detail: str
-
-
-class Warned(Answer):
-    """Stored as sent, but worth a look."""
-
-    code: str
-    pointer: str
-    detail: str
-
-
-class TraceStep(Answer):
-    """One rule of one programme: what it matched and gave, or why not."""
-
-    programme: str
-    version: int
-    rule: str
-    lines: tuple[str, ...] | None = None
-    base: int = 0
-    formula: str | None = None
-    rounding: str | None = None
-    points: int = 0
-    reason: str | None = None
-
-
-class Totals(Answer):
-    """Sums in minor units. ``due`` is what remains to be paid by other tenders."""
-
-    amount: int
-    discount: int
-    paid_with_points: int
-    due: int
-
-
-class Points(Answer):
-    """What the basket earns and spends. Balance after it; absent for anonymous sales."""
-
-    earned: int = 0
-    spent: int = 0
-    balance: int | None = None
-    available_at: str | None = None
-    expires_at: str | None = None
-
-
-class Receipt(Answer):
-    """Lines of at most 40 characters for the printed receipt."""
-
-    lines: tuple[str, ...]
-
-
-class Decision(Answer):
-    """What quote, hold and transaction answer alike."""
-
-    currency: str
-    totals: Totals
-    lines: tuple[LineOutcome, ...]
-    discounts: tuple[CouponOutcome, ...] | None = None
-    refused: tuple[Refusal, ...] | None = None
-    warnings: tuple[Warned, ...] | None = None
-    points: Points
-    tier: str | None = None
-    trace: tuple[TraceStep, ...] | None = None
-    receipt: Receipt | None = None
-    cashier_prompts: tuple[str, ...] | None = None
-    near_misses: tuple[str, ...] | None = None
-
-
-class QuoteAnswer(Decision):
-    """A price that nothing was written for."""
-
-    member_id: str | None = None
-
-
-class HoldAnswer(Answer):
-    """What is set aside, and until when."""
-
-    hold_id: str
-    state: Literal["held", "released", "committed", "expired"]
-    until: str
-    member_id: str
-    points: int
-    coupons: tuple[str, ...] = ()
-    decision: Decision | None = None
-
-
-class TransactionAnswer(Decision):
-    """A recorded sale. A replay answers the same, with status 200."""
-
-    transaction_id: str
-    status: Literal["recorded", "returned", "voided"] = "recorded"
-    member_id: str | None = None
-    occurred_at: str
-    location_id: str
-    receipt_number: str
-
-
-class ExplanationAnswer(Answer):
-    """The trace of a stored decision."""
-
-    transaction_id: str
-    trace: tuple[TraceStep, ...]
-    refused: tuple[Refusal, ...] = ()
-    warnings: tuple[Warned, ...] = ()
-
-
-class ReversalAnswer(Answer):
-    """A return or void: exactly what was reversed."""
-
-    transaction_id: str
-    reversal_id: str
-    kind: Literal["return", "void"]
-    points_reversed: int
-    points_given_back: int
-    coupons_reissued: tuple[str, ...] = ()
-    balance: int | None = None
-
-
-class EventAnswer(Answer):
-    """The event is recorded (or was before)."""
-
-    event_id: str
-    recorded: bool
-
-
-class RefusedRecord(Answer):
-    """A record of a bulk job that was refused."""
-
-    index: int
-    code: str
-    detail: str
-    errors: tuple[dict[str, str], ...] = ()
-
-
-class JobAnswer(Answer):
-    """A bulk job. ``done`` when accepted + replayed + refused = records."""
-
-    job_id: str
-    status: Literal["queued", "running", "done"]
-    records: int
-    accepted: int = 0
-    replayed: int = 0
-    warned: int = 0
-    refused_count: int = 0
-    refused: tuple[RefusedRecord, ...] = ()

@@ -19,7 +19,7 @@ from shared.members.directory import find_many
 from shared.members.identifiers import IdentifierKind
 from shared.tenants.scope import TenantScope
 from shared.transactions.api import TransactionRequest
-from shared.transactions.service import record
+from shared.transactions.ingestion import ingest
 
 Parse = Callable[[Mapping[str, Any]], TransactionRequest]
 """A record as a request, or an ``AppError`` with pointers: the same check that the route makes."""
@@ -67,7 +67,7 @@ def _identifier(request: TransactionRequest) -> tuple[IdentifierKind, str] | Non
 
 def _record_one(scope: TenantScope, each: _Numbered, correlation: str, session: MemberSession | None, outcome: Outcome) -> None:
     try:
-        recorded = record(scope, each.request, correlation, session)
+        recorded = ingest(scope, each.request, correlation, session)
     except AppError as refusal:
         if refusal.status >= 500:
             raise

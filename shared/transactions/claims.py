@@ -6,20 +6,22 @@ from typing import Any
 
 from shared.kernel.instants import DAY
 from shared.member_state.errors import UnknownMember
-from shared.member_state.events import Effects, Purchased
+from shared.member_state.events import Effects
 from shared.member_state.model import MemberState
 from shared.member_state.service import Change, Done, MemberSession, Occasion
 from shared.storage.commit import Stale
 from shared.storage.table import WriteBatch
 from shared.tenants.scope import TenantScope
-from shared.transactions import gathering
-from shared.transactions.answers import decision_fields
+from shared.transactions import gathering, referrals
+from shared.transactions.answers import decision_fields, standing_of
 from shared.transactions.api import MemberReference, TransactionRequest
+from shared.transactions.budgets import BudgetWalk
 from shared.transactions.errors import NotClaimable
-from shared.transactions.repository import Outcome, SaleRecord, SaleRepository, natural_key
-from shared.transactions.rules import decide
-from shared.transactions.service import Recorded, sale_answer
-from shared.wallet.rules import available
+from shared.transactions.given import decode_given
+from shared.transactions.model import Circumstances, Decided, Recorded
+from shared.transactions.repository import SaleRecord, SaleRepository, natural_key
+from shared.transactions.rules import decide_again
+from shared.transactions.service import balance_of, outcome_of, purchased, sale_answer
 
 
 def claim(scope: TenantScope, transaction_id: str, reference: MemberReference, correlation: str = "") -> Recorded:
@@ -34,31 +36,30 @@ def claim(scope: TenantScope, transaction_id: str, reference: MemberReference, c
         return _claimed_before(sale, member)
     _check(scope, sale)
     request = TransactionRequest.model_validate(sale.basket)
-    catalogue = gathering.catalogue_for(scope, request)
+    at, budgets = sale.visit.at, BudgetWalk(scope.tenant, scope.table, sale.id)
 
     def decide_claim(state: MemberState, stale: Stale) -> Change[Recorded] | Done[Recorded]:
         if "sale" in stale:
             return Done(_claimed_before(sales.get(key), member))
-        given = gathering.circumstances(scope, sale.visit.at, catalogue, state)
-        without_coupons = request.model_copy(update={"coupons": (), "points_to_spend": 0})
-        decided = decide(without_coupons, [], given)
-        event = Purchased(
-            at=sale.visit.at,
-            transaction=sale.id,
-            visit=sale.visit,
-            earned=tuple(decided.earned),
-            location=request.location_id,
-            channel=request.channel,
-        )
+        basket, as_sold, discounts = decode_given(sale.given, request, state.member, scope.definitions.programme)
+
+        def within(exhausted: frozenset[str]) -> tuple[Circumstances, Decided]:
+            given = gathering.circumstances(scope, at, basket, as_sold.catalogue, state, exhausted=exhausted)
+            return given, decide_again(basket, discounts, given)
+
+        given, decided = budgets.within(within, stale)
+        view = scope.definitions.at(at)
+        reward = referrals.after_purchase(scope, state, given, decided, sale.id, "late")
+        events = [purchased(sale.id, request, decided, given, view.asked), *reward.events]
 
         def finish(after: MemberState, _effects: Effects, batch: WriteBatch) -> Recorded:
-            balance = sum(available(wallet, after.holds, name) for name, wallet in after.wallets.items())
-            decision = decision_fields(decided, given.currency, balance, after.tier.id if after.tier else None)
-            answer = sale_answer(key, request, sale.visit.at, after.member, decision)
-            sales.add_claim(batch, sale, Outcome(answer, sale.visit, tuple(decided.earned)), after.member)
+            decision = decision_fields(decided, given.scene.currency, balance_of(after), standing_of(after, view.fold, at))
+            answer = sale_answer(key, request, at, after.member, decision)
+            outcome = outcome_of(basket, decided, given, answer, budgets=budgets.add(batch, given.programmes))
+            sales.add_claim(batch, sale, outcome, after.member)
             return Recorded(answer)
 
-        return Change([event], finish)
+        return Change(events, finish, companion=reward.companion)
 
     return MemberSession(scope, member).change(Occasion(sale.visit.at, correlation, "late"), decide_claim)
 

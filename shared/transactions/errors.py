@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.kernel.errors import FieldError, NotFound, StateConflict, Unprocessable
+from shared.kernel.errors import ConcurrentUpdate, FieldError, NotFound, StateConflict, Unprocessable
 from shared.transactions.model import Refused
 
 
@@ -39,6 +39,18 @@ class AlreadyReversed(StateConflict):
     """The sale was returned or voided before."""
 
     code, title = "already_reversed", "Already returned or voided"
+
+
+class SaleArrived(ConcurrentUpdate):
+    """The sale that a return was about to wait for came at the same moment. Safe to repeat."""
+
+    code, title = "sale_arrived", "The sale has just arrived"
+
+
+class TooManyWaiting(StateConflict):
+    """More returns than anybody makes wait for one sale."""
+
+    code, title = "too_many_returns", "Too many returns wait for this sale"
 
 
 class NotClaimable(StateConflict):

@@ -17,21 +17,30 @@ from shared.storage import keys
 from shared.storage.commit import Stale
 from shared.tenants.model import CatalogueItem
 from shared.tenants.scope import TenantScope
+from shared.transactions import facts
 from shared.transactions.api import Basket, CouponReference, MemberReference, ReturnRequest, TransactionRequest
 from shared.transactions.errors import OccurredInFuture
 from shared.transactions.model import Circumstances, NaturalKey, PresentedCoupon
-from shared.wallet.rules import available
 
 _AHEAD_MS = 5 * MINUTE
 
 
 def occurred_at(basket: Basket, now: Instant) -> Instant:
     """When it happened; more than five minutes ahead of us is refused, a little ahead counts as now."""
-    at = parse_rfc3339(basket.occurred_at)
+    return _not_ahead(basket.occurred_at, now)
+
+
+def _not_ahead(occurred_at: str, now: Instant) -> Instant:
+    at = parse_rfc3339(occurred_at)
     if at > now + _AHEAD_MS:
         hint = FieldError("/occurred_at", "occurred_in_future", "more than five minutes ahead; check the till's clock")
         raise OccurredInFuture(errors=(hint,))
     return min(at, now)
+
+
+def returned_at(request: ReturnRequest, now: Instant) -> Instant:
+    """When it came back; as ``occurred_at``."""
+    return _not_ahead(request.occurred_at, now)
 
 
 def natural_key(request: TransactionRequest | ReturnRequest) -> NaturalKey:
@@ -101,33 +110,16 @@ def catalogue_for(scope: TenantScope, basket: Basket) -> Mapping[str, CatalogueI
 def circumstances(
     scope: TenantScope,
     at: Instant,
+    basket: Basket,
     catalogue: Mapping[str, CatalogueItem],
     state: MemberState | None,
     *,
     hold: str | None = None,
     historical: bool = False,
+    exhausted: frozenset[str] = frozenset(),
 ) -> Circumstances:
-    """The definitions of the sale's instant (of now, for imported history) and the member's numbers."""
+    """The definitions of the sale's instant (of now, for imported history) and the member's numbers as of it."""
     now = scope.clock()
     view = scope.definitions.at(now if historical else at)
-    balances: dict[str, int] = {}
-    if state is not None:
-        balances = {name: available(wallet, state.holds, name) for name, wallet in state.wallets.items()}
-        if hold is not None and hold in state.holds:
-            # A hold of coupons alone names a wallet that she may not have yet.
-            wallet = state.holds[hold].wallet
-            balances[wallet] = balances.get(wallet, 0) + state.holds[hold].points
-    return Circumstances(
-        now=now,
-        at=at,
-        zone=view.settings.time_zone,
-        currency=view.settings.currency,
-        programmes=view.programmes,
-        catalogue=catalogue,
-        locations=frozenset(view.locations),
-        member=state.member if state is not None else None,
-        tier=state.tier.id if state is not None and state.tier is not None else None,
-        balances=balances,
-        basket=hold,
-        historical=historical,
-    )
+    given = facts.circumstances(view, now, at, basket, catalogue, state, hold=hold)
+    return replace(given, historical=historical, exhausted=exhausted) if historical or exhausted else given

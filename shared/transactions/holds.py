@@ -22,12 +22,13 @@ from shared.storage.packing import pack, unpack
 from shared.storage.table import WriteBatch
 from shared.tenants.scope import TenantScope
 from shared.transactions import gathering
-from shared.transactions.answers import decision_fields
-from shared.transactions.api import Decision, HoldAnswer, HoldRequest
+from shared.transactions.answer_models import Decision, HoldAnswer
+from shared.transactions.answers import decision_fields, standing_of
+from shared.transactions.api import HoldRequest
 from shared.transactions.errors import HoldNotUsable, MemberNeeded, SaleRefused, UnknownHold
 from shared.transactions.repository import REQUEST_LABEL, check_same, payload_hash
 from shared.transactions.rules import decide
-from shared.wallet.rules import available
+from shared.wallet.rules import balance
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def place(scope: TenantScope, request: HoldRequest, correlation: str = "") -> tu
         return _answer(scope, stored), True
 
     def decide_hold(state: MemberState, stale: Stale) -> Change[tuple[HoldAnswer, bool]] | Done[tuple[HoldAnswer, bool]]:
-        given = gathering.circumstances(scope, at, catalogue, state, hold=hold_id)
+        given = gathering.circumstances(scope, at, request, catalogue, state, hold=hold_id)
         decided = decide(request, gathering.refreshed(scope, presented, stale), given)
         if decided.refused:
             # The coupon may be held by this very hold, whose answer got lost: then the stored answer is the answer.
@@ -77,8 +78,8 @@ def place(scope: TenantScope, request: HoldRequest, correlation: str = "") -> tu
         ids = tuple(coupon.id for coupon in held)
 
         def finish(after: MemberState, _effects: Effects, batch: WriteBatch) -> tuple[HoldAnswer, bool]:
-            balance = sum(available(each, after.holds, name) for name, each in after.wallets.items())
-            decision = decision_fields(decided, given.currency, balance, given.tier)
+            standing = standing_of(after, scope.definitions.fold_at(at), at)
+            decision = decision_fields(decided, given.scene.currency, balance(after.wallets, after.holds), standing)
             record = HoldRecord(hold_id, after.member, wallet, points, ids, until, decision, hash_)
             batch.put(REQUEST_LABEL, _encode(scope.tenant, record), Path("PK").does_not_exist(), old=True)
             for coupon in held:

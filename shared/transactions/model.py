@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Final, Literal
 
 from shared.coupons.model import Coupon, OfferBody
 from shared.kernel.ids import natural_id
 from shared.kernel.instants import Instant
 from shared.profile.model import Visit
+from shared.programmes.compiled import Programme
+from shared.programmes.conditions import MemberFacts, Scene
 from shared.programmes.lines import Line
-from shared.programmes.rules import Programme, Step
-from shared.tenants.model import CatalogueItem
+from shared.programmes.outcome import Award, Step
+from shared.tenants.model import CatalogueItem, WalletSettings
 from shared.wallet.model import Posting
 
-SaleStatus = Literal["recorded", "returned", "voided"]
+SaleStatus = Literal["recorded", "partly_returned", "returned", "voided"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,15 @@ class NaturalKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Recorded:
+    """The answer of a sale or reversal; ``replayed`` if it was recorded before, ``waited_for`` if returns came before the sale."""
+
+    answer: dict[str, Any]
+    replayed: bool = False
+    waited_for: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class PresentedCoupon:
     """A coupon on a basket with its offer; ``reference`` is what the till sent (shown in refusals), never the code."""
 
@@ -56,24 +67,38 @@ class Warned:
     detail: str
 
 
+NOBODY: Final = MemberFacts(anonymous=True)
+"""What is known of who bought without saying who she is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """Everything that a decision depends on beside the basket: definitions of the instant, and the member's numbers."""
+    """Everything that a decision depends on beside the basket: definitions of the instant, and the member's numbers.
+
+    Together with the basket and the coupons' discounts it is kept with the sale, so that the decision can be made again.
+    """
 
     now: Instant
-    at: Instant
-    zone: str
-    currency: str
+    scene: Scene
     programmes: tuple[Programme, ...]
+    """By falling priority, then id."""
+    wallets: Mapping[str, WalletSettings]
     catalogue: Mapping[str, CatalogueItem]
-    locations: frozenset[str]
+    known_location: bool
     member: str | None = None
-    tier: str | None = None
-    balances: Mapping[str, int] = field(default_factory=dict)
+    facts: MemberFacts = NOBODY
     basket: str | None = None
     """The hold whose points and coupons this basket may use."""
     historical: bool = False
     """An imported sale: nothing about categories or members is asked of the till."""
+    counts_visits: bool = False
+    """Whether visits are counted in the profile: tiers ask for them."""
+    exhausted: frozenset[str] = frozenset()
+    """Budgets that have nothing left."""
+
+    def wallet(self, name: str) -> WalletSettings:
+        """The wallet's settings."""
+        return self.wallets.get(name) or WalletSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +128,20 @@ class Decided:
     refused: list[Refused] = field(default_factory=list)
     warnings: list[Warned] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
-    earned: list[Posting] = field(default_factory=list)
+    awards: list[Award] = field(default_factory=list)
+    budgets: dict[str, int] = field(default_factory=dict)
+    """``programme/rule`` or ``programme`` -> points to be taken from its budget."""
     spent: dict[str, int] = field(default_factory=dict)
     paid_with_points: int = 0
+    tendered: int = 0
+    """Of it, what counts as a tender; the rest counted as a discount and has lowered the lines."""
     near_misses: list[str] = field(default_factory=list)
     visit: Visit | None = None
+
+    @property
+    def earned(self) -> tuple[Posting, ...]:
+        """What is added to wallets, one posting a programme."""
+        return tuple(award.posting for award in self.awards)
 
     @property
     def amount(self) -> int:

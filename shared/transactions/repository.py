@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from pydantic import BaseModel
 
 from shared.kernel.errors import InvalidValue
 from shared.kernel.ids import natural_parts
 from shared.profile.model import Visit
+from shared.programmes.outcome import Award
 from shared.storage import keys
 from shared.storage.errors import RawItem
-from shared.storage.expressions import Path
+from shared.storage.expressions import Condition, Path
 from shared.storage.items import RequestItem
 from shared.storage.packing import pack, unpack
 from shared.storage.table import NOT_THERE_YET, Table, WriteBatch
+from shared.transactions.answers import pack_trace, unpack_trace
 from shared.transactions.errors import RequestReused, UnknownTransaction
 from shared.transactions.model import NaturalKey
 from shared.wallet.model import Posting
 
 REQUEST_LABEL = "request"
+AWAITED: Final = "awaited"
+MAX_WAITING: Final = 20
+"""Returns that may wait for one sale."""
 
 
 def payload_hash(body: BaseModel) -> bytes:
@@ -42,9 +47,17 @@ class SaleRecord:
     basket: dict[str, Any]
     answer: dict[str, Any]
     visit: Visit
-    earned: tuple[Posting, ...]
+    awards: tuple[Award, ...]
     spent: tuple[Posting, ...]
     coupons: tuple[str, ...]
+    given: list[Any]
+    """The circumstances of its decision (``shared.transactions.given``)."""
+    budgets: tuple[tuple[str, int, int], ...] = ()
+    """(budget, shard, points) taken from budgets."""
+    returned: Mapping[str, int] = field(default_factory=dict)
+    """Line -> thousandths of units that have come back."""
+    waiting: tuple[NaturalKey, ...] = ()
+    """Returns that arrived before the sale and are still to be settled."""
 
     @property
     def id(self) -> str:
@@ -54,13 +67,23 @@ class SaleRecord:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a sale left, to be undone exactly by a return."""
+    """What a sale left: what is needed to answer it again, to undo it exactly, and to decide it again."""
 
     answer: dict[str, Any]
     visit: Visit
-    earned: tuple[Posting, ...] = ()
+    given: list[Any]
+    awards: tuple[Award, ...] = ()
     spent: tuple[Posting, ...] = ()
     coupons: tuple[str, ...] = ()
+    budgets: tuple[tuple[str, int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """The place of a sale that has not arrived: its returns have."""
+
+    version: int
+    waiting: tuple[NaturalKey, ...]
 
 
 def natural_key(transaction_id: str) -> NaturalKey:
@@ -81,19 +104,30 @@ class SaleRepository:
 
     def get(self, key: NaturalKey) -> SaleRecord:
         """A sale, or ``UnknownTransaction``. 1 read unit per 4 KB."""
+        found = self.find(key)
+        if not isinstance(found, SaleRecord):
+            raise UnknownTransaction
+        return found
+
+    def find(self, key: NaturalKey) -> SaleRecord | Awaited | None:
+        """A sale, or what waits for it, or nothing."""
         try:
             where = self._key(key)
         except InvalidValue:
-            raise UnknownTransaction from None
+            return None
         raw = self.table.get(where)
         if raw is None:
-            raise UnknownTransaction
-        return self.decode(key, raw)
+            return None
+        return awaited_of(raw) or self.decode(key, raw)
 
     def decode(self, key: NaturalKey, raw: RawItem) -> SaleRecord:
         """Stored item -> sale."""
         item = RequestItem.read(raw)
-        basket, answer, visit, earned, spent, coupons = unpack(item.body)
+        basket, answer, visit, awards, spent, coupons, given, trace, budgets = unpack(item.body)
+        lines = [line["id"] for line in basket["lines"]]
+        versions = [(id_, version) for id_, version in given[2]]
+        if trace:
+            answer["trace"] = unpack_trace(trace, versions, lines)
         return SaleRecord(
             key=key,
             hash=item.hash,
@@ -103,9 +137,13 @@ class SaleRepository:
             basket=basket,
             answer=answer,
             visit=Visit(visit[0], visit[1], visit[2], visit[3]),
-            earned=tuple(Posting(*each) for each in earned),
+            awards=tuple(_award_of(row, versions, lines) for row in awards),
             spent=tuple(Posting(*each) for each in spent),
             coupons=tuple(coupons),
+            given=given,
+            budgets=tuple((key, shard, points) for key, shard, points in budgets),
+            returned=unpack(item.returned) if item.returned else {},
+            waiting=_keys_of(item.waiting),
         )
 
     def add_new(
@@ -117,21 +155,46 @@ class SaleRepository:
         outcome: Outcome,
         member: str | None,
         out: str | None = None,
+        awaited: Awaited | None = None,
     ) -> None:
-        """Record a sale if its natural key is new; the stored one is returned if it is not."""
-        item = self._item(key, hash_, 1, "recorded", member, basket, outcome, out)
-        batch.put_raw(REQUEST_LABEL, item, NOT_THERE_YET, old=True)
+        """Record a sale if its natural key is new (or only awaited); the stored one is returned if it is not."""
+        version = 1 if awaited is None else awaited.version + 1
+        unchanged = NOT_THERE_YET if awaited is None else _awaited_as_read(awaited)
+        item = self._item(key, hash_, version, "recorded", member, basket, outcome, out, awaited.waiting if awaited else ())
+        batch.put_raw(REQUEST_LABEL, item, unchanged, old=True)
 
-    def add_change(self, batch: WriteBatch, sale: SaleRecord, status: str, out: str | None = None) -> None:
-        """A return or void: only a sale that is as it was read."""
-        unchanged = (Path("v") == sale.version) & (Path("s") == "recorded")
+    def add_waiting(self, batch: WriteBatch, key: NaturalKey, returning: NaturalKey, awaited: Awaited | None) -> None:
+        """A return waits for a sale that has not arrived."""
+        waiting = (*(awaited.waiting if awaited is not None else ()), returning)
+        version = awaited.version + 1 if awaited is not None else 1
+        unchanged = NOT_THERE_YET if awaited is None else _awaited_as_read(awaited)
+        item = RequestItem.raw(self._key(key), hash=b"-", body=pack([]), version=version, status=AWAITED, waiting=_pack_keys(waiting))
+        batch.put_raw("sale", item, unchanged, old=True)
+
+    def add_change(
+        self,
+        batch: WriteBatch,
+        sale: SaleRecord,
+        status: str,
+        *,
+        returned: Mapping[str, int] | None = None,
+        settled: NaturalKey | None = None,
+        out: str | None = None,
+    ) -> None:
+        """A return or void: only of a sale that is as it was read. ``settled`` waits no longer."""
         actions = [Path("s").set(status), Path("v").set(sale.version + 1), Path("out").set(out) if out else Path("out").remove()]
+        if returned is not None:
+            actions.append(Path("r").set(pack(dict(returned))))
+        if settled in sale.waiting:
+            left = tuple(each for each in sale.waiting if each != settled)
+            actions.append(Path("w").set(_pack_keys(left)) if left else Path("w").remove())
+        unchanged = Path("v") == sale.version
         batch.update("sale", self._key(sale.key), actions, unchanged, old=True)
 
     def add_claim(self, batch: WriteBatch, sale: SaleRecord, outcome: Outcome, member: str) -> None:
         """The same sale with a member, decided anew."""
         unchanged = (Path("v") == sale.version) & Path("m").does_not_exist()
-        item = self._item(sale.key, sale.hash, sale.version + 1, "recorded", member, sale.basket, outcome, None)
+        item = self._item(sale.key, sale.hash, sale.version + 1, "recorded", member, sale.basket, outcome, None, ())
         batch.put_raw("sale", item, unchanged, old=True)
 
     def _item(
@@ -144,20 +207,47 @@ class SaleRepository:
         basket: Mapping[str, Any],
         outcome: Outcome,
         out: str | None,
+        waiting: tuple[NaturalKey, ...],
     ) -> RawItem:
-        visit = outcome.visit
+        # The trace is stored apart, but keeps its place: a replay answers the same to the byte.
+        visit, answer = outcome.visit, {name: 0 if name == "trace" else value for name, value in outcome.answer.items()}
+        lines = [line["id"] for line in basket["lines"]]
+        programmes = [id_ for id_, _ in outcome.given[2]]
         body = [
             basket,
-            outcome.answer,
+            answer,
             [visit.at, visit.value, visit.quantity, visit.by],
-            [_posting_row(each) for each in outcome.earned],
+            [_award_row(each, programmes, lines) for each in outcome.awards],
             [_posting_row(each) for each in outcome.spent],
             outcome.coupons,
+            outcome.given,
+            pack_trace(outcome.answer.get("trace", ()), programmes, lines),
+            outcome.budgets,
         ]
-        return RequestItem.raw(self._key(key), hash=hash_, body=pack(body), version=version, status=status, member=member, out=out)
+        return RequestItem.raw(
+            self._key(key),
+            hash=hash_,
+            body=pack(body),
+            version=version,
+            status=status,
+            member=member,
+            out=out,
+            waiting=_pack_keys(waiting) if waiting else None,
+        )
 
     def _key(self, key: NaturalKey) -> keys.Key:
         return keys.request(self.tenant, "txn", key.source, key.text())
+
+
+def awaited_of(raw: RawItem) -> Awaited | None:
+    """The item as that of a sale which has not arrived, if it is one."""
+    item = RequestItem.read(raw)
+    return Awaited(int(item.version), _keys_of(item.waiting)) if item.status == AWAITED else None
+
+
+def _awaited_as_read(awaited: Awaited) -> Condition:
+    as_read: Condition = (Path("v") == awaited.version) & (Path("s") == AWAITED)
+    return as_read
 
 
 def check_same(stored: bytes, sent: bytes) -> None:
@@ -168,3 +258,26 @@ def check_same(stored: bytes, sent: bytes) -> None:
 
 def _posting_row(posting: Posting) -> list[Any]:
     return [posting.wallet, posting.kind, posting.points, posting.available_at, posting.expires_at]
+
+
+def _award_row(award: Award, programmes: Sequence[str], lines: Sequence[str]) -> list[Any]:
+    """Parts as one number a line; the awaited event, mostly none, goes last."""
+    parts = dict(award.parts)
+    posting = award.posting
+    row = [programmes.index(award.programme), [parts.get(line, 0) for line in lines], dict(award.usage), *_posting_row(posting)]
+    return [*row, posting.awaits] if posting.awaits else row
+
+
+def _award_of(row: list[Any], programmes: Sequence[tuple[str, int]], lines: Sequence[str]) -> Award:
+    index, parts, usage, *posting = row
+    programme, version = programmes[index]
+    by_line = tuple((line, points) for line, points in zip(lines, parts, strict=True) if points)
+    return Award(programme, version, Posting(*posting), by_line, tuple(usage.items()))
+
+
+def _pack_keys(waiting: Sequence[NaturalKey]) -> bytes:
+    return pack([[each.source, each.location, each.business_date, each.till, each.receipt] for each in waiting])
+
+
+def _keys_of(packed: bytes | None) -> tuple[NaturalKey, ...]:
+    return tuple(NaturalKey(*each) for each in unpack(packed)) if packed else ()

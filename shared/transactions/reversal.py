@@ -1,54 +1,77 @@
-"""Undo a sale: a return (it came back) or a void (as if it never was). Exactly what the sale left is reversed, once.
+"""Undo a sale: a return of it or of some of its lines, or a void (as if it never was). Exactly what came back is reversed, once.
 
 Points earned are taken back from the very lots they went to; points spent return with the expiry that they had; coupons
-are active again; the profile loses the visit. A return is safe to repeat by its own natural key, a void by the sale's id.
+are active again when all that they discounted came back; the profile loses what came back. A return is safe to repeat by its own
+natural key, a void by the sale's id. A return that arrives before its sale waits at the sale's place, and is settled with it.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from shared.coupons.model import Coupon
 from shared.coupons.repository import CouponRepository
-from shared.kernel.instants import Instant, parse_rfc3339
+from shared.kernel.instants import Instant
 from shared.member_state.errors import ErasedMember, UnknownMember
-from shared.member_state.events import DomainEvent, Effects, Reversed
+from shared.member_state.events import DomainEvent, Effects, ReversalTerms, Reversed
 from shared.member_state.model import HeldCoupon, MemberState
 from shared.member_state.repository import Stamp, envelope
-from shared.member_state.service import Change, MemberSession, Occasion
+from shared.member_state.service import Change, Done, MemberSession, Occasion
+from shared.member_state.tier_windows import VISITS
+from shared.programmes.compiled import Programme
 from shared.storage import keys
 from shared.storage.commit import Plan, Stale, commit
 from shared.storage.errors import RawItem
-from shared.storage.expressions import Path
+from shared.storage.expressions import Condition, Path
 from shared.storage.items import RequestItem
 from shared.storage.packing import pack, unpack
 from shared.storage.table import WriteBatch
 from shared.tenants.scope import TenantScope
-from shared.transactions import gathering
-from shared.transactions.api import LookupRequest, ReturnRequest, ReversalAnswer
+from shared.transactions import gathering, referrals, waiting
+from shared.transactions.api import LookupRequest, ReturnRequest, TransactionRequest
+from shared.transactions.budgets import add_budget_return
 from shared.transactions.errors import AlreadyReversed
-from shared.transactions.model import NaturalKey
-from shared.transactions.repository import REQUEST_LABEL, SaleRecord, SaleRepository, check_same, natural_key, payload_hash
-from shared.transactions.service import Recorded
-from shared.wallet.rules import available
+from shared.transactions.given import decode_given
+from shared.transactions.model import Circumstances, CouponDiscount, NaturalKey, Recorded
+from shared.transactions.repository import (
+    REQUEST_LABEL,
+    SaleRecord,
+    SaleRepository,
+    check_same,
+    natural_key,
+    payload_hash,
+)
+from shared.transactions.returning import GiveBack, ReturnPlan, Sold, decimal, plan_return
+from shared.transactions.rules import decide_again, thousandths
+from shared.transactions.service import balance_of
 
 ReversalKind = Literal["return", "void"]
+_GONE = ("returned", "voided")
 
 
 def record_return(scope: TenantScope, request: ReturnRequest, correlation: str = "") -> Recorded:
-    """A whole sale comes back."""
+    """A sale, or a part of it, comes back; or waits for a sale that has not arrived."""
     original = natural_key(request.transaction_id) if request.transaction_id else lookup_key(request.original)
     own = gathering.natural_key(request)
-    at = min(parse_rfc3339(request.occurred_at), scope.clock())
-    reversal = _Reversal(scope, "return", original, own, payload_hash(request), at, correlation)
-    return reversal.carry_out()
+    at = gathering.returned_at(request, scope.clock())
+    found = SaleRepository(scope.tenant, scope.table).find(original)
+    if isinstance(found, SaleRecord):
+        waiting.settle(scope, found, settle_waiting)
+        return _Reversal(scope, "return", original, own, request, at, correlation).carry_out()
+    return waiting.park(scope, request, original, own, correlation)
+
+
+def settle_waiting(scope: TenantScope, original: NaturalKey, own: NaturalKey, request: ReturnRequest, correlation: str) -> Recorded:
+    """Settle a return whose sale has arrived."""
+    at = gathering.returned_at(request, scope.clock())
+    return _Reversal(scope, "return", original, own, request, at, correlation, has_waited=True).carry_out()
 
 
 def void(scope: TenantScope, transaction_id: str, correlation: str = "") -> Recorded:
-    """A cancelled sale: as if it never was."""
+    """A cancelled sale: as if it never was. One that was returned in part is voided for what is left."""
     original = natural_key(transaction_id)
-    reversal = _Reversal(scope, "void", original, original, b"void", scope.clock(), correlation)
-    return reversal.carry_out()
+    return _Reversal(scope, "void", original, original, None, scope.clock(), correlation).carry_out()
 
 
 def lookup_key(request: LookupRequest | None) -> NaturalKey:
@@ -57,26 +80,79 @@ def lookup_key(request: LookupRequest | None) -> NaturalKey:
     return NaturalKey(request.source, request.location_id, request.business_date, request.till_id or "", request.receipt_number)
 
 
+@dataclass(frozen=True, slots=True)
+class _Bought:
+    """The sale as it was decided, read from its record."""
+
+    sold: Sold
+    given: Circumstances
+    discounts: list[CouponDiscount]
+
+    def policy_of(self, wallet: str) -> GiveBack:
+        """What the programme that took the points gives back."""
+        programme = next((each for each in self.given.programmes if each.body.wallet == wallet and each.body.spending), None)
+        return programme.body.returns.give_back if programme is not None else "pro_rata"
+
+    def terms(self) -> dict[str, ReversalTerms]:
+        """Wallet -> how points are taken back: by the first programme that gave any, in its version of then."""
+        found: dict[str, ReversalTerms] = {}
+        for award in self.sold.awards:
+            programme: Programme = next(each for each in self.given.programmes if each.id == award.programme)
+            returns, floor = programme.body.returns, self.given.wallet(award.posting.wallet).floor
+            found.setdefault(award.posting.wallet, ReversalTerms(returns.points_gone, floor, returns.vouchers == "take_back"))
+        return found
+
+
+def bought(scope: TenantScope, sale: SaleRecord) -> _Bought:
+    """The sale's lines as charged, decided again from what was stored. Reads nothing but cached definitions."""
+    request = TransactionRequest.model_validate(sale.basket)
+    basket, given, discounts = decode_given(sale.given, request, sale.member, scope.definitions.programme)
+    decided = decide_again(basket, discounts, given)
+    sold = Sold(
+        at=sale.visit.at,
+        location=request.location_id,
+        channel=request.channel,
+        lines=decided.lines,
+        awards=sale.awards,
+        spent=sale.spent,
+        paid_with_points=decided.tendered,
+        coupons={each.coupon.id: [line for line, _ in each.lines] for each in discounts},
+        opened_visit=VISITS in sale.visit.by,
+    )
+    return _Bought(sold, given, discounts)
+
+
 class _Reversal:
-    """One reversal being carried out."""
+    """One reversal being carried out: what it reverses, and under which record."""
 
     def __init__(
-        self, scope: TenantScope, kind: ReversalKind, original: NaturalKey, own: NaturalKey, hash_: bytes, at: Instant, correlation: str
+        self,
+        scope: TenantScope,
+        kind: ReversalKind,
+        original: NaturalKey,
+        own: NaturalKey,
+        request: ReturnRequest | None,
+        at: Instant,
+        correlation: str,
+        *,
+        has_waited: bool = False,
     ) -> None:
         self.scope = scope
         self.kind: ReversalKind = kind
         self.original = original
         self.own = own
-        self.hash = hash_
+        self.request = request
+        self.hash = payload_hash(request) if request is not None else b"void"
         self.at = at
         self.correlation = correlation
+        self.has_waited = has_waited
         self.sales = SaleRepository(scope.tenant, scope.table)
         self.coupons = CouponRepository(scope.tenant, scope.table)
 
     def carry_out(self) -> Recorded:
         """Reverse, or answer the stored answer of the same reversal."""
         sale = self.sales.get(self.original)
-        if sale.status != "recorded":
+        if sale.status in _GONE:
             return self._answered_before()
         try:
             if sale.member is not None:
@@ -87,75 +163,128 @@ class _Reversal:
             pass
         return self._anonymous(sale)
 
-    def _decide(self, sale: SaleRecord, _state: MemberState, stale: Stale) -> Change[Recorded]:
-        if "sale" in stale:
-            raise AlreadyReversed
-        came_back = self._coupons_of(sale)
-        reissued = {each.id: HeldCoupon(each.offer, "active", each.active_from, each.expires_at) for each in came_back}
-        event = Reversed(self.at, sale.id, self.kind, sale.visit, sale.earned, sale.spent, reissued)
+    def _decide(self, sale: SaleRecord, state: MemberState, stale: Stale) -> Change[Recorded] | Done[Recorded]:
+        sale = self._again(sale, stale)
+        if sale.status in _GONE:
+            return Done(self._answered_before())
+        was = bought(self.scope, sale)
+        plan = self._plan_of(was, sale)
+        came_back = self._coupons_of(sale, plan)
+        event = Reversed(
+            at=self.at,
+            transaction=sale.id,
+            kind=self.kind,
+            visit=plan.visit,
+            earned=plan.earned,
+            spent=plan.spent,
+            reissued={each.id: HeldCoupon(each.offer, "active", each.active_from, each.expires_at) for each in came_back},
+            usage=plan.usage,
+            whole=plan.whole,
+            terms=was.terms(),
+            location=was.sold.location,
+        )
+        reward = referrals.NOTHING
+        if plan.whole:
+            reward = referrals.taken_back(self.scope, state, sale.id, self.at, was.given.programmes, was.given.scene)
 
         def finish(after: MemberState, effects: Effects, batch: WriteBatch) -> Recorded:
             postings = [posting for entry in effects.entries if entry.reference == sale.id for posting in entry.postings]
-            balance = sum(available(wallet, after.holds, name) for name, wallet in after.wallets.items())
-            answer = self._answer(
-                sale,
-                reversed_points=-sum(each.points for each in postings if each.kind == "reverse"),
-                given_back=sum(each.points for each in postings if each.kind == "give_back"),
-                coupons=came_back,
-                balance=balance,
-            )
-            self._add(batch, sale, came_back, answer)
+            reversed_points = -sum(each.points for each in postings if each.kind == "reverse")
+            given_back = sum(each.points for each in postings if each.kind == "give_back")
+            answer = self._answer(sale, plan, came_back, reversed_points, given_back, balance_of(after))
+            self._add(batch, sale, plan, came_back, answer)
             return Recorded(answer)
 
-        return Change([event], finish, request=REQUEST_LABEL)
+        return Change([event, *reward.events], finish, request=REQUEST_LABEL, companion=reward.companion)
 
     def _anonymous(self, sale: SaleRecord) -> Recorded:
-        came_back = self._coupons_of(sale)
-        answer = self._answer(sale, reversed_points=0, given_back=0, coupons=came_back, balance=None)
-        type_ = "transaction.returned_anonymously" if self.kind == "return" else "transaction.voided_anonymously"
-        event = DomainEvent(type_, self.at, {"transaction": sale.id, "value": sale.visit.value})
-        out = envelope([event], Stamp(self.scope.clock(), self.correlation))
-
-        def plan(stale: Stale) -> Plan[Recorded]:
-            if "sale" in stale:
-                raise AlreadyReversed
+        def decide(stale: Stale) -> Plan[Recorded]:
+            current = self._again(sale, stale)
+            if current.status in _GONE:
+                return Plan(WriteBatch(), self._answered_before())
+            plan = self._plan_of(bought(self.scope, current), current)
+            came_back = self._coupons_of(current, plan)
+            answer = self._answer(current, plan, came_back, 0, 0, None)
+            type_ = "transaction.returned_anonymously" if self.kind == "return" else "transaction.voided_anonymously"
+            event = DomainEvent(type_, self.at, {"transaction": current.id, "value": plan.visit.value})
             batch = WriteBatch()
-            self._add(batch, sale, came_back, answer, out)
+            self._add(batch, current, plan, came_back, answer, envelope([event], Stamp(self.scope.clock(), self.correlation)))
             return Plan(batch, Recorded(answer), REQUEST_LABEL)
 
-        return commit(self.scope.table, plan, effort=self.scope.effort(), replay=self._replay)
+        return commit(self.scope.table, decide, effort=self.scope.effort(), replay=self._replay)
 
-    def _coupons_of(self, sale: SaleRecord) -> list[Coupon]:
-        """The coupons that this sale redeemed and that are still its own."""
-        found = self.coupons.get_many(list(sale.coupons)).values() if sale.coupons else []
-        return [each for each in found if each.state == "redeemed" and each.redeemed_basket == sale.id]
+    def _again(self, sale: SaleRecord, stale: Stale) -> SaleRecord:
+        """The sale as it stood in the way of an attempt."""
+        return self.sales.get(self.original) if "sale" in stale else sale
+
+    def _plan_of(self, was: _Bought, sale: SaleRecord) -> ReturnPlan:
+        lines = self.request.lines if self.request is not None else ()
+        wanted = [(line.line_id, None if line.quantity is None else thousandths(line.quantity)) for line in lines]
+        policy = {wallet: was.policy_of(wallet) for wallet in {posting.wallet for posting in sale.spent}}
+        return plan_return(was.sold, sale.returned, wanted, policy, voided=self.kind == "void")
+
+    def _coupons_of(self, sale: SaleRecord, plan: ReturnPlan) -> list[Coupon]:
+        """The coupons that this sale redeemed, whose goods came back, that are still its own, and that come back by their offer."""
+        found = self.coupons.get_many(list(plan.coupons)).values() if plan.coupons else []
+        return [
+            each
+            for each in found
+            if each.state == "redeemed" and each.redeemed_basket == sale.id and (self.kind == "void" or self._reissued(each))
+        ]
+
+    def _reissued(self, coupon: Coupon) -> bool:
+        body = self.scope.definitions.offer(coupon.offer, coupon.offer_version)
+        return body is None or body.on_return == "reissue"
 
     def _add(
-        self, batch: WriteBatch, sale: SaleRecord, came_back: list[Coupon], answer: dict[str, Any], out: str | None = None
+        self,
+        batch: WriteBatch,
+        sale: SaleRecord,
+        plan: ReturnPlan,
+        came_back: list[Coupon],
+        answer: dict[str, Any],
+        out: str | None = None,
     ) -> None:
-        """The reversal's own record, the sale's new status, its coupons and quota."""
+        """The reversal's own record, the sale's new status, its coupons, quotas and budgets."""
         key = keys.request(self.scope.tenant, self.kind, self.own.source, self.own.text())
-        record = RequestItem.at(key, hash=self.hash, body=pack(answer), status="recorded", member=sale.member)
-        batch.put(REQUEST_LABEL, record, Path("PK").does_not_exist(), old=True)
-        self.sales.add_change(batch, sale, "returned" if self.kind == "return" else "voided", out)
+        record = RequestItem.at(key, hash=self.hash, body=pack(answer), status="settled", member=sale.member)
+        is_new: Condition = Path("s") == waiting.WAITING if self.has_waited else Path("PK").does_not_exist()
+        batch.put(REQUEST_LABEL, record, is_new, old=True)
+        settled = self.own if self.has_waited else None
+        self.sales.add_change(batch, sale, self._status(plan), returned=plan.returned, settled=settled, out=out)
         for coupon in came_back:
             self.coupons.add_reissue(batch, coupon, sale.id)
             if coupon.quota_shard is not None:
                 self.coupons.add_quota_return(batch, coupon.offer, coupon.quota_shard)
+        if plan.whole:
+            add_budget_return(batch, self.scope.tenant, sale.budgets)
+
+    def _status(self, plan: ReturnPlan) -> Literal["partly_returned", "returned", "voided"]:
+        if self.kind == "void":
+            return "voided"
+        return "returned" if plan.whole else "partly_returned"
 
     def _answer(
-        self, sale: SaleRecord, *, reversed_points: int, given_back: int, coupons: list[Coupon], balance: int | None
+        self, sale: SaleRecord, plan: ReturnPlan, came_back: list[Coupon], reversed_points: int, given_back: int, balance: int | None
     ) -> dict[str, Any]:
-        answer = ReversalAnswer(
-            transaction_id=sale.id,
-            reversal_id=self.own.id("ret" if self.kind == "return" else "void"),
-            kind=self.kind,
-            points_reversed=reversed_points,
-            points_given_back=given_back,
-            coupons_reissued=tuple(each.id for each in coupons),
-            balance=balance,
-        )
-        return answer.model_dump(mode="json", exclude_none=True)
+        """``api.ReversalAnswer``."""
+        answer: dict[str, Any] = {
+            "transaction_id": sale.id,
+            "reversal_id": self.own.id("ret" if self.kind == "return" else "void"),
+            "kind": self.kind,
+            "status": "settled",
+            "transaction_status": self._status(plan),
+            "value": plan.value,
+            "money": plan.money,
+            "points_reversed": reversed_points,
+            "points_not_reversed": sum(posting.points for posting in plan.earned) - reversed_points if sale.member else 0,
+            "points_given_back": given_back,
+            "lines": [
+                {"line_id": part.line, "quantity": decimal(part.units), "value": part.value, "points": part.points} for part in plan.parts
+            ],
+            "coupons_reissued": [each.id for each in came_back],
+        }
+        return answer if balance is None else answer | {"balance": balance}
 
     def _answered_before(self) -> Recorded:
         raw = self.scope.table.get(keys.request(self.scope.tenant, self.kind, self.own.source, self.own.text()))
@@ -166,7 +295,7 @@ class _Reversal:
     def _replay(self, raw: RawItem) -> Recorded:
         item = RequestItem.read(raw)
         check_same(item.hash, self.hash)
-        answer: dict[str, Any] = unpack(item.body)
+        answer: dict[str, Any] = waiting.answer_of(unpack(item.body))
         if answer["transaction_id"] != self.original.id("txn"):
             raise AlreadyReversed
         return Recorded(answer, replayed=True)

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from shared.coupons.rules import REASONS, Discount, Use, discount
 from shared.kernel.errors import FieldError, Unprocessable
+from shared.kernel.instants import Instant
 from shared.kernel.money import divide, format_money
+from shared.member_state.tier_windows import VISITS
 from shared.profile.model import Visit
+from shared.programmes.base import Payment
+from shared.programmes.compiled import Programme
+from shared.programmes.conditions import unmet
+from shared.programmes.earning import earn
 from shared.programmes.lines import Line
-from shared.programmes.rules import earn, points_worth, spending_limit
+from shared.programmes.spending import REASONS as POINTS_REASONS
+from shared.programmes.spending import deduct, rate_of, refusal, spending_limit
 from shared.tenants.model import CatalogueItem
 from shared.transactions.api import Basket, BasketLine
 from shared.transactions.model import Circumstances, CouponDiscount, Decided, PresentedCoupon, Refused, Warned
@@ -23,38 +32,84 @@ class CurrencyMismatch(Unprocessable):
 
 def decide(basket: Basket, presented: list[PresentedCoupon], given: Circumstances) -> Decided:
     """The whole decision. Coupons are applied in the order given, each on what the ones before left."""
-    if basket.currency != given.currency:
-        hint = FieldError("/currency", "currency_mismatch", f"this tenant trades in {given.currency}")
+    decided = _resolved(basket, given)
+    _apply_coupons(basket, presented, given, decided)
+    return _completed(basket, given, decided)
+
+
+def decide_again(basket: Basket, discounts: list[CouponDiscount], given: Circumstances) -> Decided:
+    """The same decision from what was kept of it: the coupons that were used stand, everything else is worked out anew."""
+    decided = _resolved(basket, given)
+    for each in discounts:
+        _take_off(decided, each)
+    return _completed(basket, given, decided)
+
+
+def _resolved(basket: Basket, given: Circumstances) -> Decided:
+    """The basket's lines before anything is taken off."""
+    if basket.currency != given.scene.currency:
+        hint = FieldError("/currency", "currency_mismatch", f"this tenant trades in {given.scene.currency}")
         raise CurrencyMismatch(hint.detail, errors=(hint,))
     decided = Decided(lines=[])
     for index, sent in enumerate(basket.lines):
-        decided.lines.append(resolve_line(sent, f"/lines/{index}", given, decided.warnings))
-    if basket.location_id not in given.locations:
+        decided.lines.append(resolve_line(sent, f"/lines/{index}", basket, given, decided.warnings))
+    if not given.known_location:
         decided.warnings.append(Warned("unknown_location", "/location_id", "not one of the tenant's locations"))
-    _apply_coupons(basket, presented, given, decided)
-    _pay_with_points(basket, given, decided)
-    if given.member is not None:
-        for programme in given.programmes:
-            postings, steps = earn(programme, decided.lines, decided.paid_with_points, given.tier, given.at, given.zone)
-            decided.earned += postings
-            decided.steps += steps
-    decided.visit = visit_of(basket, decided, given)
     return decided
 
 
-def resolve_line(sent: BasketLine, pointer: str, given: Circumstances, warnings: list[Warned]) -> Line:
+def _completed(basket: Basket, given: Circumstances, decided: Decided) -> Decided:
+    """Payment with points, and what the basket earns."""
+    decided.tendered = _pay_with_points(basket, given, decided)
+    if given.member is not None:
+        payment = Payment(decided.tendered, tuple((tender.kind, tender.amount) for tender in basket.tenders))
+        earned = earn(given.programmes, decided.lines, payment, given.facts, given.scene, given.wallets, given.exhausted)
+        decided.awards, decided.steps, decided.budgets = earned.awards, earned.steps, earned.budgets
+    opens_visit = given.counts_visits and not given.facts.same_visit
+    decided.visit = visit_of(decided.lines, basket.location_id, basket.channel, given.scene.at, opens_visit=opens_visit)
+    return decided
+
+
+def resolve_line(sent: BasketLine, pointer: str, basket: Basket, given: Circumstances, warnings: list[Warned]) -> Line:
     """What the catalogue adds to a line; what the till printed is believed, and doubted aloud."""
     item = given.catalogue.get(sent.item_id) if sent.item_id else None
-    if sent.kind == "item" and item is None and not given.historical and sent.category is None:
+    unknown = sent.kind == "item" and item is None and sent.category is None
+    if unknown and not given.historical:
         warnings.append(Warned("unknown_item", f"{pointer}/item_id", "not in the catalogue; it counts without a category"))
     units = thousandths(sent.quantity)
     computed = divide(units * sent.unit_price, 1000, "half_up")
-    amount = computed if sent.amount is None else sent.amount
-    if amount != computed:
+    full = computed if sent.amount is None else sent.amount
+    if full != computed:
         warnings.append(Warned("amount_disagrees", f"{pointer}/amount", "quantity x unit_price is another amount; taken as printed"))
-    amount -= sum(given_before.amount for given_before in sent.discounts)
+    amount = full - sum(given_before.amount for given_before in sent.discounts)
     category, tags = _kind_of(sent, item)
-    return Line(sent.id, sent.kind, sent.item_id, category, tags, units, amount, amount, sent.member_id)
+    return Line(
+        id=sent.id,
+        kind=sent.kind,
+        item=sent.item_id,
+        category=category,
+        tags=tags,
+        units=units,
+        amount=amount,
+        net=amount,
+        member=sent.member_id,
+        unit_price=sent.unit_price,
+        full=full,
+        tax=tax_of(sent, amount, included=basket.prices_include_tax),
+        tax_on_top=not basket.prices_include_tax,
+        known=not unknown,
+    )
+
+
+def tax_of(sent: BasketLine, amount: int, *, included: bool) -> int:
+    """The tax on a line: as printed, else by its rate, halves rounded up. A line that says neither has none."""
+    if sent.tax_amount is not None:
+        return sent.tax_amount
+    if sent.tax_rate is None:
+        return 0
+    whole, _, part = sent.tax_rate.partition(".")
+    rate = int(whole) * 10_000 + int(part.ljust(4, "0") or 0)
+    return divide(amount * rate, (1_000_000 + rate) if included else 1_000_000, "half_up")
 
 
 def _kind_of(sent: BasketLine, item: CatalogueItem | None) -> tuple[str | None, frozenset[str]]:
@@ -71,11 +126,13 @@ def thousandths(quantity: str) -> int:
     return -value if negative else value
 
 
-def visit_of(basket: Basket, decided: Decided, given: Circumstances) -> Visit:
+def visit_of(
+    lines: Iterable[Line], location: str, channel: str, at: Instant, *, count: int = 1, opens_visit: bool = False
+) -> Visit:
     """What the profile learns: the value of the goods (not tips or deposits) after discounts, by dimension."""
-    by: dict[str, int] = {f"l:{basket.location_id}": 0, f"h:{basket.channel}": 0}
+    by: dict[str, int] = {f"l:{location}": 0, f"h:{channel}": 0}
     value = quantity = 0
-    for line in decided.lines:
+    for line in lines:
         if line.kind not in PROFILE_KINDS:
             continue
         value += line.net
@@ -84,14 +141,15 @@ def visit_of(basket: Basket, decided: Decided, given: Circumstances) -> Visit:
             by[f"c:{line.category}"] = by.get(f"c:{line.category}", 0) + line.net
         for tag in sorted(line.tags):
             by[f"t:{tag}"] = by.get(f"t:{tag}", 0) + line.net
-    by[f"l:{basket.location_id}"] = by[f"h:{basket.channel}"] = value
-    return Visit(given.at, value, quantity, by)
+    by[f"l:{location}"] = by[f"h:{channel}"] = value
+    if opens_visit:
+        by[VISITS] = 1
+    return Visit(at, value, quantity, by, count)
 
 
 def _apply_coupons(basket: Basket, presented: list[PresentedCoupon], given: Circumstances, decided: Decided) -> None:
     # A coupon is good at the instant of the sale, not of the (maybe later) call.
-    use = Use(given.at, basket.location_id, basket.channel, given.member, given.basket)
-    by_id = {line.id: line for line in decided.lines}
+    use = Use(given.scene.at, basket.location_id, basket.channel, given.member, given.basket)
     seen: set[str] = set()
     exclusive = any(each.offer is not None and each.offer.exclusive for each in presented)
     for each in presented:
@@ -100,12 +158,17 @@ def _apply_coupons(basket: Basket, presented: list[PresentedCoupon], given: Circ
             code = outcome.reason or "unknown_coupon"
             decided.refused.append(Refused(each.reference, code, REASONS[code]))
             if outcome.missing:
-                decided.near_misses.append(f"{format_money(outcome.missing, given.currency)} more for this coupon")
+                decided.near_misses.append(f"{format_money(outcome.missing, given.scene.currency)} more for this coupon")
             continue
         seen.add(each.coupon.id)
-        for line_id, part in outcome.lines:
-            by_id[line_id].net -= part
-        decided.discounts.append(CouponDiscount(each.coupon, outcome.amount, outcome.lines))
+        _take_off(decided, CouponDiscount(each.coupon, outcome.amount, outcome.lines))
+
+
+def _take_off(decided: Decided, discount: CouponDiscount) -> None:
+    parts = dict(discount.lines)
+    for line in decided.lines:
+        line.net -= parts.get(line.id, 0)
+    decided.discounts.append(discount)
 
 
 def _try_coupon(each: PresentedCoupon, decided: Decided, use: Use, seen: set[str], *, alone: bool) -> Discount:
@@ -119,26 +182,37 @@ def _try_coupon(each: PresentedCoupon, decided: Decided, use: Use, seen: set[str
     return discount(each.coupon, each.offer, decided.lines, use)
 
 
-def _pay_with_points(basket: Basket, given: Circumstances, decided: Decided) -> None:
-    """Points as payment in the first programme that takes them. More than allowed is refused whole, with what is possible."""
-    if not basket.points_to_spend:
-        return
-    programme = next((each for each in given.programmes if each.body.spending is not None), None)
+def _pay_with_points(basket: Basket, given: Circumstances, decided: Decided) -> int:
+    """Points as payment in the first programme that takes them; answers what they paid as a tender.
+
+    A payment is taken whole or refused whole, with what would be possible.
+    """
+    wanted = basket.points_to_spend
+    if not wanted:
+        return 0
+    programme = next((each for each in given.programmes if _takes_points(each, given)), None)
     if programme is None or given.member is None:
-        code = "points_not_accepted" if given.member else "member_needed"
-        decided.refused.append(Refused("points", code, "Points cannot be used on this basket."))
-        return
-    spending = programme.body.spending
+        missing = "points_not_accepted" if given.member else "member_needed"
+        decided.refused.append(Refused("points", missing, POINTS_REASONS["points_not_accepted"]))
+        return 0
+    spending, name = programme.body.spending, programme.body.wallet
     assert spending is not None
-    limit = spending_limit(spending, decided.lines, given.balances.get(programme.body.wallet, 0))
-    if limit.reason is not None:
-        decided.refused.append(Refused("points", limit.reason, "Points cannot be used on this basket."))
-    elif basket.points_to_spend < spending.minimum:
-        decided.refused.append(Refused("points", "below_minimum", f"At least {spending.minimum} points are used at once."))
-    elif basket.points_to_spend > limit.points:
-        balance = given.balances.get(programme.body.wallet, 0)
-        code = "insufficient_points" if basket.points_to_spend > balance else "above_share_of_bill"
-        decided.refused.append(Refused("points", code, f"At most {limit.points} points can be used on this basket."))
-    else:
-        decided.spent[programme.body.wallet] = basket.points_to_spend
-        decided.paid_with_points = points_worth(spending, basket.points_to_spend)
+    wallet, uses = given.wallet(name), given.facts.payments_today.get(name, 0)
+    drawable = given.facts.balances.get(name, 0)
+    limit = spending_limit(spending, wallet, decided.lines, drawable, uses)
+    code = refusal(spending, limit, wanted, drawable)
+    if code is not None:
+        possible = f" At most {limit.points} can be used on this basket." if limit.points else ""
+        decided.refused.append(Refused("points", code, POINTS_REASONS[code] + possible))
+        return 0
+    value = rate_of(spending, wallet).worth(wanted)
+    decided.spent[name] = wanted
+    decided.paid_with_points = value
+    if spending.counts_as == "discount":
+        deduct(spending, decided.lines, value)
+        return 0
+    return value
+
+
+def _takes_points(programme: Programme, given: Circumstances) -> bool:
+    return programme.body.spending is not None and unmet(programme.body.applies, given.facts, given.scene) is None

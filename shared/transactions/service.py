@@ -7,40 +7,36 @@ sale, the ledger entry, the state). Everything else is cached.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from shared.coupons.model import OfferBody
 from shared.coupons.quota import QuotaWalk
 from shared.coupons.repository import CouponRepository
+from shared.definitions.model import TenantView
 from shared.kernel.instants import Instant, format_rfc3339
+from shared.member_state import handlers
 from shared.member_state.errors import ErasedMember, UnknownMember
 from shared.member_state.events import DomainEvent, Effects, Purchased
 from shared.member_state.model import MemberState
 from shared.member_state.repository import Stamp, envelope
 from shared.member_state.service import Change, Done, MemberSession, Occasion, view_member
-from shared.storage.commit import Plan, Stale, commit
+from shared.programmes.asking import Asked
+from shared.storage.commit import NotAnAnswer, Plan, Stale, commit
 from shared.storage.errors import RawItem
 from shared.storage.table import WriteBatch
 from shared.tenants.model import CatalogueItem
 from shared.tenants.scope import TenantScope
-from shared.transactions import gathering, holds
-from shared.transactions.answers import decision_fields
-from shared.transactions.api import CouponReference, QuoteRequest, TransactionRequest
+from shared.transactions import gathering, holds, referrals
+from shared.transactions.answers import decision_fields, standing_of
+from shared.transactions.api import Basket, CouponReference, QuoteRequest, TransactionRequest
+from shared.transactions.budgets import BudgetWalk
 from shared.transactions.errors import HoldNotUsable, SaleRefused, UnknownTransaction
-from shared.transactions.model import Circumstances, Decided, NaturalKey, Refused, Warned
-from shared.transactions.repository import REQUEST_LABEL, Outcome, SaleRepository, check_same, payload_hash
+from shared.transactions.given import encode_given
+from shared.transactions.model import Circumstances, Decided, NaturalKey, Recorded, Refused, Warned
+from shared.transactions.repository import REQUEST_LABEL, Awaited, Outcome, SaleRepository, awaited_of, check_same, payload_hash
 from shared.transactions.rules import decide
 from shared.wallet.model import Posting
-from shared.wallet.rules import available
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """The answer of a sale; ``replayed`` if it was recorded before."""
-
-    answer: dict[str, Any]
-    replayed: bool = False
+from shared.wallet.rules import balance
 
 
 def quote(scope: TenantScope, request: QuoteRequest) -> dict[str, Any]:
@@ -57,12 +53,13 @@ def quote(scope: TenantScope, request: QuoteRequest) -> dict[str, Any]:
         warnings.append(_unknown_member())
     presented = gathering.presented_coupons(scope, request.coupons)
     catalogue = gathering.catalogue_for(scope, request)
-    given = gathering.circumstances(scope, at, catalogue, state)
+    given = gathering.circumstances(scope, at, request, catalogue, state)
     decided = decide(request, presented, given)
     decided.warnings += warnings
-    balance = _balance(state, decided) if state is not None else None
-    fields = decision_fields(decided, given.currency, balance, given.tier)
-    return fields if state is None else {"member_id": state.member, **fields}
+    if state is None:
+        return decision_fields(decided, given.scene.currency, None, None)
+    standing = _standing_after(scope, state, purchased(f"{at}", request, decided, given, scope.definitions.at(at).asked))
+    return {"member_id": state.member, **decision_fields(decided, given.scene.currency, balance_of(state), standing)}
 
 
 def record(scope: TenantScope, request: TransactionRequest, correlation: str = "", session: MemberSession | None = None) -> Recorded:
@@ -103,6 +100,8 @@ class _Sale:
         self.catalogue: Mapping[str, CatalogueItem] = gathering.catalogue_for(scope, request)
         self.sales = SaleRepository(scope.tenant, scope.table)
         self.quota = QuotaWalk(CouponRepository(scope.tenant, scope.table), self.key.id("txn"))
+        self.budgets = BudgetWalk(scope.tenant, scope.table, self.key.id("txn"))
+        self.awaited: Awaited | None = None
 
     def _as_held(self, hold_id: str) -> TransactionRequest:
         """The basket with exactly what was held for it."""
@@ -118,44 +117,60 @@ class _Sale:
         return session.change(occasion, self._decide, replay=self._replay)
 
     def _decide(self, state: MemberState, stale: Stale) -> Change[Recorded] | Done[Recorded]:
-        self.presented = gathering.refreshed(self.scope, self.presented, stale)
+        self._look(stale)
         hold = self.request.hold_id
         if hold is not None and hold not in state.holds and not self.request.offline:
             stored = self.stored()
             if stored is None:
                 raise HoldNotUsable("The hold was released, used, or has run out.")
             return Done(stored)
-        given = self._circumstances(state)
-        decided = self._settled(decide(self.basket, self.presented, given))
-        self._choose_quota_shards(decided, stale)
-        assert decided.visit is not None
-        event = Purchased(
-            at=self.at,
-            transaction=self.key.id("txn"),
-            visit=decided.visit,
-            earned=tuple(decided.earned),
-            spent=decided.spent,
-            redeemed=tuple(each.coupon.id for each in decided.discounts),
-            hold=hold,
-            location=self.request.location_id,
-            channel=self.request.channel,
-        )
+        given, decided = self._decided(state, stale)
+        referral = referrals.after_purchase(self.scope, state, given, decided, self.key.id("txn"), self.request.mode)
+        asked = self._view().asked
+        events = [purchased(self.key.id("txn"), self.request, decided, given, asked, hold), *referral.events]
 
         def finish(after: MemberState, effects: Effects, batch: WriteBatch) -> Recorded:
-            tier = after.tier.id if after.tier else None
-            answer = self._answer(decided, given.currency, _balance(after, None), tier, after.member)
-            spent = tuple(posting for entry in effects.entries for posting in entry.postings if posting.kind == "spend")
-            self._add_record(batch, decided, answer, after.member, spent)
+            answer = self._answer(decided, given, balance_of(after), standing_of(after, self._view().fold, self.at), after.member)
+            spent = tuple(
+                posting
+                for entry in effects.entries
+                if entry.reference == self.key.id("txn")
+                for posting in entry.postings
+                if posting.kind == "spend"
+            )
+            self._add_record(batch, decided, given, answer, after.member, spent)
             self._add_coupons(batch, decided)
             if hold is not None:
                 holds.add_end(batch, self.scope.tenant, hold, "committed")
-            return Recorded(answer)
+            return Recorded(answer, waited_for=self.awaited is not None)
 
-        return Change([event], finish, request=REQUEST_LABEL)
+        return Change(events, finish, request=REQUEST_LABEL, companion=referral.companion)
 
-    def _circumstances(self, state: MemberState | None) -> Circumstances:
-        historical, hold = self.request.mode == "historical", self.request.hold_id
-        return gathering.circumstances(self.scope, self.at, self.catalogue, state, hold=hold, historical=historical)
+    def _look(self, stale: Stale) -> None:
+        """What stood in the way: coupons as they are now, and returns that have come before their sale."""
+        self.presented = gathering.refreshed(self.scope, self.presented, stale)
+        record = stale.get(REQUEST_LABEL)
+        if record is not None:
+            self.awaited = awaited_of(record)
+
+    def _decided(self, state: MemberState | None, stale: Stale) -> tuple[Circumstances, Decided]:
+        """The decision within the budgets, and the quota shards of its coupons; ``SaleRefused`` if it counts on what is not there."""
+
+        def within(exhausted: frozenset[str]) -> tuple[Circumstances, Decided]:
+            historical, hold = self.request.mode == "historical", self.request.hold_id
+            given = gathering.circumstances(
+                self.scope, self.at, self.basket, self.catalogue, state, hold=hold, historical=historical, exhausted=exhausted
+            )
+            return given, decide(self.basket, self.presented, given)
+
+        given, decided = self.budgets.within(within, stale)
+        decided = self._settled(decided)
+        self._choose_quota_shards(decided, stale)
+        return given, decided
+
+    def _view(self) -> TenantView:
+        """The definitions that the sale is decided with."""
+        return self.scope.definitions.at(self.scope.clock() if self.request.mode == "historical" else self.at)
 
     def _settled(self, decided: Decided) -> Decided:
         """Refuse a sale that counts on what cannot be used; a settled offline sale is taken as it is, with warnings."""
@@ -195,22 +210,19 @@ class _Sale:
         return commit(self.scope.table, self._plan_anonymous, effort=self.scope.effort(), replay=self._replay)
 
     def _plan_anonymous(self, stale: Stale) -> Plan[Recorded]:
-        self.presented = gathering.refreshed(self.scope, self.presented, stale)
-        given = self._circumstances(None)
-        decided = decide(self.basket, self.presented, given)
+        self._look(stale)
+        given, decided = self._decided(None, stale)
         if self.request.member is not None:
             decided.warnings.append(_unknown_member())
-        decided = self._settled(decided)
-        self._choose_quota_shards(decided, stale)
-        answer = self._answer(decided, given.currency, None, None, None)
+        answer = self._answer(decided, given, None, None, None)
         assert decided.visit is not None
         data: dict[str, object] = {"transaction": self.key.id("txn"), "value": decided.visit.value, "location": self.request.location_id}
         event = DomainEvent("transaction.recorded_anonymously", self.at, data | {"channel": self.request.channel})
         batch = WriteBatch()
         out = envelope([event], Stamp(self.scope.clock(), self.correlation, self.request.mode))
-        self._add_record(batch, decided, answer, None, (), out)
+        self._add_record(batch, decided, given, answer, None, (), out)
         self._add_coupons(batch, decided)
-        return Plan(batch, Recorded(answer), REQUEST_LABEL)
+        return Plan(batch, Recorded(answer, waited_for=self.awaited is not None), REQUEST_LABEL)
 
     # -- both -------------------------------------------------------------------------------------------------------
 
@@ -218,19 +230,21 @@ class _Sale:
         self,
         batch: WriteBatch,
         decided: Decided,
+        given: Circumstances,
         answer: dict[str, Any],
         member: str | None,
         spent: tuple[Posting, ...],
         out: str | None = None,
     ) -> None:
-        assert decided.visit is not None
-        coupons = tuple(each.coupon.id for each in decided.discounts)
-        outcome = Outcome(answer, decided.visit, tuple(decided.earned), spent, coupons)
+        taken = self.budgets.add(batch, given.programmes)
+        outcome = outcome_of(self.basket, decided, given, answer, spent, taken)
         basket = self.request.model_dump(mode="json", exclude_defaults=True)
-        self.sales.add_new(batch, self.key, self.hash, basket, outcome, member, out)
+        self.sales.add_new(batch, self.key, self.hash, basket, outcome, member, out, self.awaited)
 
-    def _answer(self, decided: Decided, currency: str, balance: int | None, tier: str | None, member: str | None) -> dict[str, Any]:
-        return sale_answer(self.key, self.request, self.at, member, decision_fields(decided, currency, balance, tier))
+    def _answer(
+        self, decided: Decided, given: Circumstances, balance: int | None, standing: dict[str, Any] | None, member: str | None
+    ) -> dict[str, Any]:
+        return sale_answer(self.key, self.request, self.at, member, decision_fields(decided, given.scene.currency, balance, standing))
 
     def stored(self) -> Recorded | None:
         """The answer of this very sale, if it was recorded before."""
@@ -239,12 +253,55 @@ class _Sale:
         except UnknownTransaction:
             return None
         check_same(sale.hash, self.hash)
-        return Recorded(sale.answer, replayed=True)
+        return Recorded(sale.answer, replayed=True, waited_for=bool(sale.waiting))
 
     def _replay(self, raw: RawItem) -> Recorded:
+        if awaited_of(raw) is not None:
+            raise NotAnAnswer
         sale = self.sales.decode(self.key, raw)
         check_same(sale.hash, self.hash)
-        return Recorded(sale.answer, replayed=True)
+        return Recorded(sale.answer, replayed=True, waited_for=bool(sale.waiting))
+
+
+def purchased(transaction: str, basket: Basket, decided: Decided, given: Circumstances, asked: Asked, hold: str | None = None) -> Purchased:
+    """The decision as what happens to the member. Pure."""
+    assert decided.visit is not None
+    wallets = {posting.wallet for posting in decided.earned} | set(decided.spent)
+    return Purchased(
+        at=given.scene.at,
+        transaction=transaction,
+        visit=decided.visit,
+        earned=decided.earned,
+        spent=decided.spent,
+        redeemed=tuple(each.coupon.id for each in decided.discounts),
+        hold=hold,
+        location=basket.location_id,
+        channel=basket.channel,
+        usage=tuple(used for award in decided.awards for used in award.usage),
+        visit_minutes=asked.visit_minutes,
+        idle_days=tuple(each for each in asked.idle_days if each[0] in wallets),
+    )
+
+
+def outcome_of(
+    basket: Basket,
+    decided: Decided,
+    given: Circumstances,
+    answer: dict[str, Any],
+    spent: tuple[Posting, ...] = (),
+    budgets: tuple[tuple[str, int, int], ...] = (),
+) -> Outcome:
+    """What is kept of a sale. Pure."""
+    assert decided.visit is not None
+    return Outcome(
+        answer=answer,
+        visit=decided.visit,
+        given=encode_given(given, decided, basket.points_to_spend),
+        awards=tuple(decided.awards),
+        spent=spent,
+        coupons=tuple(each.coupon.id for each in decided.discounts),
+        budgets=budgets,
+    )
 
 
 def sale_answer(
@@ -266,13 +323,17 @@ def read_sale(scope: TenantScope, key: NaturalKey) -> dict[str, Any]:
     return answer
 
 
-def _balance(state: MemberState, decided: Decided | None) -> int:
-    """Available points over all wallets; after a quote's own effect, where one is given."""
-    balance = sum(available(wallet, state.holds, name) for name, wallet in state.wallets.items())
-    if decided is None:
-        return balance
-    earned_now = sum(posting.points for posting in decided.earned if posting.available_at == 0)
-    return balance + earned_now - sum(decided.spent.values())
+def balance_of(state: MemberState) -> int:
+    """Points over all wallets that are there to be used, less what is owed."""
+    return balance(state.wallets, state.holds)
+
+
+def _standing_after(scope: TenantScope, state: MemberState, event: Purchased) -> dict[str, Any] | None:
+    """The state after the quoted purchase, in memory only: the answer says what buying would lead to."""
+    views = scope.definitions.fold_at
+    view = views(event.at)
+    handlers.handle(state, event, view, max(event.at, state.as_of), Effects())
+    return standing_of(state, view, event.at)
 
 
 def _unknown_member() -> Warned:

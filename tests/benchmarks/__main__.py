@@ -1,4 +1,4 @@
-"""``python -m tests.benchmarks [part ...]``: measure, and write docs/benchmarks.md. Parts: segments purchase imports local."""
+"""``python -m tests.benchmarks [part ...]``: measure, and write docs/benchmarks.md. Parts: decision segments purchase imports local."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from local import console
-from tests.benchmarks import bench_cost, bench_imports, bench_local, bench_purchase, bench_segments
+from tests.benchmarks import bench_cost, bench_decision, bench_imports, bench_local, bench_purchase, bench_segments
 from tests.benchmarks.rows import Row
 
 ROOT = Path(__file__).parents[2]
@@ -20,6 +20,7 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 KEPT = ROOT / "docs" / "benchmarks.json"
 PARTS: dict[str, tuple[str, Callable[[], list[Row]]]] = {
     "purchase": ("A purchase: CPU and units", bench_purchase.run),
+    "decision": ("A decision of the earning engine", bench_decision.run),
     "imports": ("Cold start", bench_imports.run),
     "segments": ("Segments", bench_segments.run),
     "local": ("The deployed system on the local AWS", bench_local.run),

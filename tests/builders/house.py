@@ -31,7 +31,7 @@ SETTINGS = TenantSettings(name="Fries & More", currency="EUR", time_zone="Europe
 PROGRAMME: dict[str, Any] = {
     "name": "Points",
     "earning": [{"kind": "per_amount", "id": "base", "points": 1, "per": 100}],
-    "expiry": {"days": 365},
+    "expiry": {"kind": "after_days", "days": 365},
     "spending": {"points": 1, "value": 5, "max_share_percent": 50},
 }
 FRIES: dict[str, Any] = {

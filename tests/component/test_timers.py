@@ -31,9 +31,9 @@ BERTA = "mbr_01KAJ5QV0000000000000000BB"
 PROGRAMME: dict[str, Any] = {
     "name": "Points",
     "earning": [{"kind": "per_amount", "id": "base", "points": 1, "per": 100}],
-    "expiry": {"pending_days": 2, "days": 20},
-    "tiers": [{"id": "silver", "name": "Silver", "threshold": 5, "valid_days": 5}],
-    "tier_window_days": 3,
+    "pending": {"days": 2},
+    "expiry": {"kind": "after_days", "days": 20},
+    "tiers": {"days": 3, "valid_days": 5, "levels": [{"id": "silver", "name": "Silver", "threshold": 5}]},
 }
 SEGMENTS: dict[str, dict[str, Any]] = {
     "recent": {"kind": "purchases", "metric": "count", "days": 2, "op": "ge", "value": 1},

@@ -99,3 +99,20 @@ def test_texts_that_are_no_natural_id_are_refused(text: str) -> None:
 def test_a_shard_is_within_its_number_and_the_same_everywhere(text: str, shards: int) -> None:
     assert ids.shard_of(text, shards) == zlib.crc32(text.encode("utf-8")) % shards
     assert 0 <= ids.shard_of(text, shards) < shards
+
+
+def test_a_derived_id_is_the_same_for_the_same_parts_and_has_the_form_of_a_new_one() -> None:
+    made = ids.derived_id("cpn", 1469922850259, "mbr_1", "7", "0")
+    assert made == ids.derived_id("cpn", 1469922850259, "mbr_1", "7", "0")
+    assert ids.is_id("cpn", made)
+    assert ids.ulid_millis(made.removeprefix("cpn_")) == 1469922850259
+
+
+@given(st.lists(st.text(max_size=4), max_size=4), st.lists(st.text(max_size=4), max_size=4))
+def test_derived_ids_of_different_parts_differ(one: list[str], other: list[str]) -> None:
+    same = ids.derived_id("cpn", 1, *one) == ids.derived_id("cpn", 1, *other)
+    assert same == (one == other)
+
+
+def test_derived_ids_tell_where_a_part_ends() -> None:
+    assert ids.derived_id("cpn", 1, "a", "bc") != ids.derived_id("cpn", 1, "ab", "c")

@@ -16,11 +16,10 @@ from shared.member_state.model import MemberState, copy_state
 from shared.member_state.rules import apply
 from shared.member_state.view import FoldView
 from shared.profile.model import Visit
-from shared.programmes.model import TierRule
 from shared.wallet.model import Posting
 from shared.wallet.rules import available
 from tests.builders.house import NOW
-from tests.builders.views import ZONE, views
+from tests.builders.views import ZONE, programme, views
 
 Views = Callable[[Instant], FoldView]
 SEGMENTS: tuple[dict[str, Any], ...] = (
@@ -31,7 +30,8 @@ SEGMENTS: tuple[dict[str, Any], ...] = (
     {"kind": "balance", "wallet": "points", "op": "ge", "value": 50},
     {"kind": "coupon", "offer": "fries", "state": "active"},
 )
-TIERS = (TierRule(id="silver", name="Silver", threshold=50, valid_days=4), TierRule(id="gold", name="Gold", threshold=150, valid_days=4))
+LEVELS = [{"id": "silver", "name": "Silver", "threshold": 50}, {"id": "gold", "name": "Gold", "threshold": 150}]
+TIERED = (programme(tiers={"valid_days": 4, "levels": LEVELS}),)
 
 
 def fresh(views_: Views, at: Instant = NOW) -> MemberState:
@@ -97,7 +97,7 @@ def story(drawn: list[tuple[str, int, int, str]]) -> list[MemberEvent]:
 @given(steps, st.lists(st.integers(1, 60 * 24 * 40), max_size=12), st.integers(0, 40))
 def test_sweeps_never_change_what_is_told(drawn: list[tuple[str, int, int, str]], sweeps: list[int], days_late: int) -> None:
     """With or without sweeps in between, and with the last one days late: the same events at the same instants."""
-    live = views(*SEGMENTS, tiers=TIERS)
+    live = views(*SEGMENTS, programmes=TIERED)
     end = NOW + 40 * DAY
     events = story(drawn)
     times = sorted({NOW + minutes * MINUTE for minutes in sweeps})
@@ -122,7 +122,7 @@ def test_sweeps_never_change_what_is_told(drawn: list[tuple[str, int, int, str]]
 @given(steps)
 def test_following_the_timer_leaves_the_same_as_every_quarter_of_an_hour(drawn: list[tuple[str, int, int, str]]) -> None:
     """Waking only when the timer says so misses nothing that a sweep each quarter of an hour would find."""
-    live = views(*SEGMENTS, tiers=TIERS)
+    live = views(*SEGMENTS, programmes=TIERED)
     by_timer, by_sweep = fresh(live), fresh(live)
     said_timer = Said()
     said_sweep = Said()
@@ -143,7 +143,7 @@ def test_following_the_timer_leaves_the_same_as_every_quarter_of_an_hour(drawn: 
 
 @given(steps)
 def test_a_stored_timer_is_never_later_than_the_next_thing_due(drawn: list[tuple[str, int, int, str]]) -> None:
-    live = views(*SEGMENTS, tiers=TIERS)
+    live = views(*SEGMENTS, programmes=TIERED)
     state = fresh(live)
     for event in story(drawn):
         apply(state, event, live)
@@ -156,7 +156,7 @@ def test_a_stored_timer_is_never_later_than_the_next_thing_due(drawn: list[tuple
 
 @given(steps)
 def test_the_codec_is_lossless(drawn: list[tuple[str, int, int, str]]) -> None:
-    live = views(*SEGMENTS, tiers=TIERS)
+    live = views(*SEGMENTS, programmes=TIERED)
     state = fresh(live)
     for event in story(drawn):
         apply(state, event, live)
@@ -238,7 +238,7 @@ def test_three_hundred_segments_flip_in_the_write_of_one_purchase() -> None:
 
 
 def test_a_tier_is_reached_at_once_and_kept_until_its_validity_ends() -> None:
-    live = views(tiers=TIERS)
+    live = views(programmes=TIERED)
     state = fresh(live)
     apply(state, purchase(2, NOW, points=150), live)
     assert state.tier is not None

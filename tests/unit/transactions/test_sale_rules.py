@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from shared.coupons.model import Coupon, OfferBody
 from shared.kernel.instants import DAY
+from shared.programmes.compiled import Programme
+from shared.programmes.conditions import MemberFacts, Scene
 from shared.programmes.model import ProgrammeBody
-from shared.programmes.rules import Programme
 from shared.tenants.model import CatalogueItem
 from shared.transactions.api import QuoteRequest
 from shared.transactions.model import Circumstances, Decided, PresentedCoupon
@@ -42,15 +43,13 @@ def given_for(case: dict[str, Any]) -> Circumstances:
     body = ProgrammeBody.model_validate({**PROGRAMME, **case.get("programme", {})})
     return Circumstances(
         now=NOW,
-        at=NOW,
-        zone="Europe/Berlin",
-        currency="EUR",
+        scene=Scene(NOW, "Europe/Berlin", "Europe/Berlin", "mitte", "pos", "EUR"),
         programmes=(Programme("points", 1, body),),
+        wallets={},
         catalogue=CATALOGUE,
-        locations=frozenset({"mitte"}),
+        known_location=case.get("location", "mitte") == "mitte",
         member=None if case.get("anonymous") else "mbr_1",
-        tier=case.get("tier"),
-        balances={"points": case.get("balance", 0)},
+        facts=MemberFacts(tier=case.get("tier"), balances={"points": case.get("balance", 0)}),
     )
 
 

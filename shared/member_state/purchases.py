@@ -1,0 +1,159 @@
+"""What a purchase and its reversal do to the state. Pure; each answers its cause: the type that flips are put down to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Literal
+
+from shared.kernel.instants import DAY, MINUTE, Instant, local_day
+from shared.member_state import conversions
+from shared.member_state.events import Effects, LedgerEntry, Purchased, ReversalTerms, Reversed
+from shared.member_state.model import MAX_REDEEMED, MAX_VISITS, VISIT_DAYS, MemberState, RecentVisit
+from shared.member_state.tier_windows import VISITS
+from shared.member_state.tiers import points_dimension, settle_tier
+from shared.member_state.usage import count_usage, uncount_usage
+from shared.member_state.view import FoldView
+from shared.profile.model import Visit
+from shared.profile.rules import add_visit, spill
+from shared.wallet import rules as lots
+from shared.wallet.expiry import idle_until
+from shared.wallet.model import Posting
+
+_NO_TERMS = ReversalTerms()
+
+
+def purchased(state: MemberState, event: Purchased, view: FoldView, at: Instant, effects: Effects) -> str:
+    """Points are spent and earned, the visit is counted, tier and vouchers follow."""
+    postings: list[Posting] = []
+    if event.hold is not None and event.hold in state.holds:
+        del state.holds[event.hold]
+    day = local_day(event.at, view.zone)
+    for name, points in event.spent.items():
+        postings += lots.spend(state.wallet(name), name, points, floor=-view.wallet(name).overdraft)
+        count_usage(state, payments_key(name), points, day)
+    for posting in event.earned:
+        postings += lots.earn(state.wallet(posting.wallet), posting, at)
+    for key, points in event.usage:
+        count_usage(state, key, points, day)
+    for name, days, end_of_day in event.idle_days:
+        lots.touch(state.wallet(name), idle_until(event.at, days, end_of_day, view.zone))
+    postings += _settle_late(state, at)
+    for coupon_id in event.redeemed:
+        forget_redeemed(state, coupon_id, at, effects)
+    if event.visit_minutes:
+        _remember_visit(state, event, at)
+    state.visits_made += event.visit.by.get(VISITS, 0)
+    _count(state, event.visit, event.earned, view, at, effects, sign=1)
+    if postings:
+        effects.entries.append(LedgerEntry("purchase", event.at, tuple(postings), event.transaction))
+    earned = {posting.wallet: posting.points for posting in event.earned}
+    data: dict[str, object] = {"transaction": event.transaction, "value": event.visit.value, "earned": earned, "spent": dict(event.spent)}
+    effects.tell("transaction.recorded", event.at, data | {"location": event.location, "channel": event.channel})
+    settle_tier(state, view, at, effects)
+    conversions.convert_due(state, view, at, effects)
+    return "transaction.recorded"
+
+
+def reverse(state: MemberState, event: Reversed, view: FoldView, at: Instant, effects: Effects) -> str:
+    """What came back is taken out again: points given back first, so that they may pay for what is taken."""
+    postings: list[Posting] = []
+    for posting in event.spent:
+        returned = Posting(posting.wallet, "give_back", -posting.points, 0, posting.expires_at)
+        postings += lots.give_back(state.wallet(posting.wallet), returned, at)
+    for name in dict.fromkeys(posting.wallet for posting in event.earned):
+        earned = [each for each in event.earned if each.wallet == name]
+        postings += take_back(state, name, earned, event.terms.get(name, _NO_TERMS), at, effects)
+    day = local_day(event.visit.at, view.zone)
+    for key, points in event.usage:
+        uncount_usage(state, key, points, day, times=int(event.whole))
+    for coupon_id, coupon in event.reissued.items():
+        state.redeemed.pop(coupon.offer, None)
+        if coupon.expires_at > at:
+            state.coupons[coupon_id] = coupon
+    state.visits_made -= event.visit.by.get(VISITS, 0)
+    _count(state, event.visit, event.earned, view, at, effects, sign=-1, recompute=event.kind == "void")
+    if postings:
+        effects.entries.append(LedgerEntry(event.kind, event.at, tuple(postings), event.transaction))
+    type_ = "transaction.returned" if event.kind == "return" else "transaction.voided"
+    effects.tell(type_, event.at, {"transaction": event.transaction, "value": event.visit.value, "whole": event.whole})
+    settle_tier(state, view, at, effects, returned=event.visit.at)
+    return type_
+
+
+def take_back(
+    state: MemberState, name: str, earned: list[Posting], terms: ReversalTerms, at: Instant, effects: Effects
+) -> list[Posting]:
+    """Take earned points back by the programme's terms; where they are gone, unused vouchers bought with points go first."""
+    wallet = state.wallet(name)
+    missing = sum(posting.points for posting in earned) - sum(lot.points for lot in wallet.lots)
+    if missing > 0 and terms.take_vouchers and terms.points_gone != "pending_only":
+        conversions.take_back(state, name, missing, at, effects)
+    return lots.reverse(wallet, name, earned, policy=terms.points_gone, floor=terms.floor)
+
+
+def payments_key(wallet: str) -> str:
+    """Under which payments with points are counted."""
+    return f"pay:{wallet}"
+
+
+def same_visit(state: MemberState, location: str, at: Instant, minutes: int) -> bool:
+    """Whether a receipt belongs to a visit that is known already: early or late by at most so many minutes."""
+    return _visit_of(state, location, at, minutes) is not None
+
+
+def forget_redeemed(state: MemberState, coupon_id: str, at: Instant, effects: Effects) -> None:
+    """A coupon of hers was used: it leaves her wallet, and its offer is remembered."""
+    coupon = state.coupons.pop(coupon_id, None)
+    offer = coupon.offer if coupon else ""
+    if offer:
+        state.redeemed.pop(offer, None)
+        state.redeemed[offer] = at
+        while len(state.redeemed) > MAX_REDEEMED:
+            del state.redeemed[next(iter(state.redeemed))]
+    effects.tell("coupon.redeemed", at, {"coupon": coupon_id, "offer": offer})
+
+
+def _settle_late(state: MemberState, at: Instant) -> list[Posting]:
+    """A late purchase may have earned points that have matured or expired since: they are settled with it."""
+    postings: list[Posting] = []
+    for name, wallet in state.wallets.items():
+        _, expired = lots.settle(wallet, name, at)
+        postings += expired
+    return postings
+
+
+def _visit_of(state: MemberState, location: str, at: Instant, minutes: int) -> RecentVisit | None:
+    span = minutes * MINUTE
+    return next((each for each in state.visits if each.location == location and each.first - span <= at <= each.last + span), None)
+
+
+def _remember_visit(state: MemberState, event: Purchased, at: Instant) -> None:
+    """A receipt belongs to a visit that is known, or opens another. Visits that no late receipt can reach are forgotten."""
+    known = _visit_of(state, event.location, event.at, event.visit_minutes)
+    if known is not None:
+        known.first, known.last = min(known.first, event.at), max(known.last, event.at)
+        return
+    state.visits.insert(0, RecentVisit(event.location, event.at, event.at))
+    state.visits[:] = [each for each in state.visits if each.last > at - VISIT_DAYS * DAY][:MAX_VISITS]
+
+
+def _count(
+    state: MemberState,
+    visit: Visit,
+    earned: Iterable[Posting],
+    view: FoldView,
+    at: Instant,
+    effects: Effects,
+    *,
+    sign: Literal[1, -1],
+    recompute: bool = False,
+) -> None:
+    """The purchase in its daily cell, with the points it earned as a dimension for tiers."""
+    points: dict[str, int] = {}
+    for posting in earned:
+        points[points_dimension(posting.wallet)] = points.get(points_dimension(posting.wallet), 0) + posting.points
+    # Points first: a cell keeps a bounded number of dimensions, and tiers must not lose theirs.
+    booked = replace(visit, by=points | visit.by)
+    in_history = add_visit(state.profile, booked, view.zone, sign, recompute=recompute)
+    effects.history_changed |= spill(state.profile, local_day(at, view.zone)) or in_history

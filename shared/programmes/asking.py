@@ -1,0 +1,61 @@
+"""What the programmes of a moment ask about a member: only that is gathered, and kept with the decision. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from shared.programmes.compiled import Programme
+from shared.programmes.conditions import When
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """See the module. ``usage`` are the keys of what has limits per member."""
+
+    segments: frozenset[str]
+    tags: frozenset[str]
+    usage: tuple[str, ...]
+    visit_minutes: int
+    """The longest visit of any programme that gives something per visit, or counts visits for tiers; 0: nobody asks."""
+    counts_visits: bool
+    """Whether visits are counted for tiers."""
+    idle_days: tuple[tuple[str, int, bool], ...]
+    """(wallet, days, to the end of the day) of wallets whose points expire with inactivity."""
+
+
+def asked_by(programmes: Iterable[Programme]) -> Asked:
+    """Once for the programmes in force between two switches."""
+    programmes = tuple(programmes)
+    conditions = [when for programme in programmes for when in _conditions(programme)]
+    counts_visits = any(each.body.tiers is not None and each.body.tiers.by == "visits" for each in programmes)
+    return Asked(
+        segments=frozenset(segment for when in conditions for segment in when.segments),
+        tags=frozenset(tag for when in conditions for tag in when.tags),
+        usage=tuple(key for programme in programmes for key in _limited(programme)),
+        visit_minutes=max((each.body.visit_minutes for each in programmes if counts_visits or _per_visit(each)), default=0),
+        counts_visits=counts_visits,
+        idle_days=tuple(
+            (each.body.wallet, each.body.expiry.days, each.body.expiry.end_of_day)
+            for each in programmes
+            if each.body.expiry.kind == "inactivity" and each.body.expiry.days is not None
+        ),
+    )
+
+
+def _conditions(programme: Programme) -> Iterable[When]:
+    yield programme.body.applies
+    for rule in programme.body.earning:
+        yield rule.when
+
+
+def _limited(programme: Programme) -> Iterable[str]:
+    if programme.body.limits.of_member:
+        yield programme.id
+    for rule in programme.body.earning:
+        if rule.limits.of_member:
+            yield f"{programme.id}/{rule.id}"
+
+
+def _per_visit(programme: Programme) -> bool:
+    return any(rule.kind == "fixed" and rule.per == "visit" for rule in programme.body.earning)

@@ -1,0 +1,214 @@
+"""What the till's routes answer. Names are API.md's and stay. Null fields are left out."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from shared.tenants.model import Frozen
+
+
+class Answer(Frozen):
+    """An answer; null fields are left out."""
+
+
+class LineOutcome(Answer):
+    """What a line costs."""
+
+    id: str
+    amount: int
+    discount: int
+    net: int
+
+
+class CouponOutcome(Answer):
+    """What a coupon took off, and where."""
+
+    coupon_id: str
+    offer_id: str
+    amount: int
+    lines: dict[str, int]
+
+
+class Refusal(Answer):
+    """A coupon, or points, that cannot be used on this basket, and why."""
+
+    subject: str
+    code: str
+    detail: str
+
+
+class Warned(Answer):
+    """Stored as sent, but worth a look."""
+
+    code: str
+    pointer: str
+    detail: str
+
+
+class TraceStep(Answer):
+    """One rule of one programme: what it matched and gave, or why not."""
+
+    programme: str
+    version: int
+    rule: str
+    lines: tuple[str, ...] | None = None
+    base: int = 0
+    formula: str | None = None
+    rounding: str | None = None
+    points: int = 0
+    reason: str | None = None
+    limit: str | None = None
+
+
+class TierProgress(Answer):
+    """Where she stands: ``projected`` is the tier that the window so far would give, ``missing`` what the next one needs."""
+
+    tier: str | None = None
+    until: str | None = None
+    projected: str | None = None
+    next: str | None = None
+    next_name: str | None = None
+    missing: int | None = None
+    counts: Literal["points", "spend", "visits"]
+    counted: int
+
+
+class Totals(Answer):
+    """Sums in minor units. ``due`` is what remains to be paid by other tenders."""
+
+    amount: int
+    discount: int
+    paid_with_points: int
+    due: int
+
+
+class Points(Answer):
+    """What the basket earns and spends. Balance after it; absent for anonymous sales."""
+
+    earned: int = 0
+    spent: int = 0
+    balance: int | None = None
+    available_at: str | None = None
+    expires_at: str | None = None
+
+
+class Receipt(Answer):
+    """Lines of at most 40 characters for the printed receipt."""
+
+    lines: tuple[str, ...]
+
+
+class Decision(Answer):
+    """What quote, hold and transaction answer alike."""
+
+    currency: str
+    totals: Totals
+    lines: tuple[LineOutcome, ...]
+    discounts: tuple[CouponOutcome, ...] | None = None
+    refused: tuple[Refusal, ...] | None = None
+    warnings: tuple[Warned, ...] | None = None
+    points: Points
+    tier: str | None = None
+    tier_progress: TierProgress | None = None
+    trace: tuple[TraceStep, ...] | None = None
+    receipt: Receipt | None = None
+    cashier_prompts: tuple[str, ...] | None = None
+    near_misses: tuple[str, ...] | None = None
+
+
+class QuoteAnswer(Decision):
+    """A price that nothing was written for."""
+
+    member_id: str | None = None
+
+
+class HoldAnswer(Answer):
+    """What is set aside, and until when."""
+
+    hold_id: str
+    state: Literal["held", "released", "committed", "expired"]
+    until: str
+    member_id: str
+    points: int
+    coupons: tuple[str, ...] = ()
+    decision: Decision | None = None
+
+
+class TransactionAnswer(Decision):
+    """A recorded sale. A replay answers the same, with status 200."""
+
+    transaction_id: str
+    status: Literal["recorded", "partly_returned", "returned", "voided"] = "recorded"
+    member_id: str | None = None
+    occurred_at: str
+    location_id: str
+    receipt_number: str
+
+
+class ExplanationAnswer(Answer):
+    """The decision made again from what was stored of it. ``identical``: it gave the trace that was answered then, to the last point."""
+
+    transaction_id: str
+    trace: tuple[TraceStep, ...]
+    refused: tuple[Refusal, ...] = ()
+    warnings: tuple[Warned, ...] = ()
+    identical: bool
+    programmes: dict[str, int] = Field(default_factory=dict, description="programme -> the version that it was decided with")
+
+
+class LineReturned(Answer):
+    """What came back of a line: thousandths of a unit, its value after discounts, and the points that it had earned."""
+
+    line_id: str
+    quantity: str
+    value: int
+    points: int
+
+
+class ReversalAnswer(Answer):
+    """A return or void: exactly what was reversed. ``waiting``: the original has not arrived yet."""
+
+    transaction_id: str
+    reversal_id: str
+    kind: Literal["return", "void"]
+    status: Literal["settled", "waiting"] = "settled"
+    transaction_status: Literal["partly_returned", "returned", "voided"] | None = None
+    value: int = Field(default=0, description="of what came back, after discounts")
+    money: int = Field(default=0, description="of it, what was not paid with points that are given back")
+    points_reversed: int = 0
+    points_not_reversed: int = Field(default=0, description="earned points that are gone and, by the programme's policy, stay gone")
+    points_given_back: int = 0
+    lines: tuple[LineReturned, ...] = ()
+    coupons_reissued: tuple[str, ...] = ()
+    balance: int | None = None
+
+
+class EventAnswer(Answer):
+    """The event is recorded (or was before)."""
+
+    event_id: str
+    recorded: bool
+
+
+class RefusedRecord(Answer):
+    """A record of a bulk job that was refused."""
+
+    index: int
+    code: str
+    detail: str
+    errors: tuple[dict[str, str], ...] = ()
+
+
+class JobAnswer(Answer):
+    """A bulk job. ``done`` when accepted + replayed + refused = records."""
+
+    job_id: str
+    status: Literal["queued", "running", "done"]
+    records: int
+    accepted: int = 0
+    replayed: int = 0
+    warned: int = 0
+    refused_count: int = 0
+    refused: tuple[RefusedRecord, ...] = ()

@@ -1,0 +1,93 @@
+"""The circumstances of a sale as kept with it, so that its decision can be made again. Pure; compact, without names.
+
+What is versioned is kept as its version (programmes); what is not is kept itself (rates, the catalogue's part, the member's numbers).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from shared.coupons.model import Coupon
+from shared.kernel.instants import Instant
+from shared.programmes.compiled import Programme
+from shared.programmes.conditions import MemberFacts, Scene, Usage
+from shared.tenants.model import CatalogueItem, WalletSettings
+from shared.transactions.api import Basket
+from shared.transactions.model import NOBODY, Circumstances, CouponDiscount, Decided
+
+BasketT = TypeVar("BasketT", bound=Basket)
+ProgrammeOf = Callable[[str, int], Programme | None]
+
+
+class ProgrammeGone(LookupError):
+    """A version that a sale was decided with is not there any more."""
+
+
+def encode_given(given: Circumstances, decided: Decided, points_to_spend: int) -> list[Any]:
+    """Everything that ``decode_given`` needs beside the basket as sent; a hold's points to spend are not in it."""
+    facts, scene = given.facts, given.scene
+    wallets = {each.body.wallet for each in given.programmes}
+    return [
+        [scene.at, given.now - scene.at, scene.zone, 0 if scene.local_zone == scene.zone else scene.local_zone, points_to_spend],
+        [int(given.known_location), int(given.historical), int(given.counts_visits), int(facts.same_visit)],
+        [[each.id, each.version] for each in given.programmes],
+        {name: [each.points, each.value, each.overdraft, each.floor] for name, each in given.wallets.items() if name in wallets},
+        {id_: [each.category, list(each.tags)] for id_, each in given.catalogue.items()},
+        [facts.tier, sorted(facts.segments), sorted(facts.tags), facts.joined_at, facts.purchases],
+        {key: [each.points, each.times, each.points_today, each.times_today] for key, each in facts.usage.items()},
+        [dict(facts.balances), dict(facts.payments_today)] if facts.balances else 0,
+        sorted(given.exhausted),
+        [[each.coupon.id, each.coupon.offer, each.coupon.offer_version, each.amount, dict(each.lines)] for each in decided.discounts],
+    ]
+
+
+def decode_given(
+    stored: list[Any], basket: BasketT, member: str | None, programme_of: ProgrammeOf
+) -> tuple[BasketT, Circumstances, list[CouponDiscount]]:
+    """The basket as decided, its circumstances and the coupons' discounts; ``ProgrammeGone`` if a version cannot be found."""
+    (at, late, zone, local_zone, points_to_spend), flags, versions, wallets, items, numbers, usage, payments, exhausted, discounts = stored
+    known_location, historical, counts_visits, same_visit = map(bool, flags)
+    tier, segments, tags, joined_at, purchases = numbers
+    balances, paid = payments or ({}, {})
+    facts = MemberFacts(
+        tier=tier,
+        segments=frozenset(segments),
+        tags=frozenset(tags),
+        joined_at=joined_at,
+        purchases=purchases,
+        same_visit=same_visit,
+        usage={key: Usage(*each) for key, each in usage.items()},
+        balances=balances,
+        payments_today=paid,
+    )
+    given = Circumstances(
+        now=at + late,
+        scene=Scene(at, zone, local_zone or zone, basket.location_id, basket.channel, basket.currency),
+        programmes=tuple(_programme(programme_of, id_, version) for id_, version in versions),
+        wallets={
+            name: WalletSettings(points=points, value=value, overdraft=overdraft, floor=floor)
+            for name, (points, value, overdraft, floor) in wallets.items()
+        },
+        catalogue={id_: CatalogueItem(id=id_, name=id_, category=category, tags=tuple(each)) for id_, (category, each) in items.items()},
+        known_location=known_location,
+        member=member,
+        facts=facts if member is not None else NOBODY,
+        historical=historical,
+        counts_visits=counts_visits,
+        exhausted=frozenset(exhausted),
+    )
+    return basket.model_copy(update={"points_to_spend": points_to_spend}), given, [_discount(row, at) for row in discounts]
+
+
+def _programme(programme_of: ProgrammeOf, id_: str, version: int) -> Programme:
+    found = programme_of(id_, version)
+    if found is None:
+        raise ProgrammeGone(f"{id_} version {version}")
+    return found
+
+
+def _discount(row: list[Any], at: Instant) -> CouponDiscount:
+    id_, offer, version, amount, lines = row
+    coupon = Coupon(id_, offer, version, "redeemed", None, at, at)
+    return CouponDiscount(coupon, amount, tuple(lines.items()))
