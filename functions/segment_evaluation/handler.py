@@ -16,7 +16,7 @@ from shared.tenants.scope import ForeignKey
 _FIELDS: dict[str, dict[str, type]] = {
     "sweep": {},
     "sweep_tenant": {"tenant": str, "shard": int},
-    "fan_out": {"tenant": str, "segment": str, "version": int, "epoch": int, "at": int},
+    "fan_out": {"tenant": str, "of": str, "id": str, "version": int, "epoch": int, "at": int},
 }
 """Our own messages, and what each must have."""
 

@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, model_validator
 
 from shared.kernel.instants import Instant, parse_rfc3339
+from shared.kernel.money import Rounding
 from shared.member_state.model import CouponState
 from shared.programmes.conditions import Channel
 from shared.programmes.selectors import Selector
@@ -18,10 +19,12 @@ CODE_ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 class PercentOff(Frozen):
-    """A percentage off the scoped lines."""
+    """A percentage off the scoped lines: of their total, or rounded for every unit by itself."""
 
     kind: Literal["percent"] = "percent"
     percent: int = Field(ge=1, le=100)
+    round_per: Literal["total", "unit"] = "total"
+    rounding: Rounding = "half_up"
 
 
 class AmountOff(Frozen):
@@ -39,7 +42,28 @@ class UnitPrice(Frozen):
     units: int = Field(default=1, ge=1, le=100)
 
 
-Effect = Annotated[PercentOff | AmountOff | UnitPrice, Field(discriminator="kind")]
+class FreeItem(Frozen):
+    """Units of one item for nothing: taken from what is in the basket, or added to it by the till (``added_items`` of the answer)."""
+
+    kind: Literal["free_item"] = "free_item"
+    item: str = Field(min_length=1, max_length=64)
+    units: int = Field(default=1, ge=1, le=100)
+    how: Literal["from_basket", "added"] = "from_basket"
+
+
+class Voucher(Frozen):
+    """An amount to pay with. What a smaller bill leaves is lost, is kept on the same code, or the voucher is refused.
+
+    As a discount it lowers the lines, and with them the tax; as a tender it pays the bill as it is.
+    """
+
+    kind: Literal["voucher"] = "voucher"
+    value: int = Field(ge=1, le=10**9, description="minor units")
+    remainder: Literal["lost", "kept", "refused"] = "lost"
+    counts_as: Literal["discount", "tender"] = "discount"
+
+
+Effect = Annotated[PercentOff | AmountOff | UnitPrice | FreeItem | Voucher, Field(discriminator="kind")]
 
 
 class Content(Frozen):
@@ -57,6 +81,9 @@ class OfferBody(Frozen):
     effect: Effect
     scope: Selector = Selector()
     minimum_basket: int = Field(default=0, ge=0, le=10**9, description="minor units, before this coupon's discount")
+    minimum_counts: Literal["before_discounts", "after_discounts"] = Field(
+        default="after_discounts", description="of the coupons that were applied before it"
+    )
     maximum_discount: int | None = Field(default=None, ge=1, le=10**9)
     starts_after_days: int = Field(default=0, ge=0, le=365, description="activation delay after issue")
     valid_days: int = Field(default=30, ge=1, le=3650, description="days from activation, to the end of the last local day")
@@ -94,6 +121,8 @@ class Coupon:
     hold_basket: str | None = None
     redeemed_basket: str | None = None
     quota_shard: int | None = None
+    left: int | None = None
+    """What is left of a voucher that was used in part, minor units; none: all of it."""
     code: str | None = None
     """The printable code at its issue; it is stored nowhere (``shared.coupons.issuing.printable_code``)."""
     issued_by: str | None = None

@@ -77,6 +77,7 @@ class CouponRepository:
             hold_basket=item.hold_basket,
             redeemed_basket=item.redeemed_basket,
             quota_shard=body.get("shard"),
+            left=int(item.left) if item.left is not None else None,
             issued_by=body.get("by"),
         )
 
@@ -124,6 +125,20 @@ class CouponRepository:
             body = {} if coupon.issued_by is None else {"by": coupon.issued_by}
             actions.append(Path("d").set(pack(body | {"shard": quota_shard})))
         self._update(batch, coupon, actions, usable_by(hold, now), out)
+
+    def add_use_in_part(self, batch: WriteBatch, coupon: Coupon, hold: str | None, now: Instant, left: int) -> None:
+        """Use a voucher whose remainder stays on its code: nobody may have used it since it was read."""
+        actions: list[Action] = [Path("state").set("active"), Path("left").set(left)]
+        actions += [Path("hold_until").remove(), Path("hold_basket").remove()]
+        usable_as_read = usable_by(hold, now) & (Path("version") == coupon.version)
+        self._update(batch, coupon, actions, usable_as_read, None)
+
+    def add_value_back(self, batch: WriteBatch, coupon: Coupon, amount: int, value: int) -> None:
+        """Give back to a voucher what a sale took from it, as it was read: what was used up is to be used again."""
+        left = (0 if coupon.state == "redeemed" else coupon.left or 0) + amount
+        actions: list[Action] = [Path("state").set("active"), Path("redeemed_basket").remove()]
+        actions.append(Path("left").set(left) if left < value else Path("left").remove())
+        self._update(batch, coupon, actions, Path("version") == coupon.version, None)
 
     def add_release(self, batch: WriteBatch, coupon: Coupon, basket: str, out: str | None = None) -> None:
         """Give a hold up."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from shared.coupons.model import AmountOff, Coupon, OfferBody, PercentOff, UnitPrice
+from shared.coupons.model import AmountOff, Coupon, Effect, FreeItem, OfferBody, PercentOff, UnitPrice, Voucher
 from shared.kernel.instants import DAY, Instant, day_start, local_day, parse_rfc3339
 from shared.kernel.money import allocate, divide
 from shared.programmes.lines import Line, net_of, selected
@@ -23,6 +23,7 @@ REASONS = {
     "no_line_matched": "No line of the basket is what the coupon is for.",
     "not_combinable": "The coupon cannot be combined with another.",
     "exhausted": "All coupons of this offer are used up.",
+    "voucher_too_large": "The voucher is worth more than the bill, and its remainder would be lost.",
     "listed_twice": "The coupon is listed twice.",
 }
 
@@ -48,6 +49,12 @@ class Discount:
     reason: str | None = None
     missing: int = 0
     """How much more the basket must be worth, where the reason is its minimum."""
+    tender: bool = False
+    """It pays the bill, and lowers no line."""
+    left: int = 0
+    """What stays on the code."""
+    added: tuple[tuple[str, int], ...] = ()
+    """(item, units) that the till adds for nothing."""
 
 
 def validity(body: OfferBody, issued_at: Instant, zone: str) -> tuple[Instant, Instant]:
@@ -74,8 +81,8 @@ def state_reason(coupon: Coupon, use: Use) -> str | None:
     return None
 
 
-def discount(coupon: Coupon, body: OfferBody, lines: list[Line], use: Use) -> Discount:
-    """What the coupon takes off these lines as they stand; the lines are not changed."""
+def discount(coupon: Coupon, body: OfferBody, lines: list[Line], use: Use, paid: int = 0) -> Discount:
+    """What the coupon takes off these lines as they stand; the lines are not changed. ``paid``: by vouchers that count as tenders."""
     reason = state_reason(coupon, use)
     if reason is None and body.locations and use.location not in body.locations:
         reason = "wrong_location"
@@ -83,13 +90,17 @@ def discount(coupon: Coupon, body: OfferBody, lines: list[Line], use: Use) -> Di
         reason = "wrong_channel"
     if reason is not None:
         return Discount(reason=reason)
-    worth = net_of(lines)
+    worth = net_of(lines) if body.minimum_counts == "after_discounts" else sum(line.amount for line in lines)
     if worth < body.minimum_basket:
         return Discount(reason="below_minimum_basket", missing=body.minimum_basket - worth)
+    if isinstance(body.effect, FreeItem) and body.effect.how == "added":
+        return Discount(added=((body.effect.item, body.effect.units),))
     scoped = [line for line in selected(body.scope, lines) if line.kind in ("item", "modifier") and line.net > 0]
     if not scoped:
         return Discount(reason="no_line_matched")
-    amount, parts = _effect(body, scoped)
+    if isinstance(body.effect, Voucher):
+        return _voucher(coupon, body.effect, scoped, max(0, net_of(lines) - paid))
+    amount, parts = _effect(body.effect, scoped)
     if body.maximum_discount is not None and amount > body.maximum_discount:
         parts = allocate(body.maximum_discount, parts)
         amount = body.maximum_discount
@@ -98,26 +109,56 @@ def discount(coupon: Coupon, body: OfferBody, lines: list[Line], use: Use) -> Di
     return Discount(amount, tuple((line.id, part) for line, part in zip(scoped, parts, strict=True) if part))
 
 
-def _effect(body: OfferBody, scoped: list[Line]) -> tuple[int, list[int]]:
+def _effect(effect: Effect, scoped: list[Line]) -> tuple[int, list[int]]:
     """The discount of the effect over the scoped lines, and its part on each."""
-    effect, nets = body.effect, [line.net for line in scoped]
+    nets = [line.net for line in scoped]
     if isinstance(effect, PercentOff):
-        amount = divide(sum(nets) * effect.percent, 100, "half_up")
-        return amount, allocate(amount, nets)
+        return _percent(effect, scoped, nets)
     if isinstance(effect, AmountOff):
         amount = min(effect.amount, sum(nets))
         return amount, allocate(amount, nets)
-    return _unit_price(effect, scoped)
+    if isinstance(effect, UnitPrice):
+        return _for_less(scoped, effect.units, effect.price)
+    if isinstance(effect, FreeItem):
+        its_lines = [line if line.item == effect.item else replace(line, units=0) for line in scoped]
+        return _for_less(its_lines, effect.units, 0)
+    raise AssertionError(effect)
 
 
-def _unit_price(effect: UnitPrice, scoped: list[Line]) -> tuple[int, list[int]]:
-    """Up to ``units`` whole units, dearest first, at the effect's price."""
-    parts, left = [0] * len(scoped), effect.units
+def _percent(effect: PercentOff, scoped: list[Line], nets: list[int]) -> tuple[int, list[int]]:
+    """Of the total, spread to the last unit; or rounded for a unit and taken as often (a weighed line is one unit)."""
+    if effect.round_per == "total":
+        amount = divide(sum(nets) * effect.percent, 100, effect.rounding)
+        return amount, allocate(amount, nets)
+    parts = []
+    for line in scoped:
+        units = line.whole_units if line.units % 1000 == 0 and line.units > 0 else 1
+        parts.append(min(line.net, divide(line.net * effect.percent, 100 * units, effect.rounding) * units))
+    return sum(parts), parts
+
+
+def _for_less(scoped: list[Line], units: int, price: int) -> tuple[int, list[int]]:
+    """Up to so many whole units, dearest first, at that price."""
+    parts, left = [0] * len(scoped), units
     per_unit = {i: line.net // line.whole_units for i, line in enumerate(scoped) if line.whole_units > 0}
     for index in sorted(per_unit, key=lambda i: (-per_unit[i], i)):
-        units = min(left, scoped[index].whole_units)
-        parts[index] = max(0, per_unit[index] - effect.price) * units
-        left -= units
+        taken = min(left, scoped[index].whole_units)
+        parts[index] = max(0, per_unit[index] - price) * taken
+        left -= taken
         if not left:
             break
     return sum(parts), parts
+
+
+def _voucher(coupon: Coupon, effect: Voucher, scoped: list[Line], owed: int) -> Discount:
+    """As much of the voucher as the scoped lines, and what is owed still, take."""
+    worth = effect.value if coupon.left is None else coupon.left
+    amount = min(worth, net_of(scoped), owed)
+    if amount <= 0:
+        return Discount(reason="no_line_matched")
+    if amount < worth and effect.remainder == "refused":
+        return Discount(reason="voucher_too_large", missing=worth - amount)
+    parts = allocate(amount, [line.net for line in scoped])
+    lines = tuple((line.id, part) for line, part in zip(scoped, parts, strict=True) if part)
+    left = worth - amount if effect.remainder == "kept" else 0
+    return Discount(amount, lines, tender=effect.counts_as == "tender", left=left)

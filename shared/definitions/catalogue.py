@@ -51,6 +51,13 @@ def list_locations(scope: TenantScope, limit: int, cursor: str | None, key: byte
     return LocationPage(data=data, next_cursor=more)
 
 
+def categories(scope: TenantScope) -> frozenset[str]:
+    """Every category of the catalogue. One Query per MB of items: for those who write definitions, not for a till."""
+    raws = scope.table.query_all(keys.catalogue(scope.tenant), begins="ITEM#", consistent=True)
+    items = (CatalogueItem.model_validate(unpack(SettingsItem.read(raw).body)) for raw in raws)
+    return frozenset(item.category for item in items if item.category is not None)
+
+
 def _put(scope: TenantScope, entries: Sequence[tuple[str, BaseModel]], key_of: KeyOf, pointer: str) -> tuple[PutResult, ...]:
     where = _checked(scope, entries, key_of, pointer)
     found = scope.table.get_many(where, consistent=True)

@@ -96,6 +96,32 @@ def _campaign(known: DefinitionSet, body: Mapping[str, Any], at: Instant) -> Fou
             yield _missing(pointer, _CODES[kind], f"published {kind}")
 
 
+def unknown_categories(body: Mapping[str, Any], known: frozenset[str]) -> tuple[FieldError, ...]:
+    """Every place of a programme that names a category which no item of the catalogue has. A mistyped one would never earn."""
+    return tuple(
+        FieldError(f"/definition{pointer}/categories/{index}", "unknown_category", "no item of the catalogue has this category")
+        for pointer, names in _named_categories(body, "")
+        for index, name in enumerate(names)
+        if name not in known
+    )
+
+
+def names_categories(body: Mapping[str, Any]) -> bool:
+    """Whether a programme names any: only then the catalogue is read."""
+    return next(_named_categories(body, ""), None) is not None
+
+
+def _named_categories(node: Any, pointer: str) -> Iterator[tuple[str, list[str]]]:
+    if isinstance(node, Mapping):
+        if node.get("categories"):
+            yield pointer, node["categories"]
+        for name, child in node.items():
+            yield from _named_categories(child, f"{pointer}/{name}")
+    elif isinstance(node, list):
+        for index, child in enumerate(node):
+            yield from _named_categories(child, f"{pointer}/{index}")
+
+
 def _published(known: DefinitionSet, kind: Kind, id_: str, at: Instant) -> bool:
     return any((each.kind, each.id) == (kind, id_) and each.holds_at(at) for each in known.definitions)
 

@@ -18,9 +18,10 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from shared.definitions.api import DefinitionRequest
+from shared.definitions.catalogue import categories
 from shared.definitions.errors import BrokenReference, DefinitionExists, NothingToPublish, TooEarly, UnknownDefinition
 from shared.definitions.model import Definition, DefinitionSet, Kind
-from shared.definitions.references import broken_references
+from shared.definitions.references import broken_references, names_categories, unknown_categories
 from shared.definitions.repository import DefinitionRepository
 from shared.kernel.errors import FieldError, PreconditionFailed, Unprocessable
 from shared.kernel.ids import NAME_PATTERN
@@ -47,6 +48,7 @@ def lead(cache_seconds: float) -> int:
 def create(scope: TenantScope, kind: Kind, request: DefinitionRequest[Any]) -> Definition:
     """A draft, version 1. ``DefinitionExists`` if the id is taken, also by a retired one. One write."""
     body, repository = stored_body(request.definition), scope.repository
+    _check_categories(scope, kind, body)
     id_ = request.id or id_of_name(body["name"])
     definition = Definition(kind, id_, 1, "draft", body, changed_at=scope.clock())
 
@@ -94,6 +96,7 @@ def replace(scope: TenantScope, kind: Kind, id_: str, request: DefinitionRequest
     if if_match != before.etag:
         raise PreconditionFailed
     body, now = stored_body(request.definition), scope.clock()
+    _check_categories(scope, kind, body)
     rewritten = before.status == "draft"
     if rewritten:
         after = changed(before, body=body, revision=before.revision + 1, changed_at=now)
@@ -204,6 +207,16 @@ def id_of_name(name: str) -> str:
     return id_
 
 
+def _check_categories(scope: TenantScope, kind: Kind, body: Mapping[str, Any]) -> None:
+    """A programme names categories that the catalogue has; a tenant without a catalogue may name any."""
+    if kind != "programme" or not names_categories(body):
+        return
+    known = categories(scope)
+    errors = unknown_categories(body, known) if known else ()
+    if errors:
+        raise BrokenReference("The definition names categories that do not exist; see errors.", errors=errors)
+
+
 def _known(scope: TenantScope, kind: Kind, id_: str) -> tuple[DefinitionSet, Definition]:
     known = scope.repository.load()
     newest = known.newest(kind, id_)
@@ -224,11 +237,20 @@ def _effective(known: DefinitionSet, draft: Definition, wanted: Instant | None, 
 
 def _as_published(known: DefinitionSet, draft: Definition, since: Instant, now: Instant) -> Definition:
     published = changed(draft, status="published", revision=draft.revision + 1, changed_at=now, effective_from=since)
+    if draft.kind == "programme" and begins_by_itself(draft.body):
+        return changed(published, epoch=since)
     if draft.kind != "segment":
         return published
     replaces_another = any((each.kind, each.id) == ("segment", draft.id) and each.holds_at(since) for each in known.definitions)
     # The first version has no listing to swap with: it is served from the start.
     return changed(published, epoch=since, served_at=None if replaces_another else since)
+
+
+def begins_by_itself(body: Mapping[str, Any]) -> bool:
+    """Whether a programme does something for members to whom nothing else happens: tiers, birthdays, automatic conversions."""
+    on_birthdays = any(bonus["on"] == "birthday" for bonus in body.get("bonuses") or ())
+    converts = any(conversion.get("automatic") for conversion in body.get("conversions") or ())
+    return bool(body.get("tiers")) or on_birthdays or converts
 
 
 def _as_retired(definition: Definition, now: Instant, until: Instant) -> Definition:

@@ -31,6 +31,7 @@ _CODES: Final = {
     "float_parsing": "wrong_type",
     "bool_parsing": "wrong_type",
     "none_required": "wrong_type",
+    "negative_quantity": "negative_quantity",
 }
 _VALUE_ERROR_PREFIX: Final = "Value error, "
 _NO_DETAIL: Final = "This value is not valid here."

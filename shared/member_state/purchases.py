@@ -18,7 +18,7 @@ from shared.profile.model import Visit
 from shared.profile.rules import add_visit, spill
 from shared.wallet import rules as lots
 from shared.wallet.expiry import idle_until
-from shared.wallet.model import Posting
+from shared.wallet.model import DEBT, Posting
 
 _NO_TERMS = ReversalTerms()
 
@@ -27,7 +27,7 @@ def purchased(state: MemberState, event: Purchased, view: FoldView, at: Instant,
     """Points are spent and earned, the visit is counted, tier and vouchers follow."""
     postings: list[Posting] = []
     if event.hold is not None and event.hold in state.holds:
-        del state.holds[event.hold]
+        _end_hold(state, event.hold)
     day = local_day(event.at, view.zone)
     for name, points in event.spent.items():
         postings += lots.spend(state.wallet(name), name, points, floor=-view.wallet(name).overdraft)
@@ -56,14 +56,10 @@ def purchased(state: MemberState, event: Purchased, view: FoldView, at: Instant,
 
 
 def reverse(state: MemberState, event: Reversed, view: FoldView, at: Instant, effects: Effects) -> str:
-    """What came back is taken out again: points given back first, so that they may pay for what is taken."""
+    """What came back is taken out again. Points given back may pay for what is taken."""
     postings: list[Posting] = []
-    for posting in event.spent:
-        returned = Posting(posting.wallet, "give_back", -posting.points, 0, posting.expires_at)
-        postings += lots.give_back(state.wallet(posting.wallet), returned, at)
-    for name in dict.fromkeys(posting.wallet for posting in event.earned):
-        earned = [each for each in event.earned if each.wallet == name]
-        postings += take_back(state, name, earned, event.terms.get(name, _NO_TERMS), at, effects)
+    for name in dict.fromkeys(posting.wallet for posting in (*event.spent, *event.earned)):
+        postings += _undo(state, name, event, at, effects)
     day = local_day(event.visit.at, view.zone)
     for key, points in event.usage:
         uncount_usage(state, key, points, day, times=int(event.whole))
@@ -71,6 +67,8 @@ def reverse(state: MemberState, event: Reversed, view: FoldView, at: Instant, ef
         state.redeemed.pop(coupon.offer, None)
         if coupon.expires_at > at:
             state.coupons[coupon_id] = coupon
+    if event.visit.count:
+        _forget_visit(state, event)
     state.visits_made -= event.visit.by.get(VISITS, 0)
     _count(state, event.visit, event.earned, view, at, effects, sign=-1, recompute=event.kind == "void")
     if postings:
@@ -79,6 +77,25 @@ def reverse(state: MemberState, event: Reversed, view: FoldView, at: Instant, ef
     effects.tell(type_, event.at, {"transaction": event.transaction, "value": event.visit.value, "whole": event.whole})
     settle_tier(state, view, at, effects, returned=event.visit.at)
     return type_
+
+
+def _undo(state: MemberState, name: str, event: Reversed, at: Instant, effects: Effects) -> list[Posting]:
+    """Payment and earnings of one wallet. Earnings go first where they are all there, so that they are what is taken; else last."""
+    wallet = state.wallet(name)
+    given_back = [Posting(name, "give_back", -each.points, 0, each.expires_at) for each in event.spent if each.wallet == name]
+    earned = [each for each in event.earned if each.wallet == name]
+    postings: list[Posting] = []
+    for posting in (each for each in given_back if each.expires_at == DEBT):
+        postings += lots.give_back(wallet, posting, at)
+    all_there = sum(posting.points for posting in earned) <= sum(lot.points for lot in wallet.lots)
+    terms = event.terms.get(name, _NO_TERMS)
+    if earned and all_there:
+        postings += take_back(state, name, earned, terms, at, effects)
+    for posting in (each for each in given_back if each.expires_at != DEBT):
+        postings += lots.give_back(wallet, posting, at)
+    if earned and not all_there:
+        postings += take_back(state, name, earned, terms, at, effects)
+    return postings
 
 
 def take_back(
@@ -114,6 +131,13 @@ def forget_redeemed(state: MemberState, coupon_id: str, at: Instant, effects: Ef
     effects.tell("coupon.redeemed", at, {"coupon": coupon_id, "offer": offer})
 
 
+def _end_hold(state: MemberState, hold_id: str) -> None:
+    """What was held is used now; a voucher that is used in part is free for another basket."""
+    for coupon_id in state.holds.pop(hold_id).coupons:
+        if coupon_id in state.coupons:
+            state.coupons[coupon_id].state = "active"
+
+
 def _settle_late(state: MemberState, at: Instant) -> list[Posting]:
     """A late purchase may have earned points that have matured or expired since: they are settled with it."""
     postings: list[Posting] = []
@@ -138,6 +162,12 @@ def _remember_visit(state: MemberState, event: Purchased, at: Instant) -> None:
     state.visits[:] = [each for each in state.visits if each.last > at - VISIT_DAYS * DAY][:MAX_VISITS]
 
 
+def _forget_visit(state: MemberState, event: Reversed) -> None:
+    """A visit of this receipt alone never was: the next receipt opens one."""
+    at = event.visit.at
+    state.visits[:] = [each for each in state.visits if (each.location, each.first, each.last) != (event.location, at, at)]
+
+
 def _count(
     state: MemberState,
     visit: Visit,
@@ -154,6 +184,6 @@ def _count(
     for posting in earned:
         points[points_dimension(posting.wallet)] = points.get(points_dimension(posting.wallet), 0) + posting.points
     # Points first: a cell keeps a bounded number of dimensions, and tiers must not lose theirs.
-    booked = replace(visit, by=points | visit.by)
+    booked = replace(visit, by=visit.by | points)
     in_history = add_visit(state.profile, booked, view.zone, sign, recompute=recompute)
     effects.history_changed |= spill(state.profile, local_day(at, view.zone)) or in_history

@@ -71,6 +71,7 @@ def _view(state: MemberState, views: Views, at: Instant, facts: Facts | None, ef
     """
     view = views(max(at, state.epoch))
     if state.epoch < view.epoch and state.version:
+        tiers.settle_tier(state, view, at, effects, cause="definition")
         _evaluate(state, view, at, facts, effects, "definition")
         state.epoch = view.epoch
     return view

@@ -50,10 +50,13 @@ def rate_of(spending: Spending, wallet: WalletSettings) -> Rate:
     return Rate(wallet.points, wallet.value)
 
 
-def spending_limit(spending: Spending | None, wallet: WalletSettings, lines: list[Line], drawable: int, uses_today: int) -> SpendingLimit:
+def spending_limit(
+    spending: Spending | None, wallet: WalletSettings, lines: list[Line], drawable: int, uses_today: int, paid: int = 0
+) -> SpendingLimit:
     """The most points that this bill takes. ``drawable`` are the points that may leave the wallet, its overdraft included.
 
-    The share is of the whole bill after discounts, and never more than the lines that may be paid with points.
+    The share is of the whole bill after discounts, and never more than the lines that may be paid with points, or than ``paid``
+    (by vouchers) leaves.
     """
     if spending is None:
         return SpendingLimit(0, 0, "points_not_accepted")
@@ -63,7 +66,7 @@ def spending_limit(spending: Spending | None, wallet: WalletSettings, lines: lis
     if spending.uses_per_day is not None and uses_today >= spending.uses_per_day:
         return SpendingLimit(0, 0, "used_today")
     bill, payable = net_of(lines), net_of(payable_lines(spending, lines))
-    cap = max(0, min(payable, bill * spending.max_share_percent // 100))
+    cap = max(0, min(payable, bill - paid, bill * spending.max_share_percent // 100))
     # The last point must not be worth more than what is left to pay.
     most = min(drawable, cap * rate.points // rate.value) // spending.step * spending.step
     if most < spending.minimum:

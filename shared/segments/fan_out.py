@@ -1,5 +1,7 @@
 """Definition fan-out: after a segment's switch, let time pass for every member whose epoch is lower, then swap the listing.
 
+A programme whose tiers, birthdays or conversions begin by time alone has a fan-out too: who sleeps gets her timer by it.
+
 Resumable: progress is one item a version (cursor per shard of members, members to try again, how many are done), written
 after each page, so that a worker killed between any two steps repeats a page at most, and repeating one changes nothing.
 
@@ -13,7 +15,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from shared.definitions.model import Definition
+from shared.definitions.model import Definition, Kind
 from shared.kernel.errors import AppError, Gone, NotFound
 from shared.kernel.instants import SECOND
 from shared.member_state.events import DomainEvent
@@ -61,11 +63,11 @@ class Progress:
 
 
 def begin(scope: TenantScope, data: dict[str, Any], own: Queue) -> None:
-    """On ``definition.published`` or ``definition.retired`` of a segment: start its fan-out. Other kinds need none."""
-    if data["kind"] != "segment":
+    """On ``definition.published`` or ``definition.retired``: start the fan-out of what has an epoch of its own. Others need none."""
+    if data["kind"] not in ("segment", "programme") or not data["epoch"]:
         return
     at = data.get("effective_from", data.get("retired_from"))
-    named = {"segment": data["id"], "version": data["version"], "epoch": data["epoch"]}
+    named = {"of": data["kind"], "id": data["id"], "version": data["version"], "epoch": data["epoch"]}
     work(scope, {"kind": "fan_out", "tenant": scope.tenant, **named, "at": at}, own)
 
 
@@ -75,7 +77,7 @@ def work(scope: TenantScope, message: dict[str, Any], own: Queue) -> None:
     if wait > 0:
         own.send(message, min(_LONGEST_DELAY, -(-wait // SECOND)))
         return
-    run = FanOut(scope, message["segment"], message["version"], message["epoch"])
+    run = FanOut(scope, message["of"], message["id"], message["version"], message["epoch"])
     if not run.walk():
         own.send(message)
 
@@ -83,11 +85,13 @@ def work(scope: TenantScope, message: dict[str, Any], own: Queue) -> None:
 class FanOut:
     """One run over a version's progress."""
 
-    def __init__(self, scope: TenantScope, segment: str, version: int, epoch: int) -> None:
+    def __init__(self, scope: TenantScope, kind: Kind, id_: str, version: int, epoch: int) -> None:
         self._scope = scope
-        self._segment, self._version = segment, version
+        self._kind: Kind = kind
+        self._id, self._version = id_, version
         self._epoch = epoch
-        self._key = keys.fan_out(scope.tenant, segment, version)
+        # No name has a colon, so that a programme is never taken for a segment.
+        self._key = keys.fan_out(scope.tenant, id_ if kind == "segment" else f"{kind}:{id_}", version)
 
     def walk(self) -> bool:
         """Evaluate members page by page. ``False`` if there was no time for all; ``True`` also if a later switch took over."""
@@ -178,8 +182,9 @@ class FanOut:
         """The swap: listings are served from this version, and the event says so. One transaction; done before, it changes nothing."""
         now = self._scope.clock()
         progress.status = "complete"
-        data: dict[str, object] = {"segment": self._segment, "segment_version": self._version, "members": progress.done}
-        out = envelope([DomainEvent("segment.backfilled", now, data)], Stamp(now))
+        data: dict[str, object] = {"segment": self._id, "segment_version": self._version, "members": progress.done}
+        told = [DomainEvent("segment.backfilled", now, data)] if self._kind == "segment" else []
+        out = envelope(told, Stamp(now))
         definition = self._swapped()
 
         def plan(stale: Stale) -> Plan[bool]:
@@ -189,7 +194,7 @@ class FanOut:
             still_ours = (Path("epoch") == self._epoch) & (Path("status") == "running")
             batch.put("progress", self._item(progress, out), still_ours)
             if definition is not None and "served" not in stale:
-                where = keys.definition(self._scope.tenant, "segment", self._segment, self._version)
+                where = keys.definition(self._scope.tenant, "segment", self._id, self._version)
                 not_served_yet = Path("served_at").does_not_exist() & Path("PK").exists()
                 batch.update("served", where, [Path("served_at").set(now)], not_served_yet)
             return Plan(batch, True)
@@ -200,7 +205,9 @@ class FanOut:
 
     def _swapped(self) -> Definition | None:
         """The version that is to be served from now on, if it is not yet."""
-        versions = [each for each in self._scope.definitions.definitions if (each.kind, each.id) == ("segment", self._segment)]
+        if self._kind != "segment":
+            return None
+        versions = [each for each in self._scope.definitions.definitions if (each.kind, each.id) == ("segment", self._id)]
         return next((each for each in versions if each.version == self._version and each.served_at is None), None)
 
     def _item(self, progress: Progress, out: str | None = None) -> FanOutItem:

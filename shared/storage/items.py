@@ -158,6 +158,8 @@ class CouponItem(Item):
     hold_until = NumberAttribute(null=True)
     hold_basket = UnicodeAttribute(null=True)
     redeemed_basket = UnicodeAttribute(null=True)
+    left = NumberAttribute(null=True)
+    """Of a voucher that was used in part: what is left on it, minor units."""
     version = NumberAttribute()
     body = _binary(attr_name="d")
 

@@ -29,6 +29,15 @@ class CouponOutcome(Answer):
     offer_id: str
     amount: int
     lines: dict[str, int]
+    counts_as: Literal["tender"] | None = Field(default=None, description="a voucher that pays, and lowers no line")
+    left: int | None = Field(default=None, description="what stays on a voucher's code")
+
+
+class AddedItem(Answer):
+    """An item that the till adds for nothing."""
+
+    item_id: str
+    quantity: str
 
 
 class Refusal(Answer):
@@ -81,6 +90,7 @@ class Totals(Answer):
     amount: int
     discount: int
     paid_with_points: int
+    paid_with_vouchers: int | None = None
     due: int
 
 
@@ -107,6 +117,7 @@ class Decision(Answer):
     totals: Totals
     lines: tuple[LineOutcome, ...]
     discounts: tuple[CouponOutcome, ...] | None = None
+    added_items: tuple[AddedItem, ...] | None = None
     refused: tuple[Refusal, ...] | None = None
     warnings: tuple[Warned, ...] | None = None
     points: Points

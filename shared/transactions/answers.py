@@ -15,7 +15,7 @@ from shared.member_state.model import MemberState
 from shared.member_state.tiers import progress
 from shared.member_state.view import FoldView
 from shared.programmes.outcome import Step
-from shared.transactions.model import Decided
+from shared.transactions.model import CouponDiscount, Decided
 
 Json = dict[str, Any]
 
@@ -23,6 +23,8 @@ Json = dict[str, Any]
 def decision_fields(decided: Decided, currency: str, balance: int | None, standing: Json | None) -> Json:
     """``api.Decision``: what quote, hold and transaction answer alike. What is empty or unknown is left out."""
     totals = {"amount": decided.amount, "discount": decided.discount, "paid_with_points": decided.paid_with_points, "due": decided.due}
+    if decided.paid_with_vouchers:
+        totals["paid_with_vouchers"] = decided.paid_with_vouchers
     fields: Json = {
         "currency": currency,
         "totals": totals,
@@ -32,10 +34,10 @@ def decision_fields(decided: Decided, currency: str, balance: int | None, standi
         "points": _points(decided, balance),
     }
     if decided.discounts:
-        fields["discounts"] = [
-            {"coupon_id": each.coupon.id, "offer_id": each.coupon.offer, "amount": each.amount, "lines": dict(each.lines)}
-            for each in decided.discounts
-        ]
+        fields["discounts"] = [_discount(each) for each in decided.discounts]
+        added = [{"item_id": item, "quantity": str(units)} for each in decided.discounts for item, units in each.added]
+        if added:
+            fields["added_items"] = added
     if decided.refused:
         fields["refused"] = [{"subject": each.subject, "code": each.code, "detail": each.detail} for each in decided.refused]
     if decided.warnings:
@@ -51,6 +53,13 @@ def decision_fields(decided: Decided, currency: str, balance: int | None, standi
     if decided.near_misses:
         fields["near_misses"] = list(decided.near_misses)
     return fields
+
+
+def _discount(used: CouponDiscount) -> Json:
+    made: Json = {"coupon_id": used.coupon.id, "offer_id": used.coupon.offer, "amount": used.amount, "lines": dict(used.lines)}
+    if used.tender:
+        made["counts_as"] = "tender"
+    return made | {"left": used.left} if used.left else made
 
 
 def receipt(decided: Decided, currency: str, balance: int) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StrictBool, StrictInt, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
 
 from shared.kernel.errors import InvalidValue
 from shared.kernel.instants import day_of, parse_rfc3339
@@ -39,8 +40,14 @@ Date = Annotated[str, StringConstraints(max_length=10), AfterValidator(_date)]
 Ref = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f]+$")]
 """A reference that the till's system chose."""
 Money = Annotated[StrictInt, Field(ge=-(10**12), le=10**12, description="minor units")]
-Quantity = Annotated[str, StringConstraints(pattern=r"^-?\d{1,7}(\.\d{1,3})?$")]
-"""A decimal string, three places at most, so that weight needs no float."""
+def _not_negative(value: str) -> str:
+    if value.startswith("-"):
+        raise PydanticCustomError("negative_quantity", "goods that come back are sent as a return; a correction has a negative price")
+    return value
+
+
+Quantity = Annotated[str, StringConstraints(pattern=r"^-?\d{1,7}(\.\d{1,3})?$"), AfterValidator(_not_negative)]
+"""A decimal string, three places at most, so that weight needs no float. What comes back is a return."""
 Ext = Annotated[dict[str, Any], AfterValidator(_small)]
 
 

@@ -115,6 +115,7 @@ def circumstances(
     state: MemberState | None,
     *,
     hold: str | None = None,
+    held_value: int | None = None,
     historical: bool = False,
     exhausted: frozenset[str] = frozenset(),
 ) -> Circumstances:
@@ -122,4 +123,5 @@ def circumstances(
     now = scope.clock()
     view = scope.definitions.at(now if historical else at)
     given = facts.circumstances(view, now, at, basket, catalogue, state, hold=hold)
-    return replace(given, historical=historical, exhausted=exhausted) if historical or exhausted else given
+    as_it_is = not (historical or exhausted or held_value is not None)
+    return given if as_it_is else replace(given, historical=historical, exhausted=exhausted, held_value=held_value)

@@ -36,9 +36,12 @@ def encode_given(given: Circumstances, decided: Decided, points_to_spend: int) -
         {id_: [each.category, list(each.tags)] for id_, each in given.catalogue.items()},
         [facts.tier, sorted(facts.segments), sorted(facts.tags), facts.joined_at, facts.purchases],
         {key: [each.points, each.times, each.points_today, each.times_today] for key, each in facts.usage.items()},
-        [dict(facts.balances), dict(facts.payments_today)] if facts.balances else 0,
+        [dict(facts.balances), dict(facts.payments_today), given.held_value] if facts.balances else 0,
         sorted(given.exhausted),
-        [[each.coupon.id, each.coupon.offer, each.coupon.offer_version, each.amount, dict(each.lines)] for each in decided.discounts],
+        [
+            [each.coupon.id, each.coupon.offer, each.coupon.offer_version, each.amount, dict(each.lines), int(each.tender), each.left]
+            for each in decided.discounts
+        ],
     ]
 
 
@@ -49,7 +52,7 @@ def decode_given(
     (at, late, zone, local_zone, points_to_spend), flags, versions, wallets, items, numbers, usage, payments, exhausted, discounts = stored
     known_location, historical, counts_visits, same_visit = map(bool, flags)
     tier, segments, tags, joined_at, purchases = numbers
-    balances, paid = payments or ({}, {})
+    balances, paid, held_value = payments or ({}, {}, None)
     facts = MemberFacts(
         tier=tier,
         segments=frozenset(segments),
@@ -75,6 +78,7 @@ def decode_given(
         facts=facts if member is not None else NOBODY,
         historical=historical,
         counts_visits=counts_visits,
+        held_value=held_value,
         exhausted=frozenset(exhausted),
     )
     return basket.model_copy(update={"points_to_spend": points_to_spend}), given, [_discount(row, at) for row in discounts]
@@ -88,6 +92,6 @@ def _programme(programme_of: ProgrammeOf, id_: str, version: int) -> Programme:
 
 
 def _discount(row: list[Any], at: Instant) -> CouponDiscount:
-    id_, offer, version, amount, lines = row
+    id_, offer, version, amount, lines, tender, left = row
     coupon = Coupon(id_, offer, version, "redeemed", None, at, at)
-    return CouponDiscount(coupon, amount, tuple(lines.items()))
+    return CouponDiscount(coupon, amount, tuple(lines.items()), bool(tender), left)

@@ -89,6 +89,8 @@ class Circumstances:
     facts: MemberFacts = NOBODY
     basket: str | None = None
     """The hold whose points and coupons this basket may use."""
+    held_value: int | None = None
+    """What the points of that hold were worth when they were held: they keep it, whatever has been published since."""
     historical: bool = False
     """An imported sale: nothing about categories or members is asked of the till."""
     counts_visits: bool = False
@@ -108,6 +110,12 @@ class CouponDiscount:
     coupon: Coupon
     amount: int
     lines: tuple[tuple[str, int], ...]
+    tender: bool = False
+    """A voucher that pays the bill, and lowers no line."""
+    left: int = 0
+    """What stays on its code."""
+    added: tuple[tuple[str, int], ...] = ()
+    """(item, units) that the till adds for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +159,14 @@ class Decided:
     @property
     def discount(self) -> int:
         """What coupons took off."""
-        return sum(each.amount for each in self.discounts)
+        return sum(each.amount for each in self.discounts if not each.tender)
+
+    @property
+    def paid_with_vouchers(self) -> int:
+        """What vouchers paid that count as tenders."""
+        return sum(each.amount for each in self.discounts if each.tender)
 
     @property
     def due(self) -> int:
         """What remains to be paid by other tenders."""
-        return self.amount - self.discount - self.paid_with_points
+        return self.amount - self.discount - self.paid_with_vouchers - self.paid_with_points

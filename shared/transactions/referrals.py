@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 
 from shared.kernel.instants import DAY, Instant
 from shared.member_state.errors import ErasedMember, UnknownMember
-from shared.member_state.events import MemberEvent, Mode, PointsBooked, ReferralEnded
+from shared.member_state.events import MemberEvent, Mode, PointsBooked, ReferralEnded, ReversalTerms
 from shared.member_state.model import MemberState
 from shared.member_state.repository import Loaded, StateRepository
 from shared.member_state.service import Companion
 from shared.programmes.compiled import Programme
-from shared.programmes.conditions import Scene, unmet
+from shared.programmes.conditions import unmet
 from shared.programmes.lots import lot_of
 from shared.programmes.terms import Referral
 from shared.tenants.scope import TenantScope
@@ -101,26 +101,27 @@ def refusal(friend: MemberState, referrer: MemberState, terms: Referral) -> str 
     return "cap_reached" if referrer.referrals >= terms.most_per_referrer else None
 
 
-def taken_back(
-    scope: TenantScope, state: MemberState, transaction: str, at: Instant, programmes: Sequence[Programme], bought: Scene
-) -> Reward:
-    """The purchase that was rewarded is gone: both lose what they got. ``programmes`` are in the versions of the purchase."""
+def taken_back(scope: TenantScope, state: MemberState, transaction: str, at: Instant, given: Circumstances) -> Reward:
+    """The purchase that was rewarded is gone: both lose what they got, by the programme's terms. ``given`` are those of the purchase."""
     referred = state.referred
     if referred is None or referred.transaction != transaction or referred.ended:
         return NOTHING
-    programme = next((each for each in programmes if each.id == referred.programme), None)
+    programme = next((each for each in given.programmes if each.id == referred.programme), None)
     if programme is None or programme.body.referral is None:
         return NOTHING
-    was = _Due(programme, programme.body.referral, transaction, bought.at, bought.zone, state)
+    was = _Due(programme, programme.body.referral, transaction, given.scene.at, given.scene.zone, state)
+    returns, floor = programme.body.returns, given.wallet(programme.body.wallet).floor
+    terms = ReversalTerms(returns.points_gone, floor, returns.vouchers == "take_back")
     events: list[MemberEvent] = [ReferralEnded(at, programme.id, transaction, "reversed")]
     if was.terms.friend_points:
-        events.append(PointsBooked(at, "reverse", (was.posting(was.terms.friend_points),), was.reference, "returned"))
+        friends = (was.posting(was.terms.friend_points),)
+        events.append(PointsBooked(at, "reverse", friends, was.reference, "returned", terms=terms))
     try:
         loaded = StateRepository(scope.tenant, scope.table).load(referred.by)
     except (UnknownMember, ErasedMember):
         return Reward(events)
     postings = (was.posting(was.terms.referrer_points),) if was.terms.referrer_points else ()
-    hers = PointsBooked(at, "reverse", postings, was.reference, f"friend:{state.member}", referral=-1)
+    hers = PointsBooked(at, "reverse", postings, was.reference, f"friend:{state.member}", referral=-1, terms=terms)
     return Reward(events, Companion(loaded, lambda _effects: [hers]))
 
 

@@ -12,11 +12,14 @@ from typing import Literal
 
 from shared.kernel.errors import FieldError, Unprocessable
 from shared.kernel.instants import Instant
+from shared.member_state.purchases import payments_key
+from shared.member_state.tier_windows import points_dimension
 from shared.profile.model import Visit
 from shared.programmes.lines import Line
 from shared.programmes.outcome import Award
+from shared.transactions.model import Decided
 from shared.transactions.rules import PROFILE_KINDS, visit_of
-from shared.wallet.model import Posting
+from shared.wallet.model import DEBT, Posting
 
 GiveBack = Literal["full", "pro_rata", "never"]
 
@@ -41,6 +44,10 @@ class Sold:
     paid_with_points: int = 0
     """Minor units, where the points were a tender."""
     coupons: Mapping[str, Sequence[str]] | None = None
+    paid_with_vouchers: Mapping[str, int] | None = None
+    """Line -> what vouchers paid of it that count as tenders."""
+    deducted: Mapping[str, int] | None = None
+    """Line -> what points took off it, where they were a discount."""
     opened_visit: bool = False
 
 
@@ -89,8 +96,8 @@ def plan_return(
     ``NotReturnable`` with a pointer to each line that cannot come back.
     """
     after = _after(sold, before, wanted)
-    goods_were_gone, goods_gone = _goods_gone(sold, before), _goods_gone(sold, after)
-    whole = all(after.get(line.id, 0) >= line.units for line in sold.lines if line.units > 0)
+    whole = _all_back([line for line in sold.lines if not is_correction(line)], after)
+    goods_were_gone, goods_gone = _goods_gone(sold, before), whole or _goods_gone(sold, after)
     earlier = _Progress(sold, before, goods_were_gone)
     now = _Progress(sold, after, goods_gone, whole=whole, voided=voided)
     parts = _parts(sold, earlier, now, before, after)
@@ -99,19 +106,16 @@ def plan_return(
         returned=after,
         parts=parts,
         value=now.value - earlier.value,
-        money=(now.value - now.paid_back(give_back)) - (earlier.value - earlier.paid_back(give_back)),
+        money=now.money(give_back) - earlier.money(give_back),
         earned=tuple(
             replace(award.posting, points=now.points(award) - earlier.points(award))
             for award in sold.awards
             if now.points(award) > earlier.points(award)
         ),
         spent=_slice(sold.spent, earlier, now, give_back),
-        usage=tuple((key, points) for award in sold.awards for key, points in _usage(award, earlier, now) if points or whole),
-        coupons=_coupons(sold, before, after),
-        visit=visit_of(
-            _as_lines(sold, parts), sold.location, sold.channel, sold.at,
-            count=int(visit_ends), opens_visit=sold.opened_visit and visit_ends,
-        ),
+        usage=tuple(used for used in _usage(sold, earlier, now, give_back) if used[1] or whole),
+        coupons=_coupons(sold, before, after, whole),
+        visit=_visit(sold, parts, ends=visit_ends),
         whole=whole,
     )  # fmt: skip
 
@@ -119,6 +123,21 @@ def plan_return(
 def share(total: int, units: int, of: int) -> int:
     """The part of a line's total that so many of its units are, rounded down; the last unit brings the remainder."""
     return total if units >= of else total * units // of
+
+
+def deducted_by_points(decided: Decided) -> dict[str, int]:
+    """Line -> what a payment with points took off it, where it counted as a discount: all that coupons have not taken off."""
+    if decided.tendered or not decided.paid_with_points:
+        return {}
+    left = {line.id: line.amount - line.net for line in decided.lines}
+    for line_id, part in (each for discount in decided.discounts if not discount.tender for each in discount.lines):
+        left[line_id] -= part
+    return {line_id: part for line_id, part in left.items() if part}
+
+
+def is_correction(line: Line) -> bool:
+    """A line by which the till lowered the bill: nothing of it can come back, it goes with the last of the goods."""
+    return line.units <= 0 or line.amount < 0
 
 
 class _Progress:
@@ -133,25 +152,33 @@ class _Progress:
         self.whole = whole
         self.voided = voided
         self.total = sum(line.net for line in sold.lines)
+        self.lines = {line.id: line for line in sold.lines}
         self.by_line = {line.id: self._share_of(line, line.net) for line in sold.lines}
         self.value = sum(self.by_line.values())
+        self.worth = self._worth()
+
+    def _worth(self) -> int:
+        """The value with corrections spread over what they lowered: it never falls, and ends at the total.
+
+        Money and points paid with are counted by it: with a correction that comes last, more would be given back than was paid.
+        """
+        positive = sum(line.net for line in self.sold.lines if line.net > 0)
+        back = sum(self.by_line[line.id] for line in self.sold.lines if line.net > 0)
+        return back * self.total // positive if positive and self.total > 0 else 0
 
     def _share_of(self, line: Line, total: int) -> int:
-        if line.units <= 0:
-            # A correction by the till has no units that could come back one by one: it goes with the last of the goods.
+        if is_correction(line):
             return total if self.goods_gone else 0
         units = self.returned.get(line.id, 0)
         return share(total, units, line.units) if units else 0
 
-    def points_of(self, award: Award, line_id: str) -> int:
-        """Of what the award gave for the line, what has come back."""
-        line = next(each for each in self.sold.lines if each.id == line_id)
-        given = dict(award.parts).get(line_id, 0)
-        return self._share_of(line, given)
+    def points_of(self, award: Award) -> dict[str, int]:
+        """Line -> of what the award gave for it, what has come back."""
+        return {id_: self._share_of(self.lines[id_], points) for id_, points in award.parts}
 
     def points(self, award: Award) -> int:
         """Of the award, what has come back."""
-        return award.posting.points if self.whole else sum(self.points_of(award, line_id) for line_id, _ in award.parts)
+        return award.posting.points if self.whole else sum(self.points_of(award).values())
 
     def given_back(self, points: int, policy: GiveBack) -> int:
         """Of so many points paid with, what is given back by now."""
@@ -161,8 +188,17 @@ class _Progress:
             return points
         if policy == "full" and self.sold.paid_with_points:
             # Points before money: as many as the goods that came back are worth.
-            return min(points, max(0, self.value) * points // self.sold.paid_with_points)
-        return points * max(0, self.value) // self.total if self.total > 0 else 0
+            return min(points, self.worth * points // self.sold.paid_with_points)
+        if self.sold.deducted:
+            taken_off = sum(self._share_of(self.lines[id_], value) for id_, value in self.sold.deducted.items())
+            return points * taken_off // sum(self.sold.deducted.values())
+        return points * self.worth // self.total if self.total > 0 else 0
+
+    def money(self, give_back: Mapping[str, GiveBack]) -> int:
+        """Of the worth of what came back, what was paid neither with points nor with vouchers."""
+        vouchers = self.sold.paid_with_vouchers or {}
+        by_voucher = sum(self._share_of(line, vouchers[line.id]) for line in self.sold.lines if line.id in vouchers)
+        return max(0, self.worth - by_voucher - self.paid_back(give_back))
 
     def paid_back(self, give_back: Mapping[str, GiveBack]) -> int:
         """Of the value that came back, what had been paid with points (minor units): no money is owed for it."""
@@ -173,8 +209,8 @@ class _Progress:
             return paid
         policy = give_back.get(self.sold.spent[0].wallet, "pro_rata") if self.sold.spent else "pro_rata"
         if policy == "full":
-            return min(paid, max(0, self.value))
-        return paid * max(0, self.value) // self.total if self.total > 0 else 0
+            return min(paid, self.worth)
+        return paid * self.worth // self.total if self.total > 0 else 0
 
 
 def _after(sold: Sold, before: Mapping[str, int], wanted: Sequence[tuple[str, int | None]]) -> dict[str, int]:
@@ -182,10 +218,10 @@ def _after(sold: Sold, before: Mapping[str, int], wanted: Sequence[tuple[str, in
     lines = {line.id: line for line in sold.lines}
     after, errors = dict(before), []
     if not wanted:
-        return {line.id: line.units for line in sold.lines if line.units > 0}
+        return {line.id: line.units for line in sold.lines if not is_correction(line)}
     for index, (line_id, units) in enumerate(wanted):
         line = lines.get(line_id)
-        if line is None or line.units <= 0:
+        if line is None or is_correction(line):
             errors.append(FieldError(f"/lines/{index}/line_id", "unknown_line", "the sale has no such line that could come back"))
             continue
         left = line.units - before.get(line_id, 0)
@@ -206,30 +242,42 @@ def decimal(units: int) -> str:
     return f"{whole}.{part:03d}".rstrip("0").rstrip(".") if part else str(whole)
 
 
+def _all_back(lines: Sequence[Line], returned: Mapping[str, int]) -> bool:
+    return all(returned.get(line.id, 0) >= line.units for line in lines)
+
+
 def _goods_gone(sold: Sold, returned: Mapping[str, int]) -> bool:
-    goods = [line for line in sold.lines if line.kind in PROFILE_KINDS and line.units > 0]
-    return all(returned.get(line.id, 0) >= line.units for line in goods)
+    """Whether all goods have come back; of a sale without goods, all that can. Where nothing can, they have not yet."""
+    returnable = [line for line in sold.lines if not is_correction(line)]
+    goods = [line for line in returnable if line.kind in PROFILE_KINDS] or returnable
+    return bool(goods) and _all_back(goods, returned)
 
 
 def _parts(
     sold: Sold, earlier: _Progress, now: _Progress, before: Mapping[str, int], after: Mapping[str, int]
 ) -> tuple[Part, ...]:
+    points: dict[str, int] = {}
+    for award in sold.awards:
+        had = earlier.points_of(award)
+        for line_id, back in now.points_of(award).items():
+            points[line_id] = points.get(line_id, 0) + back - had[line_id]
     found: list[Part] = []
     for line in sold.lines:
-        units = after.get(line.id, 0) - before.get(line.id, 0)
+        goes_along = is_correction(line) and now.goods_gone and not earlier.goods_gone
+        units = line.units if goes_along else after.get(line.id, 0) - before.get(line.id, 0)
         value = now.by_line[line.id] - earlier.by_line[line.id]
-        points = sum(now.points_of(award, line.id) - earlier.points_of(award, line.id) for award in sold.awards)
-        if units or value or points:
-            correction = line.units <= 0 and now.goods_gone and not earlier.goods_gone
-            found.append(Part(line.id, line.units if correction else units, value, points))
+        if units or value or points.get(line.id, 0):
+            found.append(Part(line.id, units, value, points.get(line.id, 0)))
     return tuple(found)
 
 
 def _slice(spent: Sequence[Posting], earlier: _Progress, now: _Progress, give_back: Mapping[str, GiveBack]) -> tuple[Posting, ...]:
-    """The points given back by this return, from those drawn last: with them the guest keeps what expires latest."""
+    """The points given back by this return, from those drawn last: a debt first, then what expires latest."""
     found: list[Posting] = []
     for wallet in dict.fromkeys(posting.wallet for posting in spent):
         drawn = [posting for posting in reversed(spent) if posting.wallet == wallet]
+        # A debt is booked first, though it is what was missing when everything else was drawn.
+        drawn.sort(key=lambda posting: posting.expires_at != DEBT)
         total, policy = -sum(posting.points for posting in drawn), give_back.get(wallet, "pro_rata")
         skip = earlier.given_back(total, policy)
         left = now.given_back(total, policy) - skip
@@ -242,22 +290,37 @@ def _slice(spent: Sequence[Posting], earlier: _Progress, now: _Progress, give_ba
     return tuple(found)
 
 
-def _usage(award: Award, earlier: _Progress, now: _Progress) -> list[tuple[str, int]]:
-    """What no longer counts towards limits: of each rule's points the share of the award that has come back."""
-    total = award.posting.points
-    done, gone = (progress.points(award) for progress in (earlier, now))
-    return [(key, points * gone // total - points * done // total) for key, points in award.usage]
+def _usage(sold: Sold, earlier: _Progress, now: _Progress, give_back: Mapping[str, GiveBack]) -> list[tuple[str, int]]:
+    """What no longer counts towards limits: of each rule's points the share of the award that has come back, and payments given back."""
+    found: list[tuple[str, int]] = []
+    for award in sold.awards:
+        total, done, gone = award.posting.points, earlier.points(award), now.points(award)
+        found += [(key, points * gone // total - points * done // total) for key, points in award.usage]
+    for wallet in dict.fromkeys(posting.wallet for posting in sold.spent):
+        paid, policy = -sum(posting.points for posting in sold.spent if posting.wallet == wallet), give_back.get(wallet, "pro_rata")
+        found.append((payments_key(wallet), now.given_back(paid, policy) - earlier.given_back(paid, policy)))
+    return found
 
 
-def _coupons(sold: Sold, before: Mapping[str, int], after: Mapping[str, int]) -> tuple[str, ...]:
-    units = {line.id: line.units for line in sold.lines}
+def _coupons(sold: Sold, before: Mapping[str, int], after: Mapping[str, int], whole: bool) -> tuple[str, ...]:
+    """Those whose last line comes back now; one that worked on no line comes back with the whole sale."""
+    by_id = {line.id: line for line in sold.lines}
 
-    def all_back(lines: Sequence[str], returned: Mapping[str, int]) -> bool:
-        return all(returned.get(line, 0) >= units[line] for line in lines)
+    def comes_back(ids: Sequence[str]) -> bool:
+        lines = [by_id[id_] for id_ in ids]
+        return _all_back(lines, after) and not _all_back(lines, before) if lines else whole
 
-    return tuple(id_ for id_, lines in (sold.coupons or {}).items() if all_back(lines, after) and not all_back(lines, before))
+    return tuple(id_ for id_, lines in (sold.coupons or {}).items() if comes_back(lines))
 
 
-def _as_lines(sold: Sold, parts: Sequence[Part]) -> list[Line]:
+def _visit(sold: Sold, parts: Sequence[Part], *, ends: bool) -> Visit:
+    """What the profile loses. With the last of the goods the purchase itself: also for what came back before, and for its points."""
     by_id = {part.line: part for part in parts}
-    return [replace(line, net=by_id[line.id].value, units=by_id[line.id].units) for line in sold.lines if line.id in by_id]
+    lines = [
+        replace(line, net=by_id[line.id].value, units=by_id[line.id].units) if line.id in by_id else replace(line, net=0, units=0)
+        for line in sold.lines
+        if ends or line.id in by_id
+    ]
+    visit = visit_of(lines, sold.location, sold.channel, sold.at, count=int(ends), opens_visit=sold.opened_visit and ends)
+    earned_in = {points_dimension(award.posting.wallet): 0 for award in sold.awards} if ends else {}
+    return replace(visit, by=visit.by | earned_in)

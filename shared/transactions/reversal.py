@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from shared.coupons.model import Coupon
+from shared.coupons.model import Coupon, Voucher
 from shared.coupons.repository import CouponRepository
+from shared.kernel.errors import AppError
 from shared.kernel.instants import Instant
 from shared.member_state.errors import ErasedMember, UnknownMember
 from shared.member_state.events import DomainEvent, Effects, ReversalTerms, Reversed
@@ -42,7 +43,7 @@ from shared.transactions.repository import (
     natural_key,
     payload_hash,
 )
-from shared.transactions.returning import GiveBack, ReturnPlan, Sold, decimal, plan_return
+from shared.transactions.returning import GiveBack, NotReturnable, ReturnPlan, Sold, decimal, deducted_by_points, plan_return
 from shared.transactions.rules import decide_again, thousandths
 from shared.transactions.service import balance_of
 
@@ -117,9 +118,32 @@ def bought(scope: TenantScope, sale: SaleRecord) -> _Bought:
         spent=sale.spent,
         paid_with_points=decided.tendered,
         coupons={each.coupon.id: [line for line, _ in each.lines] for each in discounts},
+        paid_with_vouchers=_by_line(discounts),
+        deducted=deducted_by_points(decided),
         opened_visit=VISITS in sale.visit.by,
     )
     return _Bought(sold, given, discounts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Back:
+    """A coupon that is active again; ``amount``: what a voucher gets back, of the ``value`` that it had."""
+
+    coupon: Coupon
+    amount: int | None = None
+    value: int = 0
+
+    @property
+    def held(self) -> HeldCoupon:
+        """The copy in its member's state."""
+        return HeldCoupon(self.coupon.offer, "active", self.coupon.active_from, self.coupon.expires_at)
+
+
+def _by_line(discounts: list[CouponDiscount]) -> dict[str, int]:
+    paid: dict[str, int] = {}
+    for line, part in (each for discount in discounts if discount.tender for each in discount.lines):
+        paid[line] = paid.get(line, 0) + part
+    return paid
 
 
 class _Reversal:
@@ -153,20 +177,26 @@ class _Reversal:
         """Reverse, or answer the stored answer of the same reversal."""
         sale = self.sales.get(self.original)
         if sale.status in _GONE:
-            return self._answered_before()
+            return self._answered_before(AlreadyReversed())
         try:
-            if sale.member is not None:
-                session = MemberSession(self.scope, sale.member)
-                occasion = Occasion(self.at, self.correlation)
-                return session.change(occasion, lambda state, stale: self._decide(sale, state, stale), replay=self._replay)
+            return self._reverse(sale)
+        except NotReturnable as refusal:
+            # It may be this very return that has left too little, and whose answer got lost: then the stored answer is the answer.
+            return self._answered_before(refusal)
+
+    def _reverse(self, sale: SaleRecord) -> Recorded:
+        if sale.member is None:
+            return self._anonymous(sale)
+        try:
+            session, occasion = MemberSession(self.scope, sale.member), Occasion(self.at, self.correlation)
+            return session.change(occasion, lambda state, stale: self._decide(sale, state, stale), replay=self._replay)
         except (UnknownMember, ErasedMember):
-            pass
-        return self._anonymous(sale)
+            return self._anonymous(sale)
 
     def _decide(self, sale: SaleRecord, state: MemberState, stale: Stale) -> Change[Recorded] | Done[Recorded]:
         sale = self._again(sale, stale)
         if sale.status in _GONE:
-            return Done(self._answered_before())
+            return Done(self._answered_before(AlreadyReversed()))
         was = bought(self.scope, sale)
         plan = self._plan_of(was, sale)
         came_back = self._coupons_of(sale, plan)
@@ -177,7 +207,7 @@ class _Reversal:
             visit=plan.visit,
             earned=plan.earned,
             spent=plan.spent,
-            reissued={each.id: HeldCoupon(each.offer, "active", each.active_from, each.expires_at) for each in came_back},
+            reissued={each.coupon.id: each.held for each in came_back if each.coupon.member is not None},
             usage=plan.usage,
             whole=plan.whole,
             terms=was.terms(),
@@ -185,7 +215,7 @@ class _Reversal:
         )
         reward = referrals.NOTHING
         if plan.whole:
-            reward = referrals.taken_back(self.scope, state, sale.id, self.at, was.given.programmes, was.given.scene)
+            reward = referrals.taken_back(self.scope, state, sale.id, self.at, was.given)
 
         def finish(after: MemberState, effects: Effects, batch: WriteBatch) -> Recorded:
             postings = [posting for entry in effects.entries if entry.reference == sale.id for posting in entry.postings]
@@ -201,7 +231,7 @@ class _Reversal:
         def decide(stale: Stale) -> Plan[Recorded]:
             current = self._again(sale, stale)
             if current.status in _GONE:
-                return Plan(WriteBatch(), self._answered_before())
+                return Plan(WriteBatch(), self._answered_before(AlreadyReversed()))
             plan = self._plan_of(bought(self.scope, current), current)
             came_back = self._coupons_of(current, plan)
             answer = self._answer(current, plan, came_back, 0, 0, None)
@@ -223,25 +253,29 @@ class _Reversal:
         policy = {wallet: was.policy_of(wallet) for wallet in {posting.wallet for posting in sale.spent}}
         return plan_return(was.sold, sale.returned, wanted, policy, voided=self.kind == "void")
 
-    def _coupons_of(self, sale: SaleRecord, plan: ReturnPlan) -> list[Coupon]:
-        """The coupons that this sale redeemed, whose goods came back, that are still its own, and that come back by their offer."""
+    def _coupons_of(self, sale: SaleRecord, plan: ReturnPlan) -> list[_Back]:
+        """The coupons whose goods came back: those that are still this sale's own and come back by their offer; a void brings all."""
+        taken = {id_: amount for id_, _, _, amount, *_ in sale.given[9]}
         found = self.coupons.get_many(list(plan.coupons)).values() if plan.coupons else []
-        return [
-            each
-            for each in found
-            if each.state == "redeemed" and each.redeemed_basket == sale.id and (self.kind == "void" or self._reissued(each))
-        ]
+        backs = (self._back(coupon, sale.id, taken.get(coupon.id, 0)) for coupon in found)
+        return [back for back in backs if back is not None]
 
-    def _reissued(self, coupon: Coupon) -> bool:
+    def _back(self, coupon: Coupon, sale_id: str, amount: int) -> _Back | None:
         body = self.scope.definitions.offer(coupon.offer, coupon.offer_version)
-        return body is None or body.on_return == "reissue"
+        if body is not None and body.on_return == "keep" and self.kind == "return":
+            return None
+        if body is not None and isinstance(body.effect, Voucher) and body.effect.remainder == "kept":
+            usable = coupon.state in ("active", "redeemed") and coupon.expires_at > self.at
+            return _Back(coupon, amount, body.effect.value) if usable else None
+        own = coupon.state == "redeemed" and coupon.redeemed_basket == sale_id
+        return _Back(coupon) if own else None
 
     def _add(
         self,
         batch: WriteBatch,
         sale: SaleRecord,
         plan: ReturnPlan,
-        came_back: list[Coupon],
+        came_back: list[_Back],
         answer: dict[str, Any],
         out: str | None = None,
     ) -> None:
@@ -252,9 +286,13 @@ class _Reversal:
         batch.put(REQUEST_LABEL, record, is_new, old=True)
         settled = self.own if self.has_waited else None
         self.sales.add_change(batch, sale, self._status(plan), returned=plan.returned, settled=settled, out=out)
-        for coupon in came_back:
-            self.coupons.add_reissue(batch, coupon, sale.id)
-            if coupon.quota_shard is not None:
+        for back in came_back:
+            coupon = back.coupon
+            if back.amount is not None:
+                self.coupons.add_value_back(batch, coupon, back.amount, back.value)
+            else:
+                self.coupons.add_reissue(batch, coupon, sale.id)
+            if coupon.quota_shard is not None and coupon.state == "redeemed":
                 self.coupons.add_quota_return(batch, coupon.offer, coupon.quota_shard)
         if plan.whole:
             add_budget_return(batch, self.scope.tenant, sale.budgets)
@@ -265,7 +303,7 @@ class _Reversal:
         return "returned" if plan.whole else "partly_returned"
 
     def _answer(
-        self, sale: SaleRecord, plan: ReturnPlan, came_back: list[Coupon], reversed_points: int, given_back: int, balance: int | None
+        self, sale: SaleRecord, plan: ReturnPlan, came_back: list[_Back], reversed_points: int, given_back: int, balance: int | None
     ) -> dict[str, Any]:
         """``api.ReversalAnswer``."""
         answer: dict[str, Any] = {
@@ -282,14 +320,15 @@ class _Reversal:
             "lines": [
                 {"line_id": part.line, "quantity": decimal(part.units), "value": part.value, "points": part.points} for part in plan.parts
             ],
-            "coupons_reissued": [each.id for each in came_back],
+            "coupons_reissued": [each.coupon.id for each in came_back],
         }
         return answer if balance is None else answer | {"balance": balance}
 
-    def _answered_before(self) -> Recorded:
+    def _answered_before(self, refusal: AppError) -> Recorded:
+        """The stored answer; ``refusal`` if this reversal has none, or only waits."""
         raw = self.scope.table.get(keys.request(self.scope.tenant, self.kind, self.own.source, self.own.text()))
-        if raw is None:
-            raise AlreadyReversed
+        if raw is None or RequestItem.read(raw).status == waiting.WAITING:
+            raise refusal
         return self._replay(raw)
 
     def _replay(self, raw: RawItem) -> Recorded:

@@ -15,6 +15,7 @@ from shared.programmes.compiled import Programme
 from shared.programmes.conditions import unmet
 from shared.programmes.earning import earn
 from shared.programmes.lines import Line
+from shared.programmes.selectors import TenderKind
 from shared.programmes.spending import REASONS as POINTS_REASONS
 from shared.programmes.spending import deduct, rate_of, refusal, spending_limit
 from shared.tenants.model import CatalogueItem
@@ -62,12 +63,19 @@ def _completed(basket: Basket, given: Circumstances, decided: Decided) -> Decide
     """Payment with points, and what the basket earns."""
     decided.tendered = _pay_with_points(basket, given, decided)
     if given.member is not None:
-        payment = Payment(decided.tendered, tuple((tender.kind, tender.amount) for tender in basket.tenders))
+        payment = Payment(decided.tendered, _tenders(basket, decided.paid_with_vouchers))
         earned = earn(given.programmes, decided.lines, payment, given.facts, given.scene, given.wallets, given.exhausted)
         decided.awards, decided.steps, decided.budgets = earned.awards, earned.steps, earned.budgets
     opens_visit = given.counts_visits and not given.facts.same_visit
     decided.visit = visit_of(decided.lines, basket.location_id, basket.channel, given.scene.at, opens_visit=opens_visit)
     return decided
+
+
+def _tenders(basket: Basket, vouchers: int) -> tuple[tuple[TenderKind, int], ...]:
+    """The receipt's tenders, with our vouchers: where the till lists them too they count once, as the greater of both."""
+    listed = sum(tender.amount for tender in basket.tenders if tender.kind == "voucher")
+    found: list[tuple[TenderKind, int]] = [(tender.kind, tender.amount) for tender in basket.tenders]
+    return (*found, ("voucher", vouchers - listed)) if vouchers > listed else tuple(found)
 
 
 def resolve_line(sent: BasketLine, pointer: str, basket: Basket, given: Circumstances, warnings: list[Warned]) -> Line:
@@ -161,11 +169,12 @@ def _apply_coupons(basket: Basket, presented: list[PresentedCoupon], given: Circ
                 decided.near_misses.append(f"{format_money(outcome.missing, given.scene.currency)} more for this coupon")
             continue
         seen.add(each.coupon.id)
-        _take_off(decided, CouponDiscount(each.coupon, outcome.amount, outcome.lines))
+        used = CouponDiscount(each.coupon, outcome.amount, outcome.lines, outcome.tender, outcome.left, outcome.added)
+        _take_off(decided, used)
 
 
 def _take_off(decided: Decided, discount: CouponDiscount) -> None:
-    parts = dict(discount.lines)
+    parts = dict(discount.lines) if not discount.tender else {}
     for line in decided.lines:
         line.net -= parts.get(line.id, 0)
     decided.discounts.append(discount)
@@ -179,7 +188,7 @@ def _try_coupon(each: PresentedCoupon, decided: Decided, use: Use, seen: set[str
     twice_of_a_limited_offer = each.offer.limit is not None and any(one.coupon.offer == each.coupon.offer for one in decided.discounts)
     if not alone or twice_of_a_limited_offer:
         return Discount(reason="not_combinable")
-    return discount(each.coupon, each.offer, decided.lines, use)
+    return discount(each.coupon, each.offer, decided.lines, use, decided.paid_with_vouchers)
 
 
 def _pay_with_points(basket: Basket, given: Circumstances, decided: Decided) -> int:
@@ -199,13 +208,13 @@ def _pay_with_points(basket: Basket, given: Circumstances, decided: Decided) -> 
     assert spending is not None
     wallet, uses = given.wallet(name), given.facts.payments_today.get(name, 0)
     drawable = given.facts.balances.get(name, 0)
-    limit = spending_limit(spending, wallet, decided.lines, drawable, uses)
-    code = refusal(spending, limit, wanted, drawable)
+    limit = spending_limit(spending, wallet, decided.lines, drawable, uses, decided.paid_with_vouchers)
+    code = refusal(spending, limit, wanted, drawable) if given.held_value is None else None
     if code is not None:
         possible = f" At most {limit.points} can be used on this basket." if limit.points else ""
         decided.refused.append(Refused("points", code, POINTS_REASONS[code] + possible))
         return 0
-    value = rate_of(spending, wallet).worth(wanted)
+    value = rate_of(spending, wallet).worth(wanted) if given.held_value is None else given.held_value
     decided.spent[name] = wanted
     decided.paid_with_points = value
     if spending.counts_as == "discount":

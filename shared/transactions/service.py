@@ -95,6 +95,7 @@ class _Sale:
         self.key = gathering.natural_key(request)
         self.at = gathering.occurred_at(request, scope.clock())
         self.hash = payload_hash(request)
+        self.held_value: int | None = None
         self.basket = request if request.hold_id is None else self._as_held(request.hold_id)
         self.presented = gathering.presented_coupons(scope, self.basket.coupons)
         self.catalogue: Mapping[str, CatalogueItem] = gathering.catalogue_for(scope, request)
@@ -107,6 +108,8 @@ class _Sale:
         """The basket with exactly what was held for it."""
         held = holds.load(self.scope, hold_id)
         coupons = tuple(CouponReference(id=id_) for id_ in held.coupons)
+        if held.points:
+            self.held_value = held.decision["totals"]["paid_with_points"]
         return self.request.model_copy(update={"coupons": coupons, "points_to_spend": held.points})
 
     # -- with a member ----------------------------------------------------------------------------------------------
@@ -159,7 +162,15 @@ class _Sale:
         def within(exhausted: frozenset[str]) -> tuple[Circumstances, Decided]:
             historical, hold = self.request.mode == "historical", self.request.hold_id
             given = gathering.circumstances(
-                self.scope, self.at, self.basket, self.catalogue, state, hold=hold, historical=historical, exhausted=exhausted
+                self.scope,
+                self.at,
+                self.basket,
+                self.catalogue,
+                state,
+                hold=hold,
+                held_value=self.held_value,
+                historical=historical,
+                exhausted=exhausted,
             )
             return given, decide(self.basket, self.presented, given)
 
@@ -182,6 +193,9 @@ class _Sale:
     def _add_coupons(self, batch: WriteBatch, decided: Decided) -> None:
         coupons = CouponRepository(self.scope.tenant, self.scope.table)
         for each in decided.discounts:
+            if each.left:
+                coupons.add_use_in_part(batch, each.coupon, self.request.hold_id, self.at, each.left)
+                continue
             shard = self.quota.shards.get(each.coupon.offer)
             coupons.add_redeem(batch, each.coupon, self.key.id("txn"), self.request.hold_id, self.at, quota_shard=shard)
             if shard is not None:
@@ -189,7 +203,7 @@ class _Sale:
 
     def _choose_quota_shards(self, decided: Decided, stale: Stale) -> None:
         """The shard of each limited offer that this sale uses; one that was refused leads to another that has room."""
-        for each in decided.discounts:
+        for each in (used for used in decided.discounts if not used.left):
             body = self._offer(each.coupon.offer, each.coupon.offer_version)
             if self.quota.choose(each.coupon.offer, body.limit if body is not None else None, stale):
                 continue
@@ -273,7 +287,7 @@ def purchased(transaction: str, basket: Basket, decided: Decided, given: Circums
         visit=decided.visit,
         earned=decided.earned,
         spent=decided.spent,
-        redeemed=tuple(each.coupon.id for each in decided.discounts),
+        redeemed=tuple(each.coupon.id for each in decided.discounts if not each.left),
         hold=hold,
         location=basket.location_id,
         channel=basket.channel,

@@ -44,6 +44,38 @@ def told(office: Office, kind: str, id_: str, version: int = 1) -> Any:
     return json.loads(raw["out"]["S"])["e"] if "out" in raw else []
 
 
+def test_a_programme_names_categories_that_the_catalogue_has(office: Office) -> None:
+    rule = {"kind": "per_amount", "id": "sides", "points": 1, "per": 100, "on": {"categories": ["sides", "sidse"]}}
+    body = {"definition": PROGRAMME | {"earning": [rule], "base": {"excluded": {"categories": ["wine"]}}}}
+    refused = office.call("create_programme", {"id": "sides", **body})
+    pointers = sorted(each["pointer"] for each in refused.body["errors"])
+    assert (refused.status, pointers) == (422, ["/definition/base/excluded/categories/0", "/definition/earning/0/on/categories/1"])
+    assert {each["code"] for each in refused.body["errors"]} == {"unknown_category"}
+    assert office.call("get_programme", definition_id="sides").status == 404
+
+
+def test_without_a_catalogue_a_programme_may_name_any_category(office: Office) -> None:
+    for raw in office.house.table.query_all(keys.catalogue("demo"), begins="ITEM#"):
+        office.house.table.delete(keys.Key(raw["PK"]["S"], raw["SK"]["S"]))
+    rule = {"kind": "per_amount", "id": "sides", "points": 1, "per": 100, "on": {"categories": ["sides"]}}
+    assert office.call("create_programme", {"id": "sides", "definition": PROGRAMME | {"earning": [rule]}}).status == 201
+
+
+@pytest.mark.parametrize(
+    ("definition", "pointer"),
+    [
+        (PROGRAMME | {"earning": [{"kind": "per_smile", "id": "a", "points": 1}]}, "/definition/earning/0/kind"),
+        (PROGRAMME | {"earning": [{"kind": "per_amount", "id": "a", "points": 1.5, "per": 100}]}, "/definition/earning/0/points"),
+        (PROGRAMME | {"applies": {"hours": {"start": "9", "end": "10:00"}}}, "/definition/applies/hours/start"),
+        (PROGRAMME | {"expiry": {"kind": "after_days"}}, "/definition/expiry"),
+    ],
+)
+def test_a_programme_that_does_not_fit_is_refused_where_it_does_not(office: Office, definition: Any, pointer: str) -> None:
+    refused = office.call("create_programme", {"id": "bad", "definition": definition})
+    assert (refused.status, pointer in {each["pointer"] for each in refused.body["errors"]}) == (422, True)
+    assert office.call("get_programme", definition_id="bad").status == 404
+
+
 # -- drafts ---------------------------------------------------------------------------------------------------------
 
 

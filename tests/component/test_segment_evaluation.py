@@ -467,7 +467,7 @@ POISON: list[Any] = [
     {"kind": ["sweep"]},
     {"kind": "sweep_tenant", "tenant": "demo"},
     {"kind": "sweep_tenant", "tenant": "T#demo", "shard": 0},
-    {"kind": "fan_out", "tenant": "demo", "segment": "a", "version": "1", "epoch": 1, "at": 0},
+    {"kind": "fan_out", "tenant": "demo", "of": "segment", "id": "a", "version": "1", "epoch": 1, "at": 0},
     {"detail": None},
     {"detail": {"tenant": "demo"}},
     _detail(tenant="other"),

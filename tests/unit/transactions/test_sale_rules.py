@@ -15,7 +15,7 @@ from shared.kernel.instants import DAY
 from shared.programmes.compiled import Programme
 from shared.programmes.conditions import MemberFacts, Scene
 from shared.programmes.model import ProgrammeBody
-from shared.tenants.model import CatalogueItem
+from shared.tenants.model import CatalogueItem, WalletSettings
 from shared.transactions.api import QuoteRequest
 from shared.transactions.model import Circumstances, Decided, PresentedCoupon
 from shared.transactions.rules import CurrencyMismatch, decide, thousandths
@@ -45,11 +45,13 @@ def given_for(case: dict[str, Any]) -> Circumstances:
         now=NOW,
         scene=Scene(NOW, "Europe/Berlin", "Europe/Berlin", "mitte", "pos", "EUR"),
         programmes=(Programme("points", 1, body),),
-        wallets={},
+        wallets={name: WalletSettings.model_validate(each) for name, each in case.get("wallets", {}).items()},
         catalogue=CATALOGUE,
         known_location=case.get("location", "mitte") == "mitte",
         member=None if case.get("anonymous") else "mbr_1",
-        facts=MemberFacts(tier=case.get("tier"), balances={"points": case.get("balance", 0)}),
+        facts=MemberFacts(
+            tier=case.get("tier"), balances={"points": case.get("balance", 0)}, payments_today={"points": case.get("paid_today", 0)}
+        ),
     )
 
 
@@ -82,6 +84,8 @@ def test_worked_case(case: dict[str, Any]) -> None:
         "near_misses": decided.near_misses,
         "reasons": [step.reason for step in decided.steps if step.reason],
         "value": decided.visit.value if decided.visit else None,
+        "left": [each.left for each in decided.discounts],
+        "added": [list(item) for each in decided.discounts for item in each.added],
     }
     expected = {name: case[name] for name in found if name in case}
     expected |= {name: [] for name in ("refused", "warnings", "near_misses") if name not in case}

@@ -1,0 +1,61 @@
+"""A programme that begins something by itself reaches members to whom nothing else happens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from shared.definitions.api import ProgrammeRequest
+from shared.definitions.service import create, publish
+from shared.kernel.ids import shard_of
+from shared.kernel.instants import MINUTE
+from shared.segments import fan_out
+from shared.storage import keys
+from shared.storage.items import ProfileItem
+from tests.builders.house import PROGRAMME, House
+from tests.builders.stream import ListQueue
+
+FOR_EVERYBODY: dict[str, Any] = {"levels": [{"id": "basic", "name": "Basic", "threshold": 0}]}
+
+
+def joined(house: House) -> str:
+    """A member who is in the list of all members."""
+    member = house.join()
+    row = ProfileItem.at(keys.profile(house.tenant, member), version=1, body=b"-")
+    row.GSI2PK = keys.members_listing(house.tenant, shard_of(member, fan_out.MEMBER_SHARDS))
+    row.GSI2SK = member
+    house.table.put(row)
+    return member
+
+
+def published(house: House, body: dict[str, Any]) -> dict[str, Any]:
+    """What the event of the publication says."""
+    scope = house.scope()
+    create(scope, "programme", ProgrammeRequest.model_validate({"id": "tiers", "definition": body}))
+    definition = publish(scope, "programme", "tiers", None, 1.0, hooks={})
+    since = definition.effective_from
+    return {"kind": "programme", "id": "tiers", "version": 1, "epoch": definition.epoch, "effective_from": since}
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_sleeping_member_gets_the_level_that_is_everybodys(house: House, times: int) -> None:
+    member, queue = joined(house), ListQueue()
+    data = published(house, PROGRAMME | {"tiers": FOR_EVERYBODY})
+    fan_out.begin(house.scope(), data, queue)
+    assert len(queue.sent) == 1, "it waits for its instant"
+    house.now += MINUTE
+    house.cache.forget("demo")
+    for _ in range(times):
+        fan_out.begin(house.scope(), data, queue)
+    state = house.state(member)
+    assert (state.tier.id if state.tier else None, state.epoch, state.version) == ("basic", data["epoch"], 2)
+
+
+def test_a_programme_that_only_earns_wakes_nobody(house: House) -> None:
+    member, queue = joined(house), ListQueue()
+    data = published(house, PROGRAMME)
+    house.now += MINUTE
+    house.cache.forget("demo")
+    fan_out.begin(house.scope(), data, queue)
+    assert (data["epoch"], queue.sent, house.state(member).version) == (0, [], 1)
