@@ -20,7 +20,7 @@ PushPlatform = Literal["apns", "apns_sandbox", "gcm"]
 class Frozen(BaseModel):
     """The base of every model: immutable, and an unknown field is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class IdentityProviderSettings(Frozen):

@@ -104,7 +104,7 @@ def _table_engine(table: Table, member: str, house: House) -> float:
     catalogue = scope.items(["burger", "fries"])
 
     def work(_number: int) -> None:
-        decide(request, [], circumstances(scope, house.now, catalogue, state))
+        decide(request, [], circumstances(scope, house.now, request, catalogue, state))
 
     return cpu_each(work, 500)
 
