@@ -17,12 +17,14 @@ from local import console
 from local.env import read_env, running_instance
 from local.store import Store
 from shared.campaigns.deliveries import COUNTED
+from shared.kernel.money import format_money
 from shared.member_state.codec import decode_state
 from shared.member_state.model import MemberState
 from shared.storage import keys
 from shared.storage.errors import RawItem
-from shared.storage.items import CounterItem, CouponItem, DeliveryItem, LedgerItem, SegmentRowItem, StateItem
+from shared.storage.items import CounterItem, CouponItem, DeliveryItem, LedgerItem, SegmentRowItem, SettingsItem, StateItem
 from shared.storage.packing import unpack
+from shared.tenants.model import TenantSettings, WalletSettings
 
 _SHOWN = 10
 _COUNTER = "COUNT#"
@@ -38,6 +40,7 @@ class Picture:
     coupons: dict[tuple[str, str], CouponItem] = field(default_factory=dict)
     rows: list[tuple[str, str, str, bool]] = field(default_factory=list)
     identifiers: list[tuple[str, str]] = field(default_factory=list)
+    settings: dict[str, TenantSettings] = field(default_factory=dict)
     counted: dict[tuple[str, str], Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     delivered: dict[tuple[str, str], Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     items: int = 0
@@ -55,7 +58,7 @@ class Picture:
             self.states[tenant, member] = state
             self.timers[tenant, member] = item.GSI1SK
         elif member is not None and sk.startswith(keys.LEDGER_PREFIX):
-            for _kind, _at, _reference, postings in unpack(LedgerItem.read(raw).body)[1]:
+            for _kind, _at, _reference, postings, *_by_hand in unpack(LedgerItem.read(raw).body)[1]:
                 for wallet, kind, points, *_ in postings:
                     self.ledger[tenant, member][wallet, kind] += points
         elif member is not None and sk.startswith(keys.SEGMENT_PREFIX):
@@ -70,6 +73,8 @@ class Picture:
             self.counted[tenant, campaign].update({name: int(getattr(shard, name) or 0) for name in COUNTED})
         elif sk == "CPN":
             self.coupons[tenant, pk.rpartition("#")[2]] = CouponItem.read(raw)
+        elif sk == keys.TENANT:
+            self.settings[tenant] = TenantSettings.model_validate(unpack(SettingsItem.read(raw).body))
         elif sk == "ID":
             self.identifiers.append((tenant, raw["member"]["S"]))
 
@@ -106,6 +111,15 @@ def coupons(picture: Picture) -> Iterable[str]:
                 yield f"{member}: {coupon_id} is {owner.state}, her copy says {copy.state}"
 
 
+def unknown_coupons(picture: Picture) -> Iterable[str]:
+    """A member's coupon that can be used stands in her copy, where segments and the till look."""
+    for (tenant, id_), owner in picture.coupons.items():
+        state = picture.states.get((tenant, owner.member)) if owner.member is not None else None
+        usable = owner.state in ("active", "held") and state is not None and int(owner.coupon_expires_at) > state.as_of
+        if usable and state is not None and id_ not in state.coupons:
+            yield f"{owner.member}: {id_} is {owner.state}, her copy does not know it"
+
+
 def listings(picture: Picture) -> Iterable[str]:
     """The state owns membership; a listing row says the same."""
     listed = {(tenant, member, key) for tenant, member, key, inside in picture.rows if inside}
@@ -139,11 +153,27 @@ def reports(picture: Picture) -> Iterable[str]:
 CHECKS: dict[str, Callable[[Picture], Iterable[str]]] = {
     "balances from the ledger": balances,
     "members' copies of coupons": coupons,
+    "coupons that members can use": unknown_coupons,
     "listing rows of segments": listings,
     "timers in the due index": timers,
     "identifiers": identifiers,
     "reports of campaigns": reports,
 }
+
+
+def liabilities(picture: Picture) -> list[tuple[str, str, str, str]]:
+    """What each tenant owes its members: points of every wallet, less what they owe it, and their worth at the wallet's rate."""
+    owed: Counter[tuple[str, str]] = Counter()
+    for (tenant, _), state in picture.states.items():
+        for name, wallet in state.wallets.items():
+            owed[tenant, name] += sum(lot.points for lot in wallet.lots) - wallet.debt
+    rows = []
+    for (tenant, name), points in sorted(owed.items()):
+        settings = picture.settings.get(tenant)
+        wallet_settings = settings.wallets.get(name, WalletSettings()) if settings is not None else WalletSettings()
+        worth = max(points, 0) * wallet_settings.value // wallet_settings.points
+        rows.append((tenant, name, str(points), format_money(worth, settings.currency) if settings is not None else "?"))
+    return rows
 
 
 def take(items: Iterable[RawItem]) -> Picture:
@@ -175,4 +205,5 @@ def run(_options: argparse.Namespace) -> int:
         console.say(f"  {'agree' if not found else f'{len(found)} DIFFER':>12}  {name}")
         for line in found[:_SHOWN]:
             console.say(f"                {line}")
+    console.table(("tenant", "wallet", "points owed to members", "worth"), liabilities(picture))
     return 1 if wrong else 0

@@ -84,7 +84,7 @@ def update_member(scope: TenantScope, member: str, patch: api.ProfilePatch, corr
         edit.refresh(stale)
         changed = edit.change(fields)
         attributes = changed_attributes(state, patch.attributes)
-        tags = tuple(dict.fromkeys(patch.tags)) if patch.tags is not None else tuple(state.tags)
+        tags = tuple(sorted(set(patch.tags))) if patch.tags is not None else tuple(state.tags)
         if not changed and not attributes and tags == tuple(state.tags):
             return Done(member_answer(state, edit.fields))
 

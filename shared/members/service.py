@@ -108,7 +108,7 @@ def enrolment_of(
         attributes=request.attributes,
         consents=consent_records(request.consents, at, request.source, actor),
         correlation=correlation,
-        tags=tuple(dict.fromkeys(request.tags)),
+        tags=tuple(sorted(set(request.tags))),
         opening=_opening(request, actor, now),
     )
 

@@ -71,7 +71,7 @@ def definition(tenant: str, kind: str, id_: str, version: int) -> Key:
 
 def settings(tenant: str) -> Key:
     """The tenant's own configuration."""
-    return Key(definitions(tenant), "TENANT")
+    return Key(definitions(tenant), TENANT)
 
 
 def location(tenant: str, id_: str) -> Key:
@@ -112,6 +112,7 @@ def member(tenant: str, member_id: str) -> str:
     return f"{prefix(tenant)}M#{member_id}"
 
 
+TENANT: Final = "TENANT"
 STATE: Final = "STATE"
 HISTORY: Final = "STATE#H"
 PROFILE: Final = "PROFILE"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from local.verify import CHECKS, take
+from local.verify import CHECKS, liabilities, take
 from shared.kernel.instants import DAY, HOUR
 from shared.member_state.codec import decode_state, encode_state
 from shared.member_state.events import CouponIssued, Effects, HoldPlaced, Purchased, Registered, Reversed
@@ -17,9 +17,10 @@ from shared.member_state.rules import apply
 from shared.profile.model import Visit
 from shared.storage import keys
 from shared.storage.errors import RawItem
-from shared.storage.items import CounterItem, CouponItem, DeliveryItem, IdentifierItem, SegmentRowItem
+from shared.storage.items import CounterItem, CouponItem, DeliveryItem, IdentifierItem, SegmentRowItem, SettingsItem
 from shared.storage.packing import pack, unpack
 from shared.storage.table import WriteBatch
+from shared.tenants.model import TenantSettings
 from shared.wallet.model import Posting
 from tests.builders.house import NOW
 from tests.builders.views import views
@@ -147,6 +148,9 @@ PLANTED: dict[str, tuple[str, Callable[[Store], object]]] = {
     ),
     "a coupon that is not there": ("members' copies of coupons", lambda store: without(store, "CPN")),
     "a coupon that was redeemed": ("members' copies of coupons", lambda store: put(store, coupon("redeemed").serialize())),
+    "a coupon that she does not know of": (
+        "coupons that members can use", lambda store: changed_state(store, lambda state: state.coupons.clear()),
+    ),
     "a row that is missing": ("listing rows of segments", lambda store: without(store, "SEG#s1")),
     "a row of one who left": ("listing rows of segments", lambda store: put(store, row(inside=False).serialize())),
     "a row of one who never was in it": ("listing rows of segments", lambda store: put(store, row("s9", inside=True).serialize())),
@@ -180,6 +184,14 @@ def test_a_planted_difference_is_found_where_it_is(store: Store, difference: str
 
 def test_every_check_has_a_difference_that_it_finds() -> None:
     assert {where for where, _ in PLANTED.values()} == set(CHECKS)
+
+
+def test_what_is_owed_to_members_is_told_by_wallet_with_its_worth(store: Store) -> None:
+    settings = TenantSettings.model_validate(
+        {"name": "Demo", "currency": "EUR", "time_zone": "Europe/Berlin", "wallets": {"points": {"points": 2, "value": 5}}}
+    )
+    put(store, SettingsItem.at(keys.settings("demo"), version=1, body=pack(settings.model_dump(mode="json"))).serialize())
+    assert liabilities(take(store.values())) == [("demo", "points", "16", "0.40 EUR")]
 
 
 def test_one_who_is_gone_has_no_timer_and_that_agrees(store: Store) -> None:
