@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, Field, ValidationError
 
 from local import console
+from shared.challenges.model import ChallengeBody
 from shared.coupons.model import OfferBody
 from shared.definitions.model import Definition, DefinitionSet, Kind
 from shared.definitions.references import broken_references
@@ -31,6 +32,7 @@ _BODIES: Final[dict[str, tuple[Kind, type[BaseModel]]]] = {
     "programmes": ("programme", ProgrammeBody),
     "offers": ("offer", OfferBody),
     "segments": ("segment", SegmentBody),
+    "challenges": ("challenge", ChallengeBody),
 }
 _SECTIONS: Final = ("settings", "locations", "catalogue", *_BODIES)
 _LISTS: Final = ("data", "items", "locations")

@@ -13,7 +13,7 @@ from shared.aws.runtime import NamedTenant, Runtime
 from shared.campaigns import reports
 from shared.campaigns import service as campaigns
 from shared.coupons import quota
-from shared.definitions import api, catalogue, service
+from shared.definitions import api, catalogue, linting, service
 from shared.definitions.model import Definition, Kind
 from shared.http.app import Answer, HttpApp, LambdaContext, Request, etag
 from shared.segments import listing
@@ -26,7 +26,9 @@ app = HttpApp("administration")
 _OPENAPI: Final = Path(__file__).with_name("openapi.json")
 _BEFORE_PUBLISH: Final[Mapping[Kind, service.OnPublish]] = {"offer": quota.prepare, "campaign": campaigns.on_publish}
 """What a kind needs to be there before a version of it is published."""
-_PLURALS: Final[Mapping[Kind, str]] = {"programme": "programmes", "offer": "offers", "segment": "segments", "campaign": "campaigns"}
+_PLURALS: Final[Mapping[Kind, str]] = {
+    "programme": "programmes", "offer": "offers", "segment": "segments", "campaign": "campaigns", "challenge": "challenges"
+}  # fmt: skip
 
 
 @cache
@@ -162,13 +164,15 @@ def _replace(kind: Kind, request: Request) -> Answer:
 
 
 def _publish(kind: Kind, request: Request) -> Answer:
+    body = request.parse(api.PublishRequest)
     published = service.publish(
         _scope(request),
         kind,
         request.path["definition_id"],
-        request.parse(api.PublishRequest).effective_from,
+        body.effective_from,
         runtime().settings.definition_seconds,
         hooks=_BEFORE_PUBLISH,
+        accept=body.accept,
         correlation=request.correlation_id,
     )
     return _definition(published)
@@ -190,6 +194,13 @@ for _kind, _plural in _PLURALS.items():
     _register(f"replace_{_kind}", _replace, _kind)
     _register(f"publish_{_kind}", _publish, _kind)
     _register(f"retire_{_kind}", _retire, _kind)
+
+
+@app.operation("lint_programme")
+def lint_programme(request: Request) -> Answer:
+    """POST /v1/programmes/{definition_id}/lint. The body may be left out."""
+    body = request.parse(api.LintRequest) if request.body else api.LintRequest()
+    return Answer(body=linting.lint_programme(_scope(request), request.path["definition_id"], body))
 
 
 # -- segments -------------------------------------------------------------------------------------------------------

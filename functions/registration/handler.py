@@ -19,7 +19,22 @@ from shared.http.body import parse_model
 from shared.jobs import service as jobs
 from shared.kernel.ids import is_id
 from shared.member_state.errors import UnknownMember
-from shared.members import api, bulk, changes, devices, forms, lookup, points, points_api, reading, referral_codes, service, why
+from shared.members import (
+    api,
+    bulk,
+    challenges,
+    challenges_api,
+    changes,
+    devices,
+    forms,
+    lookup,
+    points,
+    points_api,
+    reading,
+    referral_codes,
+    service,
+    why,
+)
 from shared.members.form_links import KEY_PURPOSE, Invitation, open_invitation
 from shared.observability.logs import log_context
 from shared.privacy.crypto import derive
@@ -179,6 +194,7 @@ _both("remove_device", _remove_device)
 _both("get_wallet", lambda _request, scope, member: Answer(body=reading.get_wallet(scope, member)))
 _both("list_ledger", _ledger)
 _both("list_member_coupons", lambda _request, scope, member: Answer(body=reading.list_coupons(scope, member)))
+_both("list_member_challenges", lambda _request, scope, member: Answer(body=challenges.list_challenges(scope, member)))
 _both("get_profile", lambda _request, scope, member: Answer(body=reading.get_profile(scope, member)))
 _both("list_member_segments", lambda _request, scope, member: Answer(body=reading.list_segments(scope, member)))
 
@@ -202,6 +218,16 @@ def _moved(moved: points.Moved) -> Answer:
 _both("transfer_points", _transfer)
 _both("convert_points", _convert)
 _both("get_referral_code", lambda _request, scope, member: Answer(body=referral_codes.code_of(scope, member)))
+
+
+@app.operation("give_challenge")
+def give_challenge(request: Request) -> Answer:
+    """POST /v1/challenges/{challenge_id}/members."""
+    body = request.parse(challenges_api.GiveChallengeRequest)
+    answer, replayed = challenges.give(
+        _scope(request), request.path["challenge_id"], body, request.principal.id, request.correlation_id
+    )
+    return Answer(200, answer, {"idempotent-replayed": "true"}) if replayed else Answer(201, answer)
 
 
 @app.operation("adjust_points")

@@ -21,9 +21,12 @@ from shared.member_state.events import CouponChanged, DomainEvent, Effects, Hold
 from shared.member_state.model import MAX_HOLDS, MemberState
 from shared.member_state.repository import Stamp, envelope
 from shared.member_state.service import Change, Done, Occasion, change_member
+from shared.programmes.conditions import ALWAYS, unmet
 from shared.storage.commit import Plan, Stale, commit
 from shared.storage.table import WriteBatch
 from shared.tenants.scope import TenantScope
+from shared.transactions.facts import scene_of, who
+from shared.transactions.model import NOBODY
 
 
 def hold(scope: TenantScope, request: HoldCouponRequest, correlation: str = "") -> CouponAnswer:
@@ -32,7 +35,7 @@ def hold(scope: TenantScope, request: HoldCouponRequest, correlation: str = "") 
     until = using.now + request.ttl_seconds * SECOND
 
     def change(coupon: Coupon, state: MemberState | None, _stale: Stale) -> _Step:
-        using.refuse_unless_usable(coupon, request)
+        using.refuse_unless_usable(coupon, request, state)
         after = replace(coupon, state="held", hold_basket=request.basket_id, hold_until=until, version=coupon.version + 1)
         events: list[MemberEvent] = []
         if state is not None:
@@ -56,7 +59,7 @@ def redeem(scope: TenantScope, request: RedeemCouponRequest, correlation: str = 
     def change(coupon: Coupon, state: MemberState | None, stale: Stale) -> _Step:
         if coupon.state == "redeemed" and coupon.redeemed_basket == request.basket_id:
             return _Step(coupon)
-        using.refuse_unless_usable(coupon, request)
+        using.refuse_unless_usable(coupon, request, state)
         body = scope.definitions.offer(coupon.offer, coupon.offer_version)
         if not walk.choose(coupon.offer, body.limit if body else None, stale):
             raise CouponRefused("exhausted", request.pointer)
@@ -164,15 +167,14 @@ class _Using:
             self.coupon = self.coupons.get(self.coupon.id) or self.coupon
         return self.coupon
 
-    def refuse_unless_usable(self, coupon: Coupon, request: HoldCouponRequest | RedeemCouponRequest) -> None:
-        """``CouponRefused`` with the reason, also where the offer holds at other locations or in other channels."""
-        use = Use(self.now, request.location_id or "", request.channel or "", coupon.member, request.basket_id)
-        reason = state_reason(coupon, use)
+    def refuse_unless_usable(self, coupon: Coupon, request: HoldCouponRequest | RedeemCouponRequest, state: MemberState | None) -> None:
+        """``CouponRefused`` with the reason, also where the offer's conditions are not met here, now, by her."""
         body = self.scope.definitions.offer(coupon.offer, coupon.offer_version)
-        if reason is None and body is not None and body.locations and request.location_id not in body.locations:
-            reason = "wrong_location"
-        if reason is None and body is not None and body.channels and request.channel not in body.channels:
-            reason = "wrong_channel"
+        when = body.when if body is not None else ALWAYS
+        scene = scene_of(self.scope.definitions.at(self.now), self.now, request.location_id or "", request.channel or "")
+        facts = who(state, self.now, frozenset(when.segments), frozenset(when.tags)) if state is not None else NOBODY
+        use = Use(self.now, scene, coupon.member, facts, request.basket_id)
+        reason = state_reason(coupon, use) or unmet(when, facts, scene)
         if reason is not None:
             raise CouponRefused(reason, request.pointer)
 

@@ -12,16 +12,22 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
 from shared.coupons.model import Coupon
+from shared.kernel.ids import is_id
 from shared.kernel.instants import Instant
 from shared.storage import keys
 from shared.storage.errors import RawItem
 from shared.storage.expressions import Action, Condition, Path
-from shared.storage.items import CodeItem, CouponItem, QuotaItem
+from shared.storage.items import CodeItem, CouponItem, PoolItem, QuotaItem
 from shared.storage.packing import pack, unpack
 from shared.storage.table import Table, WriteBatch
+
+
+POOL: Final = "pol"
+"""The prefix of a pool's id; ``Coupon.issued_by`` of its coupons."""
 
 
 def usable_by(basket: str | None, now: Instant) -> Condition:
@@ -45,27 +51,38 @@ class CouponRepository:
         self.table = table
 
     def get(self, coupon_id: str) -> Coupon | None:
-        """A coupon by id; 1 read unit."""
+        """A coupon by id; 1 read unit, and 1 for the pool of one that comes from a pool."""
         raw = self.table.get(keys.coupon(self.tenant, coupon_id))
-        return self.decode(raw) if raw is not None else None
+        return self._standing([raw])[0] if raw is not None and _is_coupon(raw) else None
 
     def get_many(self, ids: list[str]) -> dict[str, Coupon]:
         """Coupons by id, consistently."""
         found = self.table.get_many([keys.coupon(self.tenant, id_) for id_ in ids], consistent=True)
-        coupons = [self.decode(raw) for raw in found.values()]
-        return {coupon.id: coupon for coupon in coupons}
+        return {coupon.id: coupon for coupon in self._standing([raw for raw in found.values() if _is_coupon(raw)])}
 
     def id_of_code(self, blind: str) -> str | None:
         """The coupon of a printable code, by its blind index; 1 read unit."""
         raw = self.table.get(keys.code(self.tenant, blind))
-        return CodeItem.read(raw).coupon if raw is not None else None
+        if raw is None:
+            return None
+        return f"{keys.CODED}{blind}" if _is_coupon(raw) else CodeItem.read(raw).coupon
+
+    def _standing(self, raws: list[RawItem]) -> list[Coupon]:
+        """The coupons as they stand: an unused one is void with its pool. One read more a pool, none without."""
+        coupons = [self.decode(raw) for raw in raws]
+        of_pools = {each.issued_by for each in coupons if each.issued_by is not None and is_id(POOL, each.issued_by)}
+        if not of_pools:
+            return coupons
+        found = self.table.get_many([keys.pool(self.tenant, pool) for pool in of_pools], consistent=True)
+        void = {key.pk.rpartition("#")[2] for key, raw in found.items() if PoolItem.read(raw).status == "void"}
+        return [replace(each, state="void") if each.issued_by in void and each.state in ("active", "held") else each for each in coupons]
 
     def decode(self, raw: RawItem) -> Coupon:
         """Stored item -> coupon."""
         item = CouponItem.read(raw)
         body: dict[str, Any] = unpack(item.body)
         return Coupon(
-            id=raw["PK"]["S"].rpartition("#")[2],
+            id=coupon_id(raw),
             offer=item.offer,
             offer_version=int(item.offer_version),
             state=item.state,  # type: ignore[arg-type]
@@ -188,6 +205,17 @@ class CouponRepository:
         room = {int(key.pk[-2:]) for key, raw in found.items() if _has_room(QuotaItem.read(raw))}
         first = first_shard(start, limit)
         return next(((first + step) % shards for step in range(shards) if (first + step) % shards in room), None)
+
+
+def coupon_id(raw: RawItem) -> str:
+    """The id of a coupon, from its item: one that lies at its code's key is named after it."""
+    tail: str = raw["PK"]["S"].rpartition("#")[2]
+    return f"{keys.CODED}{tail}" if raw["SK"]["S"] == "CODE" else tail
+
+
+def _is_coupon(raw: RawItem) -> bool:
+    """Whether the item at a code's key is a coupon, and no pointer to one."""
+    return "offer" in raw
 
 
 def first_shard(start: str, limit: int) -> int:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from shared.coupons.model import AmountOff, Coupon, Effect, FreeItem, OfferBody, PercentOff, UnitPrice, Voucher
+from shared.coupons.effects import FreeItem, Voucher
+from shared.coupons.model import Coupon, OfferBody
+from shared.coupons.pricing import parts_of
 from shared.kernel.instants import DAY, Instant, day_start, local_day, parse_rfc3339
-from shared.kernel.money import allocate, divide
+from shared.kernel.money import allocate
+from shared.programmes.conditions import MemberFacts, Scene, unmet
 from shared.programmes.lines import Line, net_of, selected
 
 REASONS = {
@@ -19,6 +22,18 @@ REASONS = {
     "other_member": "The coupon belongs to another member.",
     "wrong_location": "The coupon is not valid at this location.",
     "wrong_channel": "The coupon is not valid in this channel.",
+    "wrong_tier": "The coupon is for members of another tier.",
+    "not_in_segment": "The coupon is for other members.",
+    "wrong_tag": "The coupon is for other members.",
+    "joined_too_early": "The coupon is for newer members.",
+    "joined_too_late": "The coupon is for older members.",
+    "first_purchase": "The coupon is not for a first purchase.",
+    "not_first_purchase": "The coupon is for a first purchase.",
+    "wrong_weekday": "The coupon is not valid on this day of the week.",
+    "outside_hours": "The coupon is not valid at this time of day.",
+    "outside_dates": "The coupon is not valid on this day.",
+    "below_minimum_quantity": "There is less in the basket than the coupon asks for.",
+    "better_without": "Without this coupon the others take off more.",
     "below_minimum_basket": "The basket is below the coupon's minimum.",
     "no_line_matched": "No line of the basket is what the coupon is for.",
     "not_combinable": "The coupon cannot be combined with another.",
@@ -33,9 +48,9 @@ class Use:
     """The circumstances of a redemption."""
 
     now: Instant
-    location: str
-    channel: str
+    scene: Scene
     member: str | None
+    facts: MemberFacts
     basket: str | None = None
     """The hold or basket that may use a held coupon."""
 
@@ -84,15 +99,16 @@ def state_reason(coupon: Coupon, use: Use) -> str | None:
 def discount(coupon: Coupon, body: OfferBody, lines: list[Line], use: Use, paid: int = 0) -> Discount:
     """What the coupon takes off these lines as they stand; the lines are not changed. ``paid``: by vouchers that count as tenders."""
     reason = state_reason(coupon, use)
-    if reason is None and body.locations and use.location not in body.locations:
-        reason = "wrong_location"
-    if reason is None and body.channels and use.channel not in body.channels:
-        reason = "wrong_channel"
+    if reason is None:
+        reason = unmet(body.when, use.facts, use.scene)
     if reason is not None:
         return Discount(reason=reason)
-    worth = net_of(lines) if body.minimum_counts == "after_discounts" else sum(line.amount for line in lines)
+    counted = lines if body.minimum_of.everything else selected(body.minimum_of, lines)
+    worth = net_of(counted) if body.minimum_counts == "after_discounts" else sum(line.amount for line in counted)
     if worth < body.minimum_basket:
         return Discount(reason="below_minimum_basket", missing=body.minimum_basket - worth)
+    if body.minimum_quantity and sum(line.whole_units for line in counted) < body.minimum_quantity:
+        return Discount(reason="below_minimum_quantity")
     if isinstance(body.effect, FreeItem) and body.effect.how == "added":
         return Discount(added=((body.effect.item, body.effect.units),))
     scoped = [line for line in selected(body.scope, lines) if line.kind in ("item", "modifier") and line.net > 0]
@@ -100,54 +116,14 @@ def discount(coupon: Coupon, body: OfferBody, lines: list[Line], use: Use, paid:
         return Discount(reason="no_line_matched")
     if isinstance(body.effect, Voucher):
         return _voucher(coupon, body.effect, scoped, max(0, net_of(lines) - paid))
-    amount, parts = _effect(body.effect, scoped)
+    parts = parts_of(body.effect, scoped)
+    amount = sum(parts)
     if body.maximum_discount is not None and amount > body.maximum_discount:
         parts = allocate(body.maximum_discount, parts)
         amount = body.maximum_discount
     if amount <= 0:
         return Discount(reason="no_line_matched")
     return Discount(amount, tuple((line.id, part) for line, part in zip(scoped, parts, strict=True) if part))
-
-
-def _effect(effect: Effect, scoped: list[Line]) -> tuple[int, list[int]]:
-    """The discount of the effect over the scoped lines, and its part on each."""
-    nets = [line.net for line in scoped]
-    if isinstance(effect, PercentOff):
-        return _percent(effect, scoped, nets)
-    if isinstance(effect, AmountOff):
-        amount = min(effect.amount, sum(nets))
-        return amount, allocate(amount, nets)
-    if isinstance(effect, UnitPrice):
-        return _for_less(scoped, effect.units, effect.price)
-    if isinstance(effect, FreeItem):
-        its_lines = [line if line.item == effect.item else replace(line, units=0) for line in scoped]
-        return _for_less(its_lines, effect.units, 0)
-    raise AssertionError(effect)
-
-
-def _percent(effect: PercentOff, scoped: list[Line], nets: list[int]) -> tuple[int, list[int]]:
-    """Of the total, spread to the last unit; or rounded for a unit and taken as often (a weighed line is one unit)."""
-    if effect.round_per == "total":
-        amount = divide(sum(nets) * effect.percent, 100, effect.rounding)
-        return amount, allocate(amount, nets)
-    parts = []
-    for line in scoped:
-        units = line.whole_units if line.units % 1000 == 0 and line.units > 0 else 1
-        parts.append(min(line.net, divide(line.net * effect.percent, 100 * units, effect.rounding) * units))
-    return sum(parts), parts
-
-
-def _for_less(scoped: list[Line], units: int, price: int) -> tuple[int, list[int]]:
-    """Up to so many whole units, dearest first, at that price."""
-    parts, left = [0] * len(scoped), units
-    per_unit = {i: line.net // line.whole_units for i, line in enumerate(scoped) if line.whole_units > 0}
-    for index in sorted(per_unit, key=lambda i: (-per_unit[i], i)):
-        taken = min(left, scoped[index].whole_units)
-        parts[index] = max(0, per_unit[index] - price) * taken
-        left -= taken
-        if not left:
-            break
-    return sum(parts), parts
 
 
 def _voucher(coupon: Coupon, effect: Voucher, scoped: list[Line], owed: int) -> Discount:

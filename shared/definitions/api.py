@@ -7,9 +7,11 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
 from shared.campaigns.model import CampaignBody
+from shared.challenges.model import ChallengeBody
 from shared.coupons.model import OfferBody
 from shared.definitions.model import Kind, Status
 from shared.kernel.instants import parse_rfc3339
+from shared.programmes.lint.model import Code, Finding
 from shared.programmes.model import ProgrammeBody
 from shared.segments.api import SegmentBody
 from shared.tenants.model import CatalogueItem, Frozen, Location, Name
@@ -47,10 +49,30 @@ class CampaignRequest(DefinitionRequest[CampaignBody]):
     """A campaign to write."""
 
 
+class ChallengeRequest(DefinitionRequest[ChallengeBody]):
+    """A challenge to write."""
+
+
 class PublishRequest(Frozen):
     """From when on the draft holds (RFC 3339): at the earliest, and unless given, as soon as every function knows of it."""
 
     effective_from: Annotated[str, StringConstraints(max_length=40), AfterValidator(_instant)] | None = None
+    accept: tuple[Code, ...] = Field(
+        default=(), max_length=30, description="programmes: codes of the linter's errors to publish in spite of"
+    )
+
+
+class LintRequest(Frozen):
+    """Nothing, to lint the newest version; or a programme, to lint it without storing it."""
+
+    definition: ProgrammeBody | None = None
+
+
+class LintAnswer(Frozen):
+    """What the linter found, errors first; none: nothing. ``version`` is that of the stored programme, if it was that."""
+
+    version: int | None = None
+    findings: tuple[Finding, ...]
 
 
 class DefinitionAnswer(Frozen, Generic[BodyT]):
@@ -83,6 +105,10 @@ class CampaignAnswer(DefinitionAnswer[CampaignBody]):
     """A campaign."""
 
 
+class ChallengeAnswer(DefinitionAnswer[ChallengeBody]):
+    """A challenge."""
+
+
 class ProgrammePage(Frozen):
     """Programmes by id."""
 
@@ -111,11 +137,19 @@ class CampaignPage(Frozen):
     next_cursor: str | None = None
 
 
+class ChallengePage(Frozen):
+    """Challenges by id."""
+
+    data: tuple[ChallengeAnswer, ...]
+    next_cursor: str | None = None
+
+
 REQUESTS: dict[Kind, type[DefinitionRequest[Any]]] = {
     "programme": ProgrammeRequest,
     "offer": OfferRequest,
     "segment": SegmentRequest,
     "campaign": CampaignRequest,
+    "challenge": ChallengeRequest,
 }
 """What a body of each kind is parsed as."""
 

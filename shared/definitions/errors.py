@@ -29,6 +29,12 @@ class TooEarly(Unprocessable):
     code, title = "effective_too_early", "effective_from is too early"
 
 
+class LintFailed(Unprocessable):
+    """The linter finds errors in the programme that the request does not accept; ``errors`` has their places and codes."""
+
+    code, title = "lint_failed", "The programme has mistakes"
+
+
 class BrokenReference(Unprocessable):
     """The definition names something that is not there; ``errors`` points at each place."""
 

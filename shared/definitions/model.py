@@ -12,19 +12,20 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
+from shared.challenges.model import Challenge, ChallengeBody
 from shared.coupons.model import OfferBody
 from shared.coupons.rules import validity
 from shared.kernel.instants import NEVER, Instant
-from shared.member_state.view import FoldView, Promise, SegmentEvaluator, fold_view
+from shared.member_state.view import Challenges, FoldView, Promise, SegmentEvaluator, fold_view
 from shared.programmes.asking import Asked, asked_by
 from shared.programmes.compiled import Programme
 from shared.programmes.model import ProgrammeBody
 from shared.segments.live import LiveSegments
 from shared.tenants.model import Location, TenantSettings
 
-Kind = Literal["programme", "offer", "segment", "campaign"]
+Kind = Literal["programme", "offer", "segment", "campaign", "challenge"]
 Status = Literal["draft", "published", "retired"]
-KINDS: tuple[Kind, ...] = ("programme", "offer", "segment", "campaign")
+KINDS: tuple[Kind, ...] = ("programme", "offer", "segment", "campaign", "challenge")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ class TenantView:
     @cached_property
     def asked(self) -> Asked:
         """What the programmes ask about a member."""
-        return asked_by(self.programmes)
+        return asked_by(self.programmes, visits=self._whole.challenges_count_visits)
 
     @cached_property
     def offers(self) -> Mapping[str, Definition]:
@@ -85,6 +86,14 @@ class TenantView:
     def campaigns(self) -> Mapping[str, Definition]:
         """Campaigns in force, by id, unparsed."""
         return self._whole.in_force("campaign", self._at)
+
+    @cached_property
+    def challenges(self) -> Challenges:
+        """Challenges in force by id, and any version that somebody may have received."""
+        whole = self._whole
+        found = (whole.challenge(each.id, each.version) for each in whole.in_force("challenge", self._at).values())
+        in_force = {each.id: each for each in found if each is not None}
+        return Challenges(in_force, tuple(each for each in in_force.values() if each.body.automatic), whole.challenge)
 
     @cached_property
     def live_segments(self) -> tuple[Definition, ...]:
@@ -121,6 +130,7 @@ class TenantView:
             programmes=self.programmes,
             wallets=self.settings.wallets,
             promise=self.promise,
+            challenges=self.challenges,
         )
 
     @cached_property
@@ -155,6 +165,7 @@ class DefinitionSet:
     _views: dict[int, TenantView] = field(default_factory=dict, compare=False, repr=False)
     _offers: dict[tuple[str, int], OfferBody] = field(default_factory=dict, compare=False, repr=False)
     _programmes: dict[tuple[str, int], Programme] = field(default_factory=dict, compare=False, repr=False)
+    _challenges: dict[tuple[str, int], Challenge] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def _switches(self) -> list[Instant]:
@@ -202,6 +213,23 @@ class DefinitionSet:
                 return None
             self._offers[id_, version] = OfferBody.model_validate(found.body)
         return self._offers[id_, version]
+
+    @cached_property
+    def challenges_count_visits(self) -> bool:
+        """Whether any challenge, of whatever version, tells visits from receipts."""
+        published = (each for each in self.definitions if each.kind == "challenge" and each.effective_from is not None)
+        return any(ChallengeBody.model_validate(each.body).counts_visits for each in published)
+
+    def challenge(self, id_: str, version: int) -> Challenge | None:
+        """A challenge's version, in force or not, parsed once: whoever received it goes on with it."""
+        if (id_, version) not in self._challenges:
+            published = {each.version: each for each in self.definitions if (each.kind, each.id) == ("challenge", id_)}
+            if version not in published:
+                return None
+            since = min((each.effective_from for each in published.values() if each.effective_from is not None), default=0)
+            body = ChallengeBody.model_validate(published[version].body)
+            self._challenges[id_, version] = Challenge(id_, version, body, since)
+        return self._challenges[id_, version]
 
     def programme(self, id_: str, version: int) -> Programme | None:
         """A programme's version, in force or not, parsed once: sales and returns keep the version that they were decided with."""

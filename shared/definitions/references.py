@@ -51,10 +51,8 @@ def _conditions(known: DefinitionSet, when: Mapping[str, Any], pointer: str, at:
             yield _missing(f"{pointer}/segments/{index}", "unknown_segment", "published segment")
 
 
-def _offer(known: DefinitionSet, body: Mapping[str, Any], _at: Instant) -> Found:
-    for index, location in enumerate(body.get("locations", ())):
-        if location not in known.locations:
-            yield _missing(f"/locations/{index}", "unknown_location", "location")
+def _offer(known: DefinitionSet, body: Mapping[str, Any], at: Instant) -> Found:
+    yield from _conditions(known, body.get("when") or {}, "/when", at)
 
 
 def _segment(known: DefinitionSet, body: Mapping[str, Any], _at: Instant) -> Found:
@@ -96,6 +94,17 @@ def _campaign(known: DefinitionSet, body: Mapping[str, Any], at: Instant) -> Fou
             yield _missing(pointer, _CODES[kind], f"published {kind}")
 
 
+def _challenge(known: DefinitionSet, body: Mapping[str, Any], at: Instant) -> Found:
+    """A reward's offer is in force, its wallet one of the tenant's, if it names any; conditions name locations and segments."""
+    yield from _conditions(known, body.get("when") or {}, "/when", at)
+    reward = body.get("reward") or {}
+    if reward.get("offer") is not None and not _published(known, "offer", reward["offer"], at):
+        yield _missing("/reward/offer", "unknown_offer", "published offer")
+    wallets = known.settings.wallets
+    if wallets and reward.get("points") is not None and reward.get("wallet", "points") not in wallets:
+        yield _missing("/reward/wallet", "unknown_wallet", "wallet of the tenant")
+
+
 def unknown_categories(body: Mapping[str, Any], known: frozenset[str]) -> tuple[FieldError, ...]:
     """Every place of a programme that names a category which no item of the catalogue has. A mistyped one would never earn."""
     return tuple(
@@ -135,4 +144,5 @@ _CHECKS: Final[Mapping[Kind, Callable[[DefinitionSet, Mapping[str, Any], Instant
     "offer": _offer,
     "segment": _segment,
     "campaign": _campaign,
+    "challenge": _challenge,
 }

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace as changed
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from pydantic import BaseModel
 from shared.definitions.api import DefinitionRequest
 from shared.definitions.catalogue import categories
 from shared.definitions.errors import BrokenReference, DefinitionExists, NothingToPublish, TooEarly, UnknownDefinition
+from shared.definitions.linting import refuse_errors
 from shared.definitions.model import Definition, DefinitionSet, Kind
 from shared.definitions.references import broken_references, names_categories, unknown_categories
 from shared.definitions.repository import DefinitionRepository
@@ -29,6 +30,7 @@ from shared.kernel.instants import Instant, format_rfc3339, parse_rfc3339
 from shared.kernel.pages import open_cursor, seal_cursor
 from shared.member_state.events import DomainEvent
 from shared.member_state.repository import Stamp, envelope
+from shared.programmes.model import ProgrammeBody
 from shared.storage.commit import Plan, Stale, commit
 from shared.storage.table import WriteBatch
 from shared.tenants.scope import TenantScope
@@ -125,9 +127,12 @@ def publish(
     cache_seconds: float,
     *,
     hooks: Mapping[Kind, OnPublish],
+    accept: Collection[str] = (),
     correlation: str = "",
 ) -> Definition:
     """Publish the draft. Repeating it answers the published version; ``NothingToPublish`` where there is no draft.
+
+    A programme in which the linter finds errors is refused with ``LintFailed``, but for those whose codes are in ``accept``.
 
     One Query, what the kind needs, and one write that carries ``definition.published``.
     """
@@ -142,6 +147,8 @@ def publish(
     missing = broken_references(known, kind, newest.body, since)
     if missing:
         raise BrokenReference("The definition names what does not exist; see errors.", errors=missing)
+    if kind == "programme":
+        refuse_errors(scope, known, id_, ProgrammeBody.model_validate(newest.body), since, accept)
     published = _as_published(known, newest, since, scope.clock())
     if kind in hooks:
         hooks[kind](scope, published)

@@ -45,6 +45,7 @@ class Route:
 
 _M = "shared.members.api:"
 _P = "shared.members.points_api:"
+_CH = "shared.members.challenges_api:"
 _T = "shared.transactions.api:"
 _TA = "shared.transactions.answer_models:"
 _C = "shared.coupons.api:"
@@ -85,6 +86,8 @@ def _registration() -> list[Route]:
         *for_both("GET", "/ledger", "list_ledger", "members:read", "Ledger entries, newest first",
                   response=_M + "LedgerPage", query=_PAGE),
         *for_both("GET", "/coupons", "list_member_coupons", "members:read", "Coupons held", response=_M + "CouponsAnswer"),
+        *for_both("GET", "/challenges", "list_member_challenges", "members:read", "Challenges, and how far they are",
+                  response=_CH + "ChallengesAnswer"),
         *for_both("GET", "/profile", "get_profile", "members:read", "Windows, tags, favourites and tier", response=_M + "ProfileAnswer"),
         *for_both("GET", "/segments", "list_member_segments", "members:read", "Segments the member is in", response=_M + "SegmentsAnswer"),
         *for_both("POST", "/transfers", "transfer_points", "points:write", "Give points to another member",
@@ -93,6 +96,9 @@ def _registration() -> list[Route]:
                   request=_P + "ConversionRequest", response=_P + "PointsAnswer", status=201),
         *for_both("POST", "/referral-code", "get_referral_code", "members:read", "The code that friends give when they register",
                   response=_P + "ReferralCodeAnswer"),
+        route("POST", "/v1/challenges/{challenge_id}/members", "give_challenge", "coupons:issue",
+              "Give a member a challenge: each receipt has its own window",
+              request=_CH + "GiveChallengeRequest", response=_CH + "GivenChallengeAnswer", status=201),
         route("POST", "/v1/members/{member_id}/adjustments", "adjust_points", "points:write", "Give or take points by hand, with a reason",
               request=_P + "AdjustmentRequest", response=_P + "PointsAnswer", status=201),
         route("PUT", "/v1/members/{member_id}/tier", "set_tier", "points:write", "Give a tier by hand, or take it away",
@@ -180,6 +186,8 @@ def _administration() -> list[Route]:
         route("PUT", "/v1/locations", "put_locations", write, "Create or replace locations",
               request=_D + "LocationsRequest", response=_D + "LocationsAnswer"),
         route("GET", "/v1/locations", "list_locations", read, "List locations", response=_D + "LocationPage", query=_PAGE),
+        route("POST", "/v1/programmes/{definition_id}/lint", "lint_programme", read, "Find mistakes in a programme, each with a basket",
+              request=_D + "LintRequest", response=_D + "LintAnswer"),
         route("GET", "/v1/segments/{segment_id}/members", "list_segment_members", "members:read", "Members of a segment",
               response=_S + "MembersPage", query=_PAGE),
         route("GET", "/v1/segments/{segment_id}/count", "count_segment", "members:read", "Size of a segment", response=_S + "CountAnswer"),
@@ -196,7 +204,8 @@ def _administration() -> list[Route]:
               response=_CAM + "DeliveryPage", query=_PAGE),
         route("GET", "/v1/openapi.json", "get_openapi", PUBLIC, "This interface as OpenAPI 3.1"),
     ]
-    for kind, name in (("programmes", "programme"), ("offers", "offer"), ("segments", "segment"), ("campaigns", "campaign")):
+    kinds = ("programmes", "offers", "segments", "campaigns", "challenges")
+    for kind, name in ((each, each.removesuffix("s")) for each in kinds):
         model, base = _D + name.capitalize() + "Answer", f"/v1/{kind}"
         body, one = _D + name.capitalize() + "Request", f"/v1/{kind}/{{definition_id}}"
         routes += [

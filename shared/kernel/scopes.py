@@ -19,7 +19,7 @@ SCOPES: Final = {
     "points:write": "adjust and transfer points, convert them, set tiers by hand",
     "transactions:write": "quote, hold, record, void and return purchases; record events",
     "transactions:read": "read transactions and their explanations",
-    "coupons:issue": "issue coupons of an offer",
+    "coupons:issue": "issue coupons of an offer; give challenges",
     "coupons:redeem": "look up, hold, redeem and release coupons",
     "definitions:read": "read programmes, offers, segments, campaigns, catalogue and locations",
     "definitions:write": "change and publish definitions, catalogue and locations",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from shared.challenges.model import Base, Given, Instance, Part
 from shared.kernel.errors import InvalidValue
 from shared.kernel.instants import NEVER
 from shared.member_state.model import Consent, HeldCoupon, MemberState, RecentVisit, Referred, RuleUsage, Tier, TierSpan, Touch
@@ -110,11 +111,15 @@ def _encode_programmes(state: MemberState) -> list[Any] | int:
         [state.referred.by, state.referred.programme, state.referred.transaction, state.referred.ended] if state.referred else 0,
         state.referrals,
     ]
+    if state.challenges or state.challenges_closed:
+        rows.append([state.challenges_closed, *map(_encode_challenge, state.challenges)])
     return rows if any(rows) else 0
 
 
 def _decode_programmes(state: MemberState, rows: list[Any]) -> None:
-    tags, usage, visits, made, spans, floor, referred, referrals = rows
+    tags, usage, visits, made, spans, floor, referred, referrals, *challenges = rows
+    for closed, *hers in challenges:
+        state.challenges_closed, state.challenges = closed, [_decode_challenge(row) for row in hers]
     state.tags, state.visits_made, state.referrals = tags, made, referrals
     state.usage = {
         key: RuleUsage(points, times, {int(day): pair for day, pair in days.items()}) for key, (points, times, days) in usage.items()
@@ -123,6 +128,47 @@ def _decode_programmes(state: MemberState, rows: list[Any]) -> None:
     state.tier_spans = [TierSpan(id_, since) for id_, since in spans]
     state.tier_floor = Tier(floor[0], floor[1], floor[2] or NEVER) if floor else None
     state.referred = Referred(*referred) if referred else None
+
+
+def _encode_challenge(each: Instance) -> list[Any]:
+    """Instants as steps from the start; what is at its default at the end of a row is left out."""
+    base = [each.base.done, each.base.times, each.base.last, each.base.period, each.base.count]
+    given = [
+        [one.wallet, one.points, one.times, one.available_at, _until(one.expires_at), one.awaits, *one.coupons] for one in each.given
+    ]
+    return [
+        each.id, each.challenge, each.version, each.start, 0 if each.until >= NEVER else each.until - each.start,
+        *_without_zeros([
+            [value for part in each.parts for value in (part.at - each.start, part.amount, part.transaction)],
+            each.times, int(each.ended), each.completed_at and each.completed_at - each.start + 1, given, _without_zeros(base), each.broken,
+        ]),
+    ]  # fmt: skip
+
+
+def _decode_challenge(row: list[Any]) -> Instance:
+    id_, challenge, version, start, length, *more = row
+    defaults: list[Any] = [[], 0, 0, 0, [], [], 0]
+    parts, times, ended, completed, given, base, broken = more + defaults[len(more) :]
+    return Instance(
+        id=id_,
+        challenge=challenge,
+        version=version,
+        start=start,
+        until=start + length if length else NEVER,
+        base=Base(*base),
+        parts=[Part(parts[i + 2], start + parts[i], parts[i + 1]) for i in range(0, len(parts), 3)],
+        times=times,
+        ended=bool(ended),
+        completed_at=completed and start + completed - 1,
+        given=[Given(one[0], one[1], one[2], one[3], one[4] or NEVER, one[5], one[6:]) for one in given],
+        broken=broken,
+    )
+
+
+def _without_zeros(values: list[Any]) -> list[Any]:
+    while values and not values[-1]:
+        values = values[:-1]
+    return values
 
 
 def encode_cells(cells: dict[int, Cell]) -> list[Any]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from shared.challenges.model import Counts
 from shared.kernel.instants import Instant
 from shared.member_state.model import Consent, HeldCoupon, Scalar
 from shared.profile.model import Visit
@@ -99,6 +100,8 @@ class Purchased:
     visit_minutes: int = 30
     idle_days: tuple[tuple[str, int, bool], ...] = ()
     """(wallet, days, to the end of the day) of wallets whose points expire with inactivity."""
+    counts: Counts = ()
+    """What it counts for her challenges, and for those that every member has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,8 @@ class Reversed:
     terms: Mapping[str, ReversalTerms] = field(default_factory=dict)
     """Wallet -> the policy of the programme that gave the points, as of the purchase."""
     location: str = ""
+    counts: Counts = ()
+    """What no longer counts for her challenges."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +188,17 @@ class ReferralEnded:
     transaction: str
     outcome: Literal["rewarded", "reversed", "refused"]
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChallengeGiven:
+    """She received a challenge: each receipt is an instance of its own, with its own window."""
+
+    at: Instant
+    instance: str
+    challenge: str
+    version: int
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +276,7 @@ MemberEvent = (
     | PointsConverted
     | TierSet
     | ReferralEnded
+    | ChallengeGiven
     | CouponIssued
     | CouponChanged
     | HoldPlaced

@@ -7,7 +7,7 @@ from typing import Any
 
 from shared.kernel.errors import InvalidValue
 from shared.kernel.instants import Instant
-from shared.member_state import bonuses, points, purchases, tiers
+from shared.member_state import bonuses, challenges, points, purchases, tiers
 from shared.member_state import events as happened
 from shared.member_state.events import Effects, LedgerEntry, MemberEvent
 from shared.member_state.model import (
@@ -184,6 +184,7 @@ _HANDLERS: dict[type, Callable[[MemberState, Any, FoldView, Instant, Effects], s
     happened.PointsBooked: points.booked,
     happened.PointsConverted: points.converted,
     happened.ReferralEnded: points.referral_ended,
+    happened.ChallengeGiven: challenges.given,
     happened.CouponIssued: _coupon_issued,
     happened.CouponChanged: _coupon_changed,
     happened.HoldPlaced: _hold_placed,

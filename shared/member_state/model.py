@@ -10,6 +10,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from shared.challenges.model import Instance
 from shared.kernel.instants import NEVER, Instant
 from shared.profile.model import Profile
 from shared.wallet.model import Hold, Posting, Wallet
@@ -38,6 +39,8 @@ MAX_VISITS: Final = 12
 VISIT_DAYS: Final = 3
 MAX_TIER_SPANS: Final = 12
 """Changes of tier remembered, newest first: a late sale is decided with the tier of its own instant."""
+MAX_CHALLENGES: Final = 40
+"""Challenges that she has, with those that have ended and may still be asked about; see ``shared.member_state.challenges``."""
 
 
 @dataclass(slots=True)
@@ -172,6 +175,10 @@ class MemberState:
     referred: Referred | None = None
     referrals: int = 0
     """Friends that she was rewarded for."""
+    challenges: list[Instance] = field(default_factory=list)
+    """In the order in which she got them."""
+    challenges_closed: Instant = 0
+    """Windows that ended by then are closed for good: one of them was forgotten to make room."""
     epoch: int = 0
     """The definitions epoch that the segments were last evaluated with."""
     timer: Instant | None = None

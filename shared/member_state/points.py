@@ -9,7 +9,7 @@ from shared.kernel.instants import Instant
 from shared.member_state import conversions
 from shared.member_state.events import Effects, LedgerEntry, PointsBooked, PointsConverted, ReferralEnded
 from shared.member_state.model import MemberState
-from shared.member_state.purchases import take_back
+from shared.member_state.taking import take_back
 from shared.member_state.tiers import settle_tier
 from shared.member_state.view import FoldView
 from shared.wallet import rules as lots

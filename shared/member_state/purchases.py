@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Literal
 
 from shared.kernel.instants import DAY, MINUTE, Instant, local_day
-from shared.member_state import conversions
+from shared.member_state import challenges, conversions
 from shared.member_state.events import Effects, LedgerEntry, Purchased, ReversalTerms, Reversed
 from shared.member_state.model import MAX_REDEEMED, MAX_VISITS, VISIT_DAYS, MemberState, RecentVisit
+from shared.member_state.taking import take_back
 from shared.member_state.tier_windows import VISITS
 from shared.member_state.tiers import points_dimension, settle_tier
 from shared.member_state.usage import count_usage, uncount_usage
@@ -50,6 +51,7 @@ def purchased(state: MemberState, event: Purchased, view: FoldView, at: Instant,
     earned = {posting.wallet: posting.points for posting in event.earned}
     data: dict[str, object] = {"transaction": event.transaction, "value": event.visit.value, "earned": earned, "spent": dict(event.spent)}
     effects.tell("transaction.recorded", event.at, data | {"location": event.location, "channel": event.channel})
+    challenges.on_purchase(state, event, view, at, effects)
     settle_tier(state, view, at, effects)
     conversions.convert_due(state, view, at, effects)
     return "transaction.recorded"
@@ -75,6 +77,7 @@ def reverse(state: MemberState, event: Reversed, view: FoldView, at: Instant, ef
         effects.entries.append(LedgerEntry(event.kind, event.at, tuple(postings), event.transaction))
     type_ = "transaction.returned" if event.kind == "return" else "transaction.voided"
     effects.tell(type_, event.at, {"transaction": event.transaction, "value": event.visit.value, "whole": event.whole})
+    challenges.on_reversal(state, event, view, at, effects)
     settle_tier(state, view, at, effects, returned=event.visit.at)
     return type_
 
@@ -96,17 +99,6 @@ def _undo(state: MemberState, name: str, event: Reversed, at: Instant, effects: 
     if earned and not all_there:
         postings += take_back(state, name, earned, terms, at, effects)
     return postings
-
-
-def take_back(
-    state: MemberState, name: str, earned: list[Posting], terms: ReversalTerms, at: Instant, effects: Effects
-) -> list[Posting]:
-    """Take earned points back by the programme's terms; where they are gone, unused vouchers bought with points go first."""
-    wallet = state.wallet(name)
-    missing = sum(posting.points for posting in earned) - sum(lot.points for lot in wallet.lots)
-    if missing > 0 and terms.take_vouchers and terms.points_gone != "pending_only":
-        conversions.take_back(state, name, missing, at, effects)
-    return lots.reverse(wallet, name, earned, policy=terms.points_gone, floor=terms.floor)
 
 
 def payments_key(wallet: str) -> str:

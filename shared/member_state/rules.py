@@ -3,16 +3,16 @@
 Pure: a function of its arguments, without I/O or a clock. The state passed in is consumed (changed in place and
 owned by the caller again afterwards); pass ``copy_state(state)`` to keep the old one.
 
-Order: obligations due (lots maturing and expiring, holds and coupons running out, birthdays, the tier's end, segment boundaries)
-in the order of their instants, each effect carrying its own; then the event; then what points convert to by themselves; then the
-segments once more; then the timer.
+Order: obligations due (lots maturing and expiring, holds, coupons and challenges running out, birthdays, the tier's end,
+segment boundaries) in the order of their instants, each effect carrying its own; then the event; then what points convert to by
+themselves; then the segments once more; then the timer.
 A sweep that is 30 days late therefore leaves the same events as minute sweeps.
 """
 
 from __future__ import annotations
 
 from shared.kernel.instants import NEVER, Instant
-from shared.member_state import bonuses, conversions, handlers, tiers
+from shared.member_state import bonuses, challenges, conversions, handlers, tiers
 from shared.member_state.events import Effects, MemberEvent, TimePassed
 from shared.member_state.model import Facts, MemberState
 from shared.member_state.view import FoldView, Views
@@ -92,6 +92,7 @@ def _settle(state: MemberState, view: FoldView, at: Instant, facts: Facts | None
         if coupon.expires_at <= at:
             del state.coupons[coupon_id]
             effects.tell("coupon.expired", at, {"coupon": coupon_id, "offer": coupon.offer})
+    challenges.settle_due(state, view, at, effects)
     bonuses.on_birthday(state, view, facts, at, effects)
     tiers.settle_due(state, view, at, effects)
     conversions.convert_due(state, view, at, effects)
@@ -102,6 +103,8 @@ def _next_obligation(state: MemberState, view: FoldView, facts: Facts | None) ->
     due = min((lots.next_due(wallet) for wallet in state.wallets.values()), default=NEVER)
     due = min(due, min((hold.until for hold in state.holds.values()), default=NEVER))
     due = min(due, min((coupon.expires_at for coupon in state.coupons.values()), default=NEVER))
+    if state.challenges:
+        due = min(due, challenges.next_due(state, view))
     return min(due, bonuses.next_birthday(state, view, facts), tiers.tier_due(state, view))
 
 

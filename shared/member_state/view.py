@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from shared.challenges.model import Challenge
 from shared.kernel.instants import Instant
 from shared.member_state.model import Facts, MemberState
 from shared.programmes.compiled import Programme
@@ -55,6 +56,22 @@ def _no_promise(_offer: str, _at: Instant) -> Promise | None:
     return None
 
 
+def _no_challenge(_id: str, _version: int) -> Challenge | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Challenges:
+    """The tenant's challenges: those in force by id, those that everybody has, and any version that somebody may have received."""
+
+    in_force: Mapping[str, Challenge] = field(default_factory=dict)
+    automatic: tuple[Challenge, ...] = ()
+    version: Callable[[str, int], Challenge | None] = _no_challenge
+
+
+NO_CHALLENGES = Challenges()
+
+
 @dataclass(frozen=True, slots=True)
 class FoldView:
     """The definitions that hold at one instant."""
@@ -77,6 +94,7 @@ class FoldView:
     """What triggers bonuses (see ``trigger_of``) -> those bonuses, in the order of their programmes."""
     automatic: tuple[tuple[Programme, Conversion], ...] = ()
     """Conversions made without being asked for, most points first."""
+    challenges: Challenges = NO_CHALLENGES
 
     @property
     def scheme(self) -> TierScheme | None:
@@ -107,6 +125,7 @@ def fold_view(
     promise: Callable[[str, Instant], Promise | None] = _no_promise,
     *,
     gifts: bool = True,
+    challenges: Challenges = NO_CHALLENGES,
 ) -> FoldView:
     """The view with everything that it derives from the programmes: made once per switch of definitions."""
     ordered = tuple(sorted(programmes, key=lambda each: (-each.body.priority, each.id)))
@@ -127,4 +146,5 @@ def fold_view(
         birthdays="birthday" in bonuses,
         bonuses=bonuses,
         automatic=tuple(sorted(automatic, key=lambda pair: -pair[1].points)),
+        challenges=challenges,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from shared.programmes.compiled import Programme
 from shared.programmes.conditions import When
@@ -19,21 +20,27 @@ class Asked:
     visit_minutes: int
     """The longest visit of any programme that gives something per visit, or counts visits for tiers; 0: nobody asks."""
     counts_visits: bool
-    """Whether visits are counted for tiers."""
+    """Whether visits are counted: for tiers, or for challenges."""
     idle_days: tuple[tuple[str, int, bool], ...]
     """(wallet, days, to the end of the day) of wallets whose points expire with inactivity."""
 
 
-def asked_by(programmes: Iterable[Programme]) -> Asked:
-    """Once for the programmes in force between two switches."""
+VISIT_MINUTES: Final = 30
+"""How long a visit is where no programme says it."""
+
+
+def asked_by(programmes: Iterable[Programme], *, visits: bool = False) -> Asked:
+    """Once for the programmes in force between two switches. ``visits``: something else than they counts visits."""
     programmes = tuple(programmes)
     conditions = [when for programme in programmes for when in _conditions(programme)]
-    counts_visits = any(each.body.tiers is not None and each.body.tiers.by == "visits" for each in programmes)
+    of_tiers = any(each.body.tiers is not None and each.body.tiers.by == "visits" for each in programmes)
+    counts_visits = of_tiers or visits
+    minutes = max((each.body.visit_minutes for each in programmes if counts_visits or _per_visit(each)), default=0)
     return Asked(
         segments=frozenset(segment for when in conditions for segment in when.segments),
         tags=frozenset(tag for when in conditions for tag in when.tags),
         usage=tuple(key for programme in programmes for key in _limited(programme)),
-        visit_minutes=max((each.body.visit_minutes for each in programmes if counts_visits or _per_visit(each)), default=0),
+        visit_minutes=minutes or (VISIT_MINUTES if visits else 0),
         counts_visits=counts_visits,
         idle_days=tuple(
             (each.body.wallet, each.body.expiry.days, each.body.expiry.end_of_day)

@@ -63,10 +63,19 @@ _MESSAGE: Final = {"campaign": _text("welcome"), "step": _text("hello"), "channe
 _RESPONSE: Final = {"campaign": _text("welcome", required=False), "step": Field({"type": ["string", "null"]}, "hello", required=False)}
 _PROPERTIES: Final = {"type": ["string", "integer", "boolean"], "description": "properties that the caller sent"}
 _REFERRAL: Final = {"referrer": _text("mbr_01K"), "programme": _text("points"), "transaction": _text("txn_dGlsbHxtaXR0ZQ")}
+_CHALLENGE: Final = {"challenge": _text("ten-in-a-week"), "instance": _text("chl_01K", "one receipt of it")}
+_COMPLETED: Final = {
+    **_CHALLENGE,
+    "times": _whole(1, "completions by this purchase"),
+    "wallet": _text("points"),
+    "points": _whole(50, "in all; 0: it gives none"),
+    "coupons": Field({"type": "array", "items": {"type": "string"}}, [_COUPON_ID]),
+    "badge": _text("champion", required=False),
+}
 _FLIP: Final = {"segment": _text("regulars"), "segment_version": _whole(1)}
 _TIER: Final = {"type": ["string", "null"], "description": "null: none"}
 _DEFINITION: Final = {
-    "kind": Field({"enum": ["programme", "offer", "segment", "campaign"]}, "segment"),
+    "kind": Field({"enum": ["programme", "offer", "segment", "campaign", "challenge"]}, "segment"),
     "id": _text("regulars"),
     "version": _whole(2),
     "epoch": _whole(COMMITTED + 120_000, "segments: the instant of the switch; 0 for other kinds"),
@@ -139,6 +148,15 @@ _ABOUT_COUPONS: Final = (
     EventType("coupon.voided", _MEMBER, "A coupon was withdrawn.", _COUPON),
     EventType("coupon.expired", _MEMBER, "A member's coupon ran out unused.", _COUPON),
 )
+_ABOUT_CHALLENGES: Final = (
+    EventType("challenge.given", _MEMBER, "She received a challenge.",
+              {**_CHALLENGE, "starts_at": _whole(COMMITTED), "ends_at": _whole(COMMITTED + 604_800_001, "the first instant after it")}),
+    EventType("challenge.completed", _MEMBER, "A purchase completed a challenge, once or several times.", _COMPLETED),
+    EventType("challenge.reversed", _MEMBER, "A purchase that a completion needed came back, and with it what it gave.", _COMPLETED),
+    EventType("challenge.expired", _MEMBER, "The window of a challenge ended without a completion.", _CHALLENGE),
+    EventType("challenge.broken", _MEMBER, "A period passed that a streak needed.",
+              {**_CHALLENGE, "periods": _whole(3, "in a row till then")}),
+)
 _ABOUT_DEFINITIONS: Final = (
     EventType(
         "definition.published", "definition:segment:regulars@2", "A version was published.",
@@ -158,7 +176,7 @@ _ABOUT_DEFINITIONS: Final = (
     ),
 )
 CATALOGUE: Final[Mapping[str, EventType]] = {
-    each.type: each for each in (*_ABOUT_MEMBERS, *_ABOUT_SALES, *_ABOUT_COUPONS, *_ABOUT_DEFINITIONS)
+    each.type: each for each in (*_ABOUT_MEMBERS, *_ABOUT_SALES, *_ABOUT_COUPONS, *_ABOUT_CHALLENGES, *_ABOUT_DEFINITIONS)
 }
 
 

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 from shared.kernel.errors import InvalidValue
 from shared.kernel.ids import natural_id
 from shared.storage.errors import RawItem
-from shared.storage.keys import tenant_of
+from shared.storage.keys import CODED, tenant_of
 
 MAX_DETAIL_BYTES: Final = 240_000
 """Of one entry of the bus, which takes 256 KB with everything around it."""
@@ -181,6 +181,14 @@ def _coupon(parts: list[str], _sk: str, _new: RawItem) -> tuple[str, str]:
     return f"coupon:{parts[3]}", "version"
 
 
+def _coded_coupon(parts: list[str], _sk: str, _new: RawItem) -> tuple[str, str]:
+    return f"coupon:{CODED}{parts[3]}", "version"
+
+
+def _pool(parts: list[str], _sk: str, _new: RawItem) -> tuple[str, str]:
+    return f"pool:{parts[3]}", "version"
+
+
 def _sale(parts: list[str], _sk: str, _new: RawItem) -> tuple[str, str]:
     _, _, _, kind, source, natural = parts
     if kind != "txn":
@@ -206,6 +214,8 @@ _Kind = Callable[[list[str], str, RawItem], tuple[str, str]]
 _KINDS: Final[dict[tuple[str, str], _Kind]] = {
     ("M", "STATE"): _member,
     ("CPN", "CPN"): _coupon,
+    ("CODE", "CODE"): _coded_coupon,
+    ("POOL", "POOL"): _pool,
     ("REQ", "REQ"): _sale,
     ("CAMP", "CAMP"): _campaign,
     ("FAN", "FAN"): _fan_out,

@@ -27,6 +27,7 @@ from shared.member_state.model import Consent, Facts, MemberState
 from shared.replay import moving
 from shared.replay.events import (
     Adjustment,
+    ChallengeReceived,
     Conversion,
     CouponGiven,
     CustomEvent,
@@ -79,6 +80,7 @@ class Replay:
             Void: self._void,
             CustomEvent: self._custom_event,
             CouponGiven: self._coupon,
+            ChallengeReceived: self._challenge,
             Adjustment: self._adjustment,
             Transfer: self._transfer,
             Conversion: self._conversion,
@@ -230,6 +232,17 @@ class Replay:
                 return "repeated"
         self._number += 1
         moving.give_coupon(self.world, event, self._happens_at(event.at), f"coupon/{event.member}/{self._number}")
+        return "done"
+
+    def _challenge(self, event: ChallengeReceived) -> Outcome:
+        self._number += 1
+        name = event.receipt if event.receipt is not None else f"#{self._number}"
+        key = fingerprint(natural_id("chl", (event.member, event.challenge, name)))
+        if event.receipt is not None and key in self._seen:
+            return "repeated"
+        moving.give_challenge(self.world, event, self._happens_at(event.at), name)
+        if event.receipt is not None:
+            self._seen.add(key)
         return "done"
 
     def _moved(self, move: Callable[[World, Any, Instant, str], None], event: Adjustment | Transfer | Conversion) -> Outcome:

@@ -106,6 +106,16 @@ class CouponGiven(Frozen):
     coupon: Ref | None = None
 
 
+class ChallengeReceived(Frozen):
+    """She receives a challenge: each time is an instance of its own. With ``receipt`` it is safe to repeat."""
+
+    type: Literal["challenge"]
+    at: Timestamp
+    member: Ref
+    challenge: Name
+    receipt: Ref | None = None
+
+
 class _Keyed(Frozen):
     """``key`` makes it safe to repeat; without one it is never taken for a repetition."""
 
@@ -136,6 +146,8 @@ class Conversion(ConversionRequest, _Keyed):
     type: Literal["conversion"]
 
 
-ReplayEvent = Registration | Purchase | Return | Void | CustomEvent | CouponGiven | Adjustment | Transfer | Conversion
+ReplayEvent = (
+    Registration | Purchase | Return | Void | CustomEvent | CouponGiven | ChallengeReceived | Adjustment | Transfer | Conversion
+)
 EVENT: Final[TypeAdapter[ReplayEvent]] = TypeAdapter(Annotated[ReplayEvent, Field(discriminator="type")])
 """``EVENT.validate_json(line, strict=True)`` reads one line."""

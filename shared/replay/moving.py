@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from shared.challenges.errors import TooManyChallenges, UnknownChallenge
 from shared.coupons.errors import TooManyCoupons, UnknownOffer
 from shared.coupons.model import Coupon
 from shared.kernel.errors import FieldError, StateConflict, Unprocessable
 from shared.kernel.ids import derived_id
 from shared.kernel.instants import Instant, parse_rfc3339
+from shared.member_state.challenges import has_room
 from shared.member_state.conversions import refusal
-from shared.member_state.events import CouponIssued, MemberEvent, PointsBooked, PointsConverted
+from shared.member_state.events import ChallengeGiven, CouponIssued, MemberEvent, PointsBooked, PointsConverted
 from shared.member_state.model import MemberState
 from shared.member_state.promising import room_for
 from shared.members.errors import NotAllowed, NotEnough
 from shared.programmes.lots import lot_of
-from shared.replay.events import Adjustment, Conversion, CouponGiven, Transfer
+from shared.replay.events import Adjustment, ChallengeReceived, Conversion, CouponGiven, Transfer
 from shared.replay.world import World
 from shared.wallet.model import Posting
 from shared.wallet.rules import spendable
@@ -83,6 +85,21 @@ def convert(world: World, event: Conversion, at: Instant, reference: str) -> Non
         coupons = tuple(derived_id("cpn", at, reference, str(number)) for number in range(event.times))
         cause = f"convert:{conversion.id}"
         return [PointsConverted(at, wallet, conversion.id, conversion.points, conversion.offer, coupons, cause)]
+
+    world.change(world.member(event.member), at, happens)
+
+
+def give_challenge(world: World, event: ChallengeReceived, at: Instant, name: str) -> None:
+    """She receives a challenge that is in force."""
+    view = world.definitions.at(at).fold
+    challenge = view.challenges.in_force.get(event.challenge)
+    if challenge is None:
+        raise UnknownChallenge
+
+    def happens(state: MemberState) -> Sequence[MemberEvent]:
+        if not has_room(state, view, at):
+            raise TooManyChallenges
+        return [ChallengeGiven(at, derived_id("chl", at, name), challenge.id, challenge.version, ACTOR)]
 
     world.change(world.member(event.member), at, happens)
 

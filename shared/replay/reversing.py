@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from shared.coupons.model import Coupon, Voucher
+from shared.coupons.effects import Voucher
+from shared.coupons.model import Coupon
 from shared.kernel.instants import Instant
+from shared.member_state import challenges
 from shared.member_state.events import MemberEvent, PointsBooked, ReferralEnded, ReversalTerms, Reversed
 from shared.member_state.model import HeldCoupon, MemberState
 from shared.programmes.compiled import Programme
@@ -16,7 +18,7 @@ from shared.replay.sales import Sale, give_back_of, terms_of
 from shared.replay.world import World
 from shared.transactions.api import ReturnRequest
 from shared.transactions.errors import AlreadyReversed
-from shared.transactions.returning import ReturnPlan, plan_return
+from shared.transactions.returning import ReturnPlan, plan_return, returned_lines
 from shared.transactions.rules import thousandths
 
 
@@ -94,6 +96,9 @@ class Reversing:
             whole=plan.whole,
             terms=terms_of(sold, self._programmes, self.world.definitions.settings.wallets),
             location=sold.location,
+            counts=challenges.returned_counts(
+                state, self.world.definitions.at(sold.at).fold, returned_lines(sold, plan), sold.at
+            ),
         )
         return [event, *self._referral(state)] if plan.whole else [event]
 

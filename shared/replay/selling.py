@@ -8,6 +8,7 @@ from typing import Final
 
 from shared.coupons.model import Coupon
 from shared.kernel.instants import Instant
+from shared.member_state import challenges
 from shared.member_state.events import Effects, MemberEvent, PointsBooked
 from shared.member_state.model import MemberState
 from shared.member_state.tier_windows import VISITS
@@ -84,8 +85,9 @@ class Selling:
 
     def _happens(self, state: MemberState) -> Sequence[MemberEvent]:
         given = self._decide(state)
-        asked = self.world.definitions.at(self.at).asked
-        event = purchased(self.transaction, self.request, self.decided, given, asked)
+        view = self.world.definitions.at(self.at)
+        counts = challenges.counts_of(state, view.fold, self.decided.lines, given.scene)
+        event = purchased(self.transaction, self.request, self.decided, given, view.asked, counts=counts)
         return [event] if state.referred is None else [event, *self._referral(state, given)]
 
     def _decide(self, state: MemberState | None) -> Circumstances:

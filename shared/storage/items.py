@@ -170,6 +170,14 @@ class CodeItem(Item):
     coupon = UnicodeAttribute()
 
 
+class PoolItem(Item):
+    """A pool of codes. ``status`` active or void."""
+
+    status = UnicodeAttribute()
+    version = NumberAttribute()
+    body = _binary(attr_name="d")
+
+
 class QuotaItem(Item):
     """One shard of an offer's quota."""
 

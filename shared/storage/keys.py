@@ -176,8 +176,14 @@ def job_part(tenant: str, job_id: str, part: int) -> Key:
 # -- coupons --------------------------------------------------------------------------------------------------------
 
 
+CODED: Final = "code_"
+"""What the id of a coupon starts with that lies at its code's own key: one item a code, not two."""
+
+
 def coupon(tenant: str, coupon_id: str) -> Key:
-    """A coupon: owner of its own state."""
+    """A coupon: owner of its own state. One of a pool lies where its code does."""
+    if coupon_id.startswith(CODED):
+        return code(tenant, coupon_id.removeprefix(CODED))
     return Key(f"{prefix(tenant)}CPN#{coupon_id}", "CPN")
 
 
@@ -187,8 +193,13 @@ def coupons_of(tenant: str, member_id: str) -> str:
 
 
 def code(tenant: str, blind: str) -> Key:
-    """A printable code -> its coupon, by keyed hash."""
+    """A printable code -> its coupon, by keyed hash; for the codes of pools and imports, the coupon itself."""
     return Key(f"{prefix(tenant)}CODE#{blind}", "CODE")
+
+
+def pool(tenant: str, pool_id: str) -> Key:
+    """A pool of codes: what its coupons are, and whether they still hold."""
+    return Key(f"{prefix(tenant)}POOL#{pool_id}", "POOL")
 
 
 def quota(tenant: str, offer: str, shard: int) -> Key:

@@ -65,6 +65,9 @@ class TenantSettings(Frozen):
     push: dict[PushPlatform, PushSettings] = Field(default_factory=dict)
     app_link: str = Field(default="regulars://", max_length=200, description="prefix of deep links in messages")
     wallets: dict[Name, WalletSettings] = Field(default_factory=dict, max_length=20, description="by name; one not named: 1 point = 1")
+    coupons_together: Literal["best_for_guest", "best_for_margin", "as_listed"] = Field(
+        default="best_for_guest", description="which of several coupons on a basket are used, and in which order"
+    )
     claim_days: int = Field(default=14, ge=0, le=90, description="how long an anonymous sale may be claimed")
     status: Literal["active", "suspended"] = "active"
 

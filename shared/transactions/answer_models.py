@@ -184,10 +184,11 @@ class ReversalAnswer(Answer):
     transaction_id: str
     reversal_id: str
     kind: Literal["return", "void"]
-    status: Literal["settled", "waiting"] = "settled"
+    status: Literal["settled", "waiting", "refused"] = "settled"
+    reason: str | None = Field(default=None, description="why a return that waited for its sale was refused when it arrived")
     transaction_status: Literal["partly_returned", "returned", "voided"] | None = None
     value: int = Field(default=0, description="of what came back, after discounts")
-    money: int = Field(default=0, description="of it, what was not paid with points that are given back")
+    money: int = Field(default=0, description="of it, what is owed in money: not what points or vouchers paid")
     points_reversed: int = 0
     points_not_reversed: int = Field(default=0, description="earned points that are gone and, by the programme's policy, stay gone")
     points_given_back: int = 0

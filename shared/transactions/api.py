@@ -128,7 +128,7 @@ class Basket(Frozen):
     check_id: Ref | None = None
     checks_in_order: Annotated[StrictInt, Field(ge=1, le=100)] | None = None
     lines: tuple[BasketLine, ...] = Field(min_length=1, max_length=500)
-    coupons: tuple[CouponReference, ...] = Field(default=(), max_length=12)
+    coupons: tuple[CouponReference, ...] = Field(default=(), max_length=30)
     tenders: tuple[Tender, ...] = Field(default=(), max_length=20)
     points_to_spend: Annotated[StrictInt, Field(ge=0, le=10**9)] = 0
     member: MemberReference | None = None

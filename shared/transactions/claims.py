@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from shared.kernel.instants import DAY
+from shared.member_state import challenges
 from shared.member_state.errors import UnknownMember
 from shared.member_state.events import Effects
 from shared.member_state.model import MemberState
@@ -12,7 +13,7 @@ from shared.member_state.service import Change, Done, MemberSession, Occasion
 from shared.storage.commit import Stale
 from shared.storage.table import WriteBatch
 from shared.tenants.scope import TenantScope
-from shared.transactions import gathering, referrals
+from shared.transactions import gathering, referrals, reversal, waiting
 from shared.transactions.answers import decision_fields, standing_of
 from shared.transactions.api import MemberReference, TransactionRequest
 from shared.transactions.budgets import BudgetWalk
@@ -22,6 +23,7 @@ from shared.transactions.model import Circumstances, Decided, Recorded
 from shared.transactions.repository import SaleRecord, SaleRepository, natural_key
 from shared.transactions.rules import decide_again
 from shared.transactions.service import balance_of, outcome_of, purchased, sale_answer
+from shared.wallet.model import Posting
 
 
 def claim(scope: TenantScope, transaction_id: str, reference: MemberReference, correlation: str = "") -> Recorded:
@@ -32,6 +34,10 @@ def claim(scope: TenantScope, transaction_id: str, reference: MemberReference, c
     member = gathering.member_id(scope, reference)
     if member is None:
         raise UnknownMember
+    if sale.waiting:
+        # The process that recorded it died before it settled the returns that had come first.
+        waiting.settle(scope, sale, reversal.settle_waiting)
+        sale = sales.get(key)
     if sale.member is not None:
         return _claimed_before(sale, member)
     _check(scope, sale)
@@ -40,7 +46,10 @@ def claim(scope: TenantScope, transaction_id: str, reference: MemberReference, c
 
     def decide_claim(state: MemberState, stale: Stale) -> Change[Recorded] | Done[Recorded]:
         if "sale" in stale:
-            return Done(_claimed_before(sales.get(key), member))
+            current = sales.get(key)
+            if current.member is None:
+                _check(scope, current)
+            return Done(_claimed_before(current, member))
         basket, as_sold, discounts = decode_given(sale.given, request, state.member, scope.definitions.programme)
 
         def within(exhausted: frozenset[str]) -> tuple[Circumstances, Decided]:
@@ -49,19 +58,26 @@ def claim(scope: TenantScope, transaction_id: str, reference: MemberReference, c
 
         given, decided = budgets.within(within, stale)
         view = scope.definitions.at(at)
+        counts = challenges.counts_of(state, view.fold, decided.lines, given.scene)
         reward = referrals.after_purchase(scope, state, given, decided, sale.id, "late")
-        events = [purchased(sale.id, request, decided, given, view.asked), *reward.events]
+        events = [purchased(sale.id, request, decided, given, view.asked, counts=counts), *reward.events]
 
-        def finish(after: MemberState, _effects: Effects, batch: WriteBatch) -> Recorded:
+        def finish(after: MemberState, effects: Effects, batch: WriteBatch) -> Recorded:
             decision = decision_fields(decided, given.scene.currency, balance_of(after), standing_of(after, view.fold, at))
             answer = sale_answer(key, request, at, after.member, decision)
-            outcome = outcome_of(basket, decided, given, answer, budgets=budgets.add(batch, given.programmes))
+            outcome = outcome_of(basket, decided, given, answer, _spent(sale.id, effects), budgets.add(batch, given.programmes))
             sales.add_claim(batch, sale, outcome, after.member)
             return Recorded(answer)
 
         return Change(events, finish, companion=reward.companion)
 
     return MemberSession(scope, member).change(Occasion(sale.visit.at, correlation, "late"), decide_claim)
+
+
+def _spent(transaction: str, effects: Effects) -> tuple[Posting, ...]:
+    """What an offline sale had counted on without knowing whose points: they are hers."""
+    booked = (posting for entry in effects.entries if entry.reference == transaction for posting in entry.postings)
+    return tuple(posting for posting in booked if posting.kind == "spend")
 
 
 def _check(scope: TenantScope, sale: SaleRecord) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from shared.definitions.model import TenantView
 from shared.kernel.instants import Instant, local_day
@@ -10,7 +11,7 @@ from shared.member_state.model import MemberState
 from shared.member_state.purchases import payments_key, same_visit
 from shared.member_state.tiers import tier_at
 from shared.member_state.usage import usage_of
-from shared.programmes.conditions import MemberFacts, Scene
+from shared.programmes.conditions import MemberFacts, Scene, When
 from shared.tenants.model import CatalogueItem
 from shared.transactions.api import Basket
 from shared.transactions.model import NOBODY, Circumstances
@@ -26,46 +27,60 @@ def circumstances(
     state: MemberState | None,
     *,
     hold: str | None = None,
+    offers: Sequence[When] = (),
 ) -> Circumstances:
-    """``view`` is that of the sale's instant. ``hold`` is the one whose points and coupons this basket may use."""
-    location, zone = view.locations.get(basket.location_id), view.settings.time_zone
+    """``view`` is that of the sale's instant. ``hold`` is the one whose points and coupons this basket may use, ``offers`` are the
+    conditions of its coupons.
+    """
     return Circumstances(
         now=now,
-        scene=Scene(
-            at=at,
-            zone=zone,
-            local_zone=(location.time_zone or zone) if location is not None else zone,
-            location=basket.location_id,
-            channel=basket.channel,
-            currency=view.settings.currency,
-        ),
+        scene=scene_of(view, at, basket.location_id, basket.channel),
         programmes=view.programmes,
         wallets=view.settings.wallets,
         catalogue=catalogue,
-        known_location=location is not None,
+        known_location=basket.location_id in view.locations,
         member=state.member if state is not None else None,
-        facts=facts_of(state, view, basket, at, hold) if state is not None else NOBODY,
+        facts=facts_of(state, view, basket, at, hold, offers) if state is not None else NOBODY,
         basket=hold,
         counts_visits=view.asked.counts_visits,
+        coupons_together=view.settings.coupons_together,
     )
 
 
-def facts_of(state: MemberState, view: TenantView, basket: Basket, at: Instant, hold: str | None = None) -> MemberFacts:
-    """What the rules may know of the member, as of the sale: only what they ask.
+def scene_of(view: TenantView, at: Instant, location: str, channel: str) -> Scene:
+    """Where and when, with the wall clock of the location."""
+    known, zone = view.locations.get(location), view.settings.time_zone
+    local_zone = (known.time_zone or zone) if known is not None else zone
+    return Scene(at, zone, local_zone, location, channel, view.settings.currency)
+
+
+def who(state: MemberState, at: Instant, segments: frozenset[str], tags: frozenset[str]) -> MemberFacts:
+    """The member as conditions see her: of segments and tags only those that are asked for.
 
     A late sale has the tier of its own instant. Of segments it is known which ones she is in now and since when: a late sale
     counts those that she had entered by then, and not those that she has left since.
     """
-    asked, day = view.asked, local_day(at, view.settings.time_zone)
-    segments = (key.rpartition("@")[0] for key, since in state.segments.items() if since <= at) if asked.segments else ()
-    balances = drawable(state, view, hold) if basket.points_to_spend else {}
-    paid = {name: usage_of(state, payments_key(name), day).times_today for name in balances if payments_key(name) in state.usage}
+    inside = (key.rpartition("@")[0] for key, since in state.segments.items() if since <= at) if segments else ()
     return MemberFacts(
         tier=tier_at(state, at),
-        segments=asked.segments.intersection(segments),
-        tags=asked.tags.intersection(state.tags),
+        segments=segments.intersection(inside),
+        tags=tags.intersection(state.tags),
         joined_at=state.joined_at,
         purchases=state.profile.count,
+    )
+
+
+def facts_of(
+    state: MemberState, view: TenantView, basket: Basket, at: Instant, hold: str | None = None, offers: Sequence[When] = ()
+) -> MemberFacts:
+    """What the rules and the basket's coupons may know of the member, as of the sale: only what they ask."""
+    asked, day = view.asked, local_day(at, view.settings.time_zone)
+    segments = asked.segments.union(segment for when in offers for segment in when.segments)
+    tags = asked.tags.union(tag for when in offers for tag in when.tags)
+    balances = drawable(state, view, hold) if basket.points_to_spend else {}
+    paid = {name: usage_of(state, payments_key(name), day).times_today for name in balances if payments_key(name) in state.usage}
+    return replace(
+        who(state, at, segments, tags),
         same_visit=asked.visit_minutes > 0 and same_visit(state, basket.location_id, at, asked.visit_minutes),
         usage={key: usage_of(state, key, day) for key in asked.usage if key in state.usage},
         balances=balances,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from urllib.parse import quote
 
@@ -118,10 +118,12 @@ def circumstances(
     held_value: int | None = None,
     historical: bool = False,
     exhausted: frozenset[str] = frozenset(),
+    presented: Sequence[PresentedCoupon] = (),
 ) -> Circumstances:
     """The definitions of the sale's instant (of now, for imported history) and the member's numbers as of it."""
     now = scope.clock()
     view = scope.definitions.at(now if historical else at)
-    given = facts.circumstances(view, now, at, basket, catalogue, state, hold=hold)
+    offers = [each.offer.when for each in presented if each.offer is not None]
+    given = facts.circumstances(view, now, at, basket, catalogue, state, hold=hold, offers=offers)
     as_it_is = not (historical or exhausted or held_value is not None)
     return given if as_it_is else replace(given, historical=historical, exhausted=exhausted, held_value=held_value)

@@ -65,7 +65,7 @@ def place(scope: TenantScope, request: HoldRequest, correlation: str = "") -> tu
         return _answer(scope, stored), True
 
     def decide_hold(state: MemberState, stale: Stale) -> Change[tuple[HoldAnswer, bool]] | Done[tuple[HoldAnswer, bool]]:
-        given = gathering.circumstances(scope, at, request, catalogue, state, hold=hold_id)
+        given = gathering.circumstances(scope, at, request, catalogue, state, hold=hold_id, presented=presented)
         decided = decide(request, gathering.refreshed(scope, presented, stale), given)
         if decided.refused:
             # The coupon may be held by this very hold, whose answer got lost: then the stored answer is the answer.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from shared.coupons.model import Coupon, OfferBody
+from shared.coupons.stacking import Objective
 from shared.kernel.ids import natural_id
 from shared.kernel.instants import Instant
 from shared.profile.model import Visit
@@ -97,6 +98,7 @@ class Circumstances:
     """Whether visits are counted in the profile: tiers ask for them."""
     exhausted: frozenset[str] = frozenset()
     """Budgets that have nothing left."""
+    coupons_together: Objective = "best_for_guest"
 
     def wallet(self, name: str) -> WalletSettings:
         """The wallet's settings."""

@@ -247,9 +247,8 @@ def _all_back(lines: Sequence[Line], returned: Mapping[str, int]) -> bool:
 
 
 def _goods_gone(sold: Sold, returned: Mapping[str, int]) -> bool:
-    """Whether all goods have come back; of a sale without goods, all that can. Where nothing can, they have not yet."""
-    returnable = [line for line in sold.lines if not is_correction(line)]
-    goods = [line for line in returnable if line.kind in PROFILE_KINDS] or returnable
+    """Whether there were goods, and all of them have come back."""
+    goods = [line for line in sold.lines if line.kind in PROFILE_KINDS and not is_correction(line)]
     return bool(goods) and _all_back(goods, returned)
 
 
@@ -311,6 +310,12 @@ def _coupons(sold: Sold, before: Mapping[str, int], after: Mapping[str, int], wh
         return _all_back(lines, after) and not _all_back(lines, before) if lines else whole
 
     return tuple(id_ for id_, lines in (sold.coupons or {}).items() if comes_back(lines))
+
+
+def returned_lines(sold: Sold, plan: ReturnPlan) -> list[Line]:
+    """The lines as far as they come back: their share of the value, and their units."""
+    by_id = {part.line: part for part in plan.parts}
+    return [replace(line, net=by_id[line.id].value, units=by_id[line.id].units) for line in sold.lines if line.id in by_id]
 
 
 def _visit(sold: Sold, parts: Sequence[Part], *, ends: bool) -> Visit:

@@ -10,10 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from shared.coupons.model import Coupon, Voucher
+from shared.coupons.effects import Voucher
+from shared.coupons.model import Coupon
 from shared.coupons.repository import CouponRepository
 from shared.kernel.errors import AppError
 from shared.kernel.instants import Instant
+from shared.member_state import challenges
 from shared.member_state.errors import ErasedMember, UnknownMember
 from shared.member_state.events import DomainEvent, Effects, ReversalTerms, Reversed
 from shared.member_state.model import HeldCoupon, MemberState
@@ -43,7 +45,16 @@ from shared.transactions.repository import (
     natural_key,
     payload_hash,
 )
-from shared.transactions.returning import GiveBack, NotReturnable, ReturnPlan, Sold, decimal, deducted_by_points, plan_return
+from shared.transactions.returning import (
+    GiveBack,
+    NotReturnable,
+    ReturnPlan,
+    Sold,
+    decimal,
+    deducted_by_points,
+    plan_return,
+    returned_lines,
+)
 from shared.transactions.rules import decide_again, thousandths
 from shared.transactions.service import balance_of
 
@@ -58,7 +69,6 @@ def record_return(scope: TenantScope, request: ReturnRequest, correlation: str =
     at = gathering.returned_at(request, scope.clock())
     found = SaleRepository(scope.tenant, scope.table).find(original)
     if isinstance(found, SaleRecord):
-        waiting.settle(scope, found, settle_waiting)
         return _Reversal(scope, "return", original, own, request, at, correlation).carry_out()
     return waiting.park(scope, request, original, own, correlation)
 
@@ -174,8 +184,11 @@ class _Reversal:
         self.coupons = CouponRepository(scope.tenant, scope.table)
 
     def carry_out(self) -> Recorded:
-        """Reverse, or answer the stored answer of the same reversal."""
+        """Reverse, or answer the stored answer of the same reversal. Returns that came before the sale come before this one."""
         sale = self.sales.get(self.original)
+        if sale.waiting and not self.has_waited:
+            waiting.settle(self.scope, sale, settle_waiting)
+            sale = self.sales.get(self.original)
         if sale.status in _GONE:
             return self._answered_before(AlreadyReversed())
         try:
@@ -212,6 +225,9 @@ class _Reversal:
             whole=plan.whole,
             terms=was.terms(),
             location=was.sold.location,
+            counts=challenges.returned_counts(
+                state, self.scope.definitions.at(was.sold.at).fold, returned_lines(was.sold, plan), was.sold.at
+            ),
         )
         reward = referrals.NOTHING
         if plan.whole:

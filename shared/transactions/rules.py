@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from shared.coupons.rules import REASONS, Discount, Use, discount
+from shared.coupons.rules import REASONS, Discount, Use
+from shared.coupons.stacking import Candidate, choose
 from shared.kernel.errors import FieldError, Unprocessable
 from shared.kernel.instants import Instant
 from shared.kernel.money import divide, format_money
@@ -22,6 +23,7 @@ from shared.tenants.model import CatalogueItem
 from shared.transactions.api import Basket, BasketLine
 from shared.transactions.model import Circumstances, CouponDiscount, Decided, PresentedCoupon, Refused, Warned
 
+UNKNOWN = Discount(reason="unknown_coupon")
 PROFILE_KINDS = ("item", "modifier")
 
 
@@ -32,9 +34,9 @@ class CurrencyMismatch(Unprocessable):
 
 
 def decide(basket: Basket, presented: list[PresentedCoupon], given: Circumstances) -> Decided:
-    """The whole decision. Coupons are applied in the order given, each on what the ones before left."""
+    """The whole decision: coupons as they stand best together, payment with points, earning."""
     decided = _resolved(basket, given)
-    _apply_coupons(basket, presented, given, decided)
+    _apply_coupons(presented, given, decided)
     return _completed(basket, given, decided)
 
 
@@ -155,22 +157,27 @@ def visit_of(
     return Visit(at, value, quantity, by, count)
 
 
-def _apply_coupons(basket: Basket, presented: list[PresentedCoupon], given: Circumstances, decided: Decided) -> None:
+def _apply_coupons(presented: list[PresentedCoupon], given: Circumstances, decided: Decided) -> None:
     # A coupon is good at the instant of the sale, not of the (maybe later) call.
-    use = Use(given.scene.at, basket.location_id, basket.channel, given.member, given.basket)
-    seen: set[str] = set()
-    exclusive = any(each.offer is not None and each.offer.exclusive for each in presented)
-    for each in presented:
-        outcome = _try_coupon(each, decided, use, seen, alone=not (exclusive and decided.discounts))
-        if outcome.reason is not None or each.coupon is None:
-            code = outcome.reason or "unknown_coupon"
-            decided.refused.append(Refused(each.reference, code, REASONS[code]))
-            if outcome.missing:
-                decided.near_misses.append(f"{format_money(outcome.missing, given.scene.currency)} more for this coupon")
+    use = Use(given.scene.at, given.scene, given.member, given.facts, given.basket)
+    candidates = [
+        Candidate(place, each.coupon, each.offer)
+        for place, each in enumerate(presented)
+        if each.coupon is not None and each.offer is not None
+    ]
+    chosen = choose(candidates, decided.lines, use, given.coupons_together)
+    for candidate, outcome in chosen.used:
+        _take_off(decided, CouponDiscount(candidate.coupon, outcome.amount, outcome.lines, outcome.tender, outcome.left, outcome.added))
+    for place, each in enumerate(presented):
+        if any(candidate.place == place for candidate, _ in chosen.used):
             continue
-        seen.add(each.coupon.id)
-        used = CouponDiscount(each.coupon, outcome.amount, outcome.lines, outcome.tender, outcome.left, outcome.added)
-        _take_off(decided, used)
+        outcome = chosen.refused.get(place, UNKNOWN)
+        code = outcome.reason or "unknown_coupon"
+        decided.refused.append(Refused(each.reference, code, REASONS[code]))
+        if outcome.missing:
+            decided.near_misses.append(f"{format_money(outcome.missing, given.scene.currency)} more for this coupon")
+    if not chosen.exact:
+        decided.warnings.append(Warned("bounded_search", "/coupons", "too many coupons to try every combination; the best found is used"))
 
 
 def _take_off(decided: Decided, discount: CouponDiscount) -> None:
@@ -178,17 +185,6 @@ def _take_off(decided: Decided, discount: CouponDiscount) -> None:
     for line in decided.lines:
         line.net -= parts.get(line.id, 0)
     decided.discounts.append(discount)
-
-
-def _try_coupon(each: PresentedCoupon, decided: Decided, use: Use, seen: set[str], *, alone: bool) -> Discount:
-    if each.coupon is None or each.offer is None:
-        return Discount(reason="unknown_coupon")
-    if each.coupon.id in seen:
-        return Discount(reason="listed_twice")
-    twice_of_a_limited_offer = each.offer.limit is not None and any(one.coupon.offer == each.coupon.offer for one in decided.discounts)
-    if not alone or twice_of_a_limited_offer:
-        return Discount(reason="not_combinable")
-    return discount(each.coupon, each.offer, decided.lines, use, decided.paid_with_vouchers)
 
 
 def _pay_with_points(basket: Basket, given: Circumstances, decided: Decided) -> int:

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from shared.challenges.model import Counts
 from shared.coupons.model import OfferBody
 from shared.coupons.quota import QuotaWalk
 from shared.coupons.repository import CouponRepository
 from shared.definitions.model import TenantView
 from shared.kernel.instants import Instant, format_rfc3339
-from shared.member_state import handlers
+from shared.member_state import challenges, handlers
 from shared.member_state.errors import ErasedMember, UnknownMember
 from shared.member_state.events import DomainEvent, Effects, Purchased
 from shared.member_state.model import MemberState
@@ -53,12 +54,14 @@ def quote(scope: TenantScope, request: QuoteRequest) -> dict[str, Any]:
         warnings.append(_unknown_member())
     presented = gathering.presented_coupons(scope, request.coupons)
     catalogue = gathering.catalogue_for(scope, request)
-    given = gathering.circumstances(scope, at, request, catalogue, state)
+    given = gathering.circumstances(scope, at, request, catalogue, state, presented=presented)
     decided = decide(request, presented, given)
     decided.warnings += warnings
     if state is None:
         return decision_fields(decided, given.scene.currency, None, None)
-    standing = _standing_after(scope, state, purchased(f"{at}", request, decided, given, scope.definitions.at(at).asked))
+    view = scope.definitions.at(at)
+    counts = challenges.counts_of(state, view.fold, decided.lines, given.scene)
+    standing = _standing_after(scope, state, purchased(f"{at}", request, decided, given, view.asked, counts=counts))
     return {"member_id": state.member, **decision_fields(decided, given.scene.currency, balance_of(state), standing)}
 
 
@@ -129,8 +132,9 @@ class _Sale:
             return Done(stored)
         given, decided = self._decided(state, stale)
         referral = referrals.after_purchase(self.scope, state, given, decided, self.key.id("txn"), self.request.mode)
-        asked = self._view().asked
-        events = [purchased(self.key.id("txn"), self.request, decided, given, asked, hold), *referral.events]
+        view = self._view()
+        counts = challenges.counts_of(state, view.fold, decided.lines, given.scene)
+        events = [purchased(self.key.id("txn"), self.request, decided, given, view.asked, hold, counts), *referral.events]
 
         def finish(after: MemberState, effects: Effects, batch: WriteBatch) -> Recorded:
             answer = self._answer(decided, given, balance_of(after), standing_of(after, self._view().fold, self.at), after.member)
@@ -171,6 +175,7 @@ class _Sale:
                 held_value=self.held_value,
                 historical=historical,
                 exhausted=exhausted,
+                presented=self.presented,
             )
             return given, decide(self.basket, self.presented, given)
 
@@ -277,7 +282,15 @@ class _Sale:
         return Recorded(sale.answer, replayed=True, waited_for=bool(sale.waiting))
 
 
-def purchased(transaction: str, basket: Basket, decided: Decided, given: Circumstances, asked: Asked, hold: str | None = None) -> Purchased:
+def purchased(
+    transaction: str,
+    basket: Basket,
+    decided: Decided,
+    given: Circumstances,
+    asked: Asked,
+    hold: str | None = None,
+    counts: Counts = (),
+) -> Purchased:
     """The decision as what happens to the member. Pure."""
     assert decided.visit is not None
     wallets = {posting.wallet for posting in decided.earned} | set(decided.spent)
@@ -294,6 +307,7 @@ def purchased(transaction: str, basket: Basket, decided: Decided, given: Circums
         usage=tuple(used for award in decided.awards for used in award.usage),
         visit_minutes=asked.visit_minutes,
         idle_days=tuple(each for each in asked.idle_days if each[0] in wallets),
+        counts=counts,
     )
 
 

@@ -49,7 +49,8 @@ def park(scope: TenantScope, request: ReturnRequest, original: NaturalKey, own: 
         found = sales.find(original)
         if isinstance(found, SaleRecord):
             raise SaleArrived
-        if found is not None and len(found.waiting) >= MAX_WAITING:
+        waits_already = found is not None and own in found.waiting
+        if found is not None and not waits_already and len(found.waiting) >= MAX_WAITING:
             raise TooManyWaiting(f"{MAX_WAITING} returns wait for this sale.")
         batch = WriteBatch()
         record = RequestItem.at(_key(scope, own), hash=hash_, body=body, status=WAITING)

@@ -149,7 +149,7 @@ def test_a_coupon_that_has_expired_is_refused_though_nothing_was_swept(office: O
 
 
 def test_where_and_how_an_offer_holds_must_be_said(office: Office) -> None:
-    office.house.publish("offer", "here", FRIES | {"locations": ["mitte"], "channels": ["app"]})
+    office.house.publish("offer", "here", FRIES | {"when": {"locations": ["mitte"], "channels": ["app"]}})
     coupon = issued(office, offer="here")
     named = {"id": coupon["id"], "basket_id": "b1"}
     assert office.call("redeem_coupon", named).body["code"] == "coupon_wrong_location"

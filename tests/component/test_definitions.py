@@ -282,7 +282,7 @@ def test_an_offer_with_a_limit_has_its_quota_before_it_holds(office: Office) -> 
 @pytest.mark.parametrize(
     ("kind", "body", "errors"),
     [
-        ("offer", FRIES | {"locations": ["mitte", "nowhere"]}, [("/definition/locations/1", "unknown_location")]),
+        ("offer", FRIES | {"when": {"locations": ["mitte", "nowhere"]}}, [("/definition/when/locations/1", "unknown_location")]),
         (
             "segment",
             {"name": "A", "rule": {"kind": "not", "rule": {"kind": "coupon", "offer": "none", "state": "active"}}},

@@ -154,7 +154,13 @@ class Shop:
         return self._booked(state, basket, given, decide_again(basket, discounts, given), None)
 
     def reverse(
-        self, state: MemberState | None, sale: SaleRecord, wanted: Mapping[str, str | None] | None = None, at: Instant = NOW, *, void: bool = False
+        self,
+        state: MemberState | None,
+        sale: SaleRecord,
+        wanted: Mapping[str, str | None] | None = None,
+        at: Instant = NOW,
+        *,
+        void: bool = False,
     ) -> Reversal:
         """A return of the lines named (``None``: all that is left of one), or of all that is left; or a void. As the service does it."""
         if state is not None:
@@ -207,7 +213,8 @@ class Shop:
         key = natural_key(request)
         effects = Effects()
         if state is not None:
-            effects = self.happens(state, purchased(key.id("txn"), request, decided, given, self.definitions.at(given.scene.at).asked, hold))
+            asked = self.definitions.at(given.scene.at).asked
+            effects = self.happens(state, purchased(key.id("txn"), request, decided, given, asked, hold))
         spent = tuple(
             posting
             for entry in effects.entries

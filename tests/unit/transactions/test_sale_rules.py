@@ -1,4 +1,4 @@
-"""Worked cases of the decision (tests/cases/sales.json), and what holds for every basket."""
+"""Worked cases of the decision (tests/cases/sales.json and offers.json), and what holds for every basket."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from shared.programmes.conditions import MemberFacts, Scene
 from shared.programmes.model import ProgrammeBody
 from shared.tenants.model import CatalogueItem, WalletSettings
 from shared.transactions.api import QuoteRequest
-from shared.transactions.model import Circumstances, Decided, PresentedCoupon
+from shared.transactions.model import NOBODY, Circumstances, Decided, PresentedCoupon
 from shared.transactions.rules import CurrencyMismatch, decide, thousandths
 from tests.builders.house import NOW, PROGRAMME
 
-CASES = json.loads((Path(__file__).parents[2] / "cases" / "sales.json").read_text())
+CASES = [case for name in ("sales", "offers") for case in json.loads((Path(__file__).parents[2] / "cases" / f"{name}.json").read_text())]
 CATALOGUE = {
     "fries": CatalogueItem(id="fries", name="Fries", category="sides", tags=("vegetarian",)),
     "burger": CatalogueItem(id="burger", name="Burger", category="mains"),
@@ -45,11 +45,14 @@ def given_for(case: dict[str, Any]) -> Circumstances:
         now=NOW,
         scene=Scene(NOW, "Europe/Berlin", "Europe/Berlin", "mitte", "pos", "EUR"),
         programmes=(Programme("points", 1, body),),
+        coupons_together=case.get("together", "best_for_guest"),
         wallets={name: WalletSettings.model_validate(each) for name, each in case.get("wallets", {}).items()},
         catalogue=CATALOGUE,
         known_location=case.get("location", "mitte") == "mitte",
         member=None if case.get("anonymous") else "mbr_1",
-        facts=MemberFacts(
+        facts=NOBODY
+        if case.get("anonymous")
+        else MemberFacts(
             tier=case.get("tier"), balances={"points": case.get("balance", 0)}, payments_today={"points": case.get("paid_today", 0)}
         ),
     )

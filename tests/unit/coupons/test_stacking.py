@@ -1,0 +1,164 @@
+"""What holds for every basket and every set of coupons: sums, limits, order, and the best set against trying them all by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import combinations
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.coupons.model import Coupon, OfferBody
+from shared.coupons.rules import Use, discount
+from shared.coupons.stacking import EXACT, Candidate, Objective, choose, together
+from shared.kernel.instants import DAY
+from shared.programmes.conditions import MemberFacts, Scene
+from shared.programmes.lines import Line
+from tests.builders.house import NOW
+
+USE = Use(NOW, Scene(NOW, "Europe/Berlin", "Europe/Berlin", "mitte", "pos", "EUR"), "mbr_1", MemberFacts())
+
+OBJECTIVES: tuple[Objective, ...] = ("best_for_guest", "best_for_margin", "as_listed")
+
+percents = st.builds(
+    lambda percent, per, rounding: {"kind": "percent", "percent": percent, "round_per": per, "rounding": rounding},
+    st.integers(1, 100), st.sampled_from(["total", "unit"]), st.sampled_from(["floor", "half_up", "half_even"]),
+)  # fmt: skip
+effects = st.one_of(
+    percents,
+    st.builds(lambda amount: {"kind": "amount", "amount": amount}, st.integers(1, 2500)),
+    st.builds(
+        lambda amount, units: {"kind": "amount_per_unit", "amount": amount, "units": units},
+        st.integers(1, 500), st.none() | st.integers(1, 3),
+    ),
+    st.builds(lambda price, units: {"kind": "unit_price", "price": price, "units": units}, st.integers(0, 900), st.integers(1, 3)),
+    st.builds(lambda units: {"kind": "free_item", "item": "fries", "units": units}, st.integers(1, 3)),
+    st.builds(lambda free: {"kind": "cheapest_free", "of": free + 1, "free": free}, st.integers(1, 3)),
+    st.builds(lambda n, percent: {"kind": "nth_item", "n": n, "percent": percent}, st.integers(2, 4), st.integers(1, 100)),
+    st.builds(
+        lambda buy, get, which, times: {"kind": "buy_x_get_y", "buy_units": buy, "get_units": get, "get_which": which, "times": times},
+        st.integers(1, 3), st.integers(1, 3), st.sampled_from(["cheapest", "dearest"]), st.integers(1, 3),
+    ),
+    st.builds(
+        lambda price, times: {"kind": "bundle_price", "parts": [{"on": {"items": ["burger"]}}, {"on": {}}], "price": price, "times": times},
+        st.integers(0, 1500), st.integers(1, 3),
+    ),
+    st.builds(
+        lambda value, remainder, counts: {"kind": "voucher", "value": value, "remainder": remainder, "counts_as": counts},
+        st.integers(1, 2500), st.sampled_from(["lost", "kept", "refused"]), st.sampled_from(["discount", "tender"]),
+    ),
+)  # fmt: skip
+stackings = st.fixed_dictionaries(
+    {},
+    optional={
+        "priority": st.integers(0, 2),
+        "group": st.sampled_from(["a", "b"]),
+        "exclusive": st.booleans(),
+        "combines_with": st.lists(st.sampled_from(["a", "b"]), max_size=2),
+    },
+)
+offers = st.fixed_dictionaries(
+    {"effect": effects, "stacking": stackings},
+    optional={
+        "scope": st.sampled_from([{}, {"items": ["fries"]}, {"tags": ["vegetarian"]}]),
+        "maximum_discount": st.integers(1, 800),
+        "minimum_basket": st.integers(0, 2000),
+        "minimum_quantity": st.integers(0, 4),
+        "minimum_counts": st.sampled_from(["before_discounts", "after_discounts"]),
+    },
+)
+lines = st.lists(
+    st.tuples(st.sampled_from(["burger", "fries", "pie"]), st.integers(0, 2000), st.sampled_from([1000, 2000, 375, 3000])),
+    min_size=1,
+    max_size=5,
+)
+
+
+def line(place: int, item: str, price: int, units: int) -> Line:
+    amount = price * units // 1000
+    tags = frozenset({"vegetarian"}) if item != "burger" else frozenset()
+    return Line(str(place), "item", item, None, tags, units, amount, amount, unit_price=price)
+
+
+def basket(rows: list[tuple[str, int, int]]) -> list[Line]:
+    return [line(place, *row) for place, row in enumerate(rows)]
+
+
+def candidates(drawn: list[dict[str, Any]]) -> list[Candidate]:
+    bodies = [OfferBody.model_validate({"name": "O", **each}) for each in drawn]
+    coupons = [Coupon(f"cpn_{place}", f"offer{place}", 1, "active", None, NOW - DAY, NOW + DAY) for place in range(len(drawn))]
+    return [Candidate(place, coupon, body) for place, (coupon, body) in enumerate(zip(coupons, bodies, strict=True))]
+
+
+def total(found: list[Candidate], goods: list[Line]) -> int | None:
+    """What a set takes off, worked out one by one; ``None`` if it may not stand or one of it takes off nothing."""
+    if any(not together(one.body.stacking, other.body.stacking) for one, other in combinations(found, 2)):
+        return None
+    left, taken, paid = list(goods), 0, 0
+    for each in sorted(found, key=lambda one: (-one.body.stacking.priority, one.coupon.offer)):
+        outcome = discount(each.coupon, each.body, left, USE, paid)
+        if outcome.reason is not None:
+            return None
+        taken += outcome.amount
+        if outcome.tender:
+            paid += outcome.amount
+        else:
+            parts = dict(outcome.lines)
+            left = [replace(one, net=one.net - parts.get(one.id, 0)) for one in left]
+    return taken
+
+
+@given(lines, st.lists(offers, max_size=5), st.sampled_from(OBJECTIVES))
+def test_no_line_costs_less_than_nothing_and_the_sums_agree(
+    rows: list[tuple[str, int, int]], drawn: list[dict[str, Any]], objective: Objective
+) -> None:
+    goods = basket(rows)
+    chosen = choose(candidates(drawn), goods, USE, objective)
+    off: dict[str, int] = {}
+    for _, outcome in chosen.used:
+        assert sum(part for _, part in outcome.lines) == outcome.amount
+        for id_, part in outcome.lines:
+            assert part > 0
+            off[id_] = off.get(id_, 0) + part
+    discounts = {id_: sum(dict(each.lines).get(id_, 0) for _, each in chosen.used if not each.tender) for id_ in off}
+    assert all(discounts[one.id] <= one.net for one in goods if one.id in off)
+    assert sum(outcome.amount for _, outcome in chosen.used) <= sum(one.net for one in goods)
+    assert len(chosen.used) + len(chosen.refused) == len(drawn)
+    assert all(outcome.reason for outcome in chosen.refused.values())
+
+
+@given(lines, st.lists(offers, max_size=4), st.randoms(use_true_random=False), st.sampled_from(OBJECTIVES[:2]))
+def test_the_order_in_which_coupons_are_listed_does_not_matter(
+    rows: list[tuple[str, int, int]], drawn: list[dict[str, Any]], chance: Any, objective: Objective
+) -> None:
+    listed = candidates(drawn)
+    shuffled = list(listed)
+    chance.shuffle(shuffled)
+    first, second = (choose(each, basket(rows), USE, objective) for each in (listed, shuffled))
+    assert (first.used, first.refused) == (second.used, second.refused)
+
+
+@given(lines, st.lists(offers, max_size=5))
+def test_no_other_set_takes_off_more(rows: list[tuple[str, int, int]], drawn: list[dict[str, Any]]) -> None:
+    goods, listed = basket(rows), candidates(drawn)
+    best = sum(outcome.amount for _, outcome in choose(listed, goods, USE, "best_for_guest").used)
+    every = [total(list(some), goods) for size in range(len(listed) + 1) for some in combinations(listed, size)]
+    assert best == max(each for each in every if each is not None)
+
+
+@given(lines, st.lists(offers, max_size=5))
+def test_the_margins_set_is_no_dearer_than_the_guests(rows: list[tuple[str, int, int]], drawn: list[dict[str, Any]]) -> None:
+    goods, listed = basket(rows), candidates(drawn)
+    chosen = [choose(listed, goods, USE, each) for each in OBJECTIVES[:2]]
+    guest, margin = (sum(outcome.amount for _, outcome in each.used) for each in chosen)
+    assert margin <= guest
+
+
+def test_beyond_twelve_the_search_is_bounded_and_still_finds_what_simple_sets_need() -> None:
+    drawn = [{"effect": {"kind": "amount", "amount": 10 + place}, "stacking": {"group": f"g{place % 15}"}} for place in range(30)]
+    goods = [line(0, "burger", 100_000, 1000)]
+    chosen = choose(candidates(drawn), goods, USE, "best_for_guest")
+    assert not chosen.exact
+    assert sum(outcome.amount for _, outcome in chosen.used) == sum(25 + place for place in range(15))
+    assert choose(candidates(drawn[:EXACT]), goods, USE, "best_for_guest").exact
