@@ -39,7 +39,7 @@ SPECS: Final[dict[str, Spec]] = {
         Spec("authorizer", "Who calls: API key or token to principal and scopes", REQUEST_SECONDS),
         Spec("registration", "Members: enrolment, profile, consents, devices", WORKER_SECONDS, 1024, "members-bulk", serves_tenants=True),
         Spec("transaction_ingestion", "Quotes, holds, purchases, returns", WORKER_SECONDS, 1024, "transactions-bulk", serves_tenants=True),
-        Spec("coupon_redemption", "Coupons: issue, hold, redeem, release", REQUEST_SECONDS, serves_tenants=True),
+        Spec("coupon_redemption", "Coupons: issue, hold, redeem, release", WORKER_SECONDS, 1024, "coupons-bulk", serves_tenants=True),
         Spec("administration", "Tenants, keys, definitions, campaigns' switches", REQUEST_SECONDS, serves_tenants=True),
         Spec("segment_evaluation", "Timers, definition fan-out, listing rows", queue="segments"),
         Spec("campaign_planning", "Who is to get a campaign", queue="planning"),

@@ -100,7 +100,7 @@ class ServiceStack(Stack):
             "authorizer": {"OPERATOR_SECRET_ARN": operator},
             "registration": {"MEMBERS_QUEUE_URL": self._url("members-bulk"), "DATA_BUCKET": bucket},
             "transaction_ingestion": {"TRANSACTIONS_QUEUE_URL": self._url("transactions-bulk"), "DATA_BUCKET": bucket},
-            "coupon_redemption": {},
+            "coupon_redemption": {"COUPONS_QUEUE_URL": self._url("coupons-bulk"), "DATA_BUCKET": bucket},
             "administration": {"OPERATOR_SECRET_ARN": operator},
             "segment_evaluation": {"SEGMENTS_QUEUE_URL": self._url("segments"), "PLANNING_QUEUE_URL": self._url("planning")},
             "campaign_planning": {"PLANNING_QUEUE_URL": self._url("planning"), "SENDING_QUEUE_URL": self._url("sending")},
@@ -128,7 +128,7 @@ class ServiceStack(Stack):
                 rights.push("CreatePlatformEndpoint", "GetEndpointAttributes", "SetEndpointAttributes", "DeleteEndpoint"),
             ],
             "transaction_ingestion": [master, bulk, send_to(self._arn("transactions-bulk")), *self._consume("transactions-bulk")],
-            "coupon_redemption": [master],
+            "coupon_redemption": [master, bulk, send_to(self._arn("coupons-bulk")), *self._consume("coupons-bulk")],
             "administration": [
                 master,
                 rights.operator_secret(),

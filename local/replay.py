@@ -1,8 +1,10 @@
 """Replay a file of events through the engine, in this process, without AWS: who would have what, had these definitions held.
 
-DEFINITIONS is a JSON file, or a folder of them: settings, locations, catalogue, programmes, offers, segments, as the API takes them.
-EVENTS has one event a line: registration, purchase, return, void, event, coupon, adjustment, transfer, conversion.
-OUT gets balances.csv, ledger.csv, tiers.csv, segments.csv, coupons.csv and summary.json; the same input gives the same bytes.
+DEFINITIONS is a JSON file, or a folder of them: settings, locations, catalogue, programmes, offers, segments, challenges, as the API
+takes them.
+EVENTS has one event a line: registration, purchase, return, void, event, coupon, challenge, adjustment, transfer, conversion.
+OUT gets balances.csv, ledger.csv, tiers.csv, segments.csv, challenges.csv, coupons.csv and summary.json; the same input gives the same
+bytes.
 
 docs/replay.md explains every field. A first try:
 
@@ -178,4 +180,4 @@ def _show(summary: dict[str, Any], out: Path, bad: Bad) -> None:
         console.say(f"    skipped {text}")
     if bad.count > len(bad.shown):
         console.say(f"    skipped {bad.count - len(bad.shown)} lines more")
-    console.say(f"    {out}: balances.csv ledger.csv tiers.csv segments.csv coupons.csv summary.json")
+    console.say(f"    {out}: balances.csv ledger.csv tiers.csv segments.csv coupons.csv challenges.csv summary.json")

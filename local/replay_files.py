@@ -1,4 +1,4 @@
-"""What a replay writes: the ledger and the changes of tiers as they happen, everything else at the end."""
+"""What a replay writes: the ledger, the changes of tiers and what becomes of challenges as they happen, everything else at the end."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from shared.wallet.rules import available, held, pending
 
 LEDGER = ("at", "member", "kind", "wallet", "points", "expires_at", "reference")
 TIERS = ("at", "member", "change", "from", "to", "cause")
+CHALLENGES = ("at", "member", "challenge", "instance", "change", "times", "points")
 BALANCES = (
     "member", "wallet", "available", "pending", "held", "debt", "earned", "spent", "expired", "reversed", "value"
 )  # fmt: skip
@@ -37,6 +38,7 @@ class Files:
         folder.mkdir(parents=True, exist_ok=True)
         self._ledger = self._writer("ledger.csv", LEDGER)
         self._tiers = self._writer("tiers.csv", TIERS)
+        self._challenges = self._writer("challenges.csv", CHALLENGES)
         self._entered: Counter[tuple[str, str]] = Counter()
         self._left: Counter[tuple[str, str]] = Counter()
         self.told: Counter[str] = Counter()
@@ -60,6 +62,11 @@ class Files:
             if event.type == "tier.changed":
                 before, after = event.data["from"] or "", event.data["to"] or ""
                 self._tiers.writerow((text_of(event.occurred_at), member, "changed", before, after, event.cause or ""))
+            elif event.type.startswith("challenge."):
+                named = (event.data["challenge"], event.data["instance"], event.type.removeprefix("challenge."))
+                self._challenges.writerow(
+                    (text_of(event.occurred_at), member, *named, event.data.get("times", ""), event.data.get("points", ""))
+                )
             elif event.type in ("segment.entered", "segment.left"):
                 key = f"{event.data['segment']}@{event.data['segment_version']}"
                 (self._entered if event.type == "segment.entered" else self._left)[member, key] += 1

@@ -22,6 +22,7 @@ from shared.member_state.errors import UnknownMember
 from shared.members import (
     api,
     bulk,
+    cards,
     challenges,
     challenges_api,
     changes,
@@ -186,6 +187,10 @@ def _ledger(request: Request, scope: TenantScope, member: str) -> Answer:
     return Answer(body=reading.list_ledger(scope, member, request.page_limit(), request.cursor, derived("cursors")))
 
 
+def _coupon_qr(request: Request, scope: TenantScope, member: str) -> Answer:
+    return Answer(body=cards.coupon_qr(scope, member, request.path["coupon_id"], desk().tokens))
+
+
 _both("get_member", lambda _request, scope, member: Answer(body=reading.get_member(scope, member)))
 _both("update_member", _update)
 _both("set_consents", _set_consents)
@@ -195,6 +200,8 @@ _both("get_wallet", lambda _request, scope, member: Answer(body=reading.get_wall
 _both("list_ledger", _ledger)
 _both("list_member_coupons", lambda _request, scope, member: Answer(body=reading.list_coupons(scope, member)))
 _both("list_member_challenges", lambda _request, scope, member: Answer(body=challenges.list_challenges(scope, member)))
+_both("get_coupon_qr", _coupon_qr)
+_both("get_card", lambda _request, scope, member: Answer(body=cards.card(scope, member, desk().tokens)))
 _both("get_profile", lambda _request, scope, member: Answer(body=reading.get_profile(scope, member)))
 _both("list_member_segments", lambda _request, scope, member: Answer(body=reading.list_segments(scope, member)))
 

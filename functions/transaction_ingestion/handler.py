@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache, partial
 from typing import Any, TypeVar
 
@@ -11,6 +12,7 @@ from functions.transaction_ingestion.settings import IngestionSettings, ingestio
 from shared.aws.objects import S3Store
 from shared.aws.queues import SqsQueue, consume
 from shared.aws.runtime import NamedTenant, Runtime
+from shared.coupons import guesses
 from shared.http.app import Answer, HttpApp, LambdaContext, Request
 from shared.http.body import parse_model
 from shared.jobs import service as jobs
@@ -18,6 +20,7 @@ from shared.observability.logs import log_context
 from shared.tenants.principal import check_location, require_location
 from shared.tenants.scope import TenantScope
 from shared.transactions import activity, api, bulk, claims, explaining, holds, ingestion, reversal, service
+from shared.transactions.errors import SaleRefused
 from shared.transactions.model import Recorded
 from shared.transactions.repository import natural_key
 
@@ -57,6 +60,31 @@ def _basket(request: Request, model: type[BasketT]) -> BasketT:
     return body
 
 
+@contextmanager
+def _guarded(scope: TenantScope, request: Request, body: api.Basket) -> Iterator[list[tuple[str, str]]]:
+    """Round a call with printable codes: counts those that are none (``guesses``). What the answer refuses is put into the list.
+
+    A sale that was made offline is never refused for the codes on it.
+    """
+    refused: list[tuple[str, str]] = []
+    codes = {f"coupons/{index}" for index, each in enumerate(body.coupons) if each.code is not None}
+    made_offline = isinstance(body, api.TransactionRequest) and body.offline
+    if made_offline or not codes:
+        yield refused
+        return
+    caller = guesses.Caller(request.principal.id, request.source_address)
+    guesses.admit(scope, caller)
+    try:
+        yield refused
+    except SaleRefused as error:
+        refused += [(each.subject, each.code) for each in error.refused]
+        raise
+    finally:
+        wrong = sum(subject in codes and code == "unknown_coupon" for subject, code in refused)
+        if wrong:
+            guesses.count_wrong(scope, caller, wrong)
+
+
 def _sale_id(request: Request) -> str:
     """The sale in the path, of a location that the caller may act for."""
     id_ = request.path["transaction_id"]
@@ -78,13 +106,19 @@ def _recorded(recorded: Recorded, fresh_status: int) -> Answer:
 @app.operation("quote")
 def quote(request: Request) -> Answer:
     """POST /v1/quotes."""
-    return Answer(body=service.quote(_scope(request), _basket(request, api.QuoteRequest)))
+    body, scope = _basket(request, api.QuoteRequest), _scope(request)
+    with _guarded(scope, request, body) as refused:
+        answer = service.quote(scope, body)
+        refused += [(each["subject"], each["code"]) for each in answer.get("refused", ())]
+    return Answer(body=answer)
 
 
 @app.operation("create_hold")
 def create_hold(request: Request) -> Answer:
     """POST /v1/holds."""
-    answer, replayed = holds.place(_scope(request), _basket(request, api.HoldRequest), request.correlation_id)
+    body, scope = _basket(request, api.HoldRequest), _scope(request)
+    with _guarded(scope, request, body):
+        answer, replayed = holds.place(scope, body, request.correlation_id)
     return Answer(200 if replayed else 201, answer)
 
 
@@ -111,7 +145,9 @@ def extend_hold(request: Request) -> Answer:
 @app.operation("record_transaction")
 def record_transaction(request: Request) -> Answer:
     """POST /v1/transactions."""
-    recorded = ingestion.ingest(_scope(request), _basket(request, api.TransactionRequest), request.correlation_id)
+    body, scope = _basket(request, api.TransactionRequest), _scope(request)
+    with _guarded(scope, request, body):
+        recorded = ingestion.ingest(scope, body, request.correlation_id)
     return _recorded(recorded, 201)
 
 

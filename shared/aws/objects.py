@@ -21,3 +21,8 @@ class S3Store:
         """Read an object."""
         body: bytes = self.client.get_object(Bucket=self.bucket, Key=name)["Body"].read()
         return body
+
+    def link(self, name: str, seconds: int) -> str:
+        """An address that answers the object for so long, to whoever has it. Made here, without a request."""
+        url: str = self.client.generate_presigned_url("get_object", Params={"Bucket": self.bucket, "Key": name}, ExpiresIn=seconds)
+        return url

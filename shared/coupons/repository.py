@@ -25,7 +25,6 @@ from shared.storage.items import CodeItem, CouponItem, PoolItem, QuotaItem
 from shared.storage.packing import pack, unpack
 from shared.storage.table import Table, WriteBatch
 
-
 POOL: Final = "pol"
 """The prefix of a pool's id; ``Coupon.issued_by`` of its coupons."""
 

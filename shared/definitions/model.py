@@ -168,6 +168,10 @@ class DefinitionSet:
     _challenges: dict[tuple[str, int], Challenge] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
+    def _by_version(self) -> dict[tuple[Kind, str, int], Definition]:
+        return {(each.kind, each.id, each.version): each for each in self.definitions}
+
+    @cached_property
     def _switches(self) -> list[Instant]:
         """The instants at which something changes, in order."""
         found: set[Instant] = set()
@@ -208,7 +212,7 @@ class DefinitionSet:
     def offer(self, id_: str, version: int) -> OfferBody | None:
         """An offer's version, parsed once."""
         if (id_, version) not in self._offers:
-            found = next((each for each in self.definitions if (each.kind, each.id, each.version) == ("offer", id_, version)), None)
+            found = self._by_version.get(("offer", id_, version))
             if found is None:
                 return None
             self._offers[id_, version] = OfferBody.model_validate(found.body)
@@ -234,8 +238,7 @@ class DefinitionSet:
     def programme(self, id_: str, version: int) -> Programme | None:
         """A programme's version, in force or not, parsed once: sales and returns keep the version that they were decided with."""
         if (id_, version) not in self._programmes:
-            wanted = ("programme", id_, version)
-            found = next((each for each in self.definitions if (each.kind, each.id, each.version) == wanted), None)
+            found = self._by_version.get(("programme", id_, version))
             if found is None:
                 return None
             self._programmes[id_, version] = Programme(id_, version, ProgrammeBody.model_validate(found.body))

@@ -100,6 +100,9 @@ def _challenge(known: DefinitionSet, body: Mapping[str, Any], at: Instant) -> Fo
     reward = body.get("reward") or {}
     if reward.get("offer") is not None and not _published(known, "offer", reward["offer"], at):
         yield _missing("/reward/offer", "unknown_offer", "published offer")
+    content, language = body.get("content") or {}, known.settings.languages[0]
+    if content and language not in content:
+        yield FieldError("/definition/content", "missing_language", f"guests may read {language}, the tenant's first language")
     wallets = known.settings.wallets
     if wallets and reward.get("points") is not None and reward.get("wallet", "points") not in wallets:
         yield _missing("/reward/wallet", "unknown_wallet", "wallet of the tenant")

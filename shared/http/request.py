@@ -97,6 +97,11 @@ class Request:
         return self._principal
 
     @property
+    def source_address(self) -> str:
+        """The network address that the gateway saw; empty where it says none."""
+        return str(((self._event.get("requestContext") or {}).get("http") or {}).get("sourceIp") or "")
+
+    @property
     def tenant(self) -> str:
         """The caller's tenant."""
         return self.principal.tenant

@@ -49,6 +49,7 @@ _CH = "shared.members.challenges_api:"
 _T = "shared.transactions.api:"
 _TA = "shared.transactions.answer_models:"
 _C = "shared.coupons.api:"
+_CP = "shared.coupons.pools_api:"
 _D = "shared.definitions.api:"
 _TEN = "shared.tenants.api:"
 _S = "shared.segments.api:"
@@ -88,6 +89,10 @@ def _registration() -> list[Route]:
         *for_both("GET", "/coupons", "list_member_coupons", "members:read", "Coupons held", response=_M + "CouponsAnswer"),
         *for_both("GET", "/challenges", "list_member_challenges", "members:read", "Challenges, and how far they are",
                   response=_CH + "ChallengesAnswer"),
+        *for_both("GET", "/coupons/{coupon_id}/qr", "get_coupon_qr", "members:read",
+                  "What a coupon's QR code says: signed, good for 5 minutes", response=_M + "QrAnswer"),
+        *for_both("GET", "/card", "get_card", "members:read", "What the QR code of the member's card says: signed, good for 5 minutes",
+                  response=_M + "QrAnswer"),
         *for_both("GET", "/profile", "get_profile", "members:read", "Windows, tags, favourites and tier", response=_M + "ProfileAnswer"),
         *for_both("GET", "/segments", "list_member_segments", "members:read", "Segments the member is in", response=_M + "SegmentsAnswer"),
         *for_both("POST", "/transfers", "transfer_points", "points:write", "Give points to another member",
@@ -152,13 +157,24 @@ def _coupon_redemption() -> list[Route]:
     def route(path: str, operation: str, scope: str, summary: str, request: str, status: int = 200) -> Route:
         return Route("POST", path, "coupon_redemption", operation, scope, summary, _C + request, _C + "CouponAnswer", status)
 
-    redeem = "coupons:redeem"
+    def codes(method: Method, path: str, operation: str, summary: str, answer: str, **more: object) -> Route:
+        path = "/v1/offers/{offer_id}" + path
+        return Route(method, path, "coupon_redemption", operation, "coupons:issue", summary, response=_CP + answer, **more)  # type: ignore[arg-type]
+
+    redeem, pool = "coupons:redeem", "/pools/{pool_id}"
     return [
         route("/v1/offers/{offer_id}/coupons", "issue_coupon", "coupons:issue", "Issue a coupon of an offer", "IssueRequest", 201),
         route("/v1/coupons/lookup", "lookup_coupon", redeem, "Read a coupon by its code or id", "CouponReference"),
         route("/v1/coupons/hold", "hold_coupon", redeem, "Hold a coupon for a basket", "HoldCouponRequest"),
         route("/v1/coupons/redeem", "redeem_coupon", redeem, "Redeem a coupon for a basket", "RedeemCouponRequest"),
         route("/v1/coupons/release", "release_coupon", redeem, "Release a held coupon", "ReleaseCouponRequest"),
+        codes("POST", "/pools", "order_pool", "Make up to 1,000,000 codes; 202 with a job", "PoolAnswer",
+              request=_CP + "PoolRequest", status=202),
+        codes("POST", "/codes", "import_codes", "Import up to 500 codes that were printed elsewhere", "CodesAnswer",
+              request=_CP + "CodesRequest"),
+        codes("GET", pool, "get_pool", "How far a pool is made, and its odds", "PoolAnswer"),
+        codes("GET", pool + "/files", "list_pool_files", "Short-lived links to the codes of a pool", "PoolFilesAnswer"),
+        codes("POST", pool + "/void", "void_pool", "Withdraw every unused code of a pool at once", "PoolAnswer"),
     ]
 
 

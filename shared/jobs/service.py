@@ -128,6 +128,13 @@ def read(scope: TenantScope, job_id: str) -> JobAnswer:
     )
 
 
+def parts_done(scope: TenantScope, job_id: str) -> dict[int, int]:
+    """Part -> its records that are there, by this run or an earlier one. One Query."""
+    raws = scope.table.query_all(keys.job(scope.tenant, job_id).pk, begins=keys.PART_PREFIX, consistent=True)
+    bodies = {int(raw["SK"]["S"].removeprefix(keys.PART_PREFIX)): unpack(JobPartItem.read(raw).body) for raw in raws}
+    return {part: body[0] + body[1] for part, body in bodies.items()}
+
+
 def _refused(row: list[Any]) -> RefusedRecord:
     index, code, detail, errors = row
     named = tuple({"pointer": pointer, "code": each, "detail": text} for pointer, each, text in errors)

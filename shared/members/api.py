@@ -309,6 +309,13 @@ class CouponView(Answer):
     expires_at: str | None = None
 
 
+class QrAnswer(Answer):
+    """The text of a QR code. A till checks it with the keys of ``/.well-known/jwks.json`` and no network (``shared.coupons.qr``)."""
+
+    content: str
+    expires_at: str
+
+
 class CouponsAnswer(Answer):
     """Her coupons, newest first; at most 200."""
 

@@ -58,6 +58,8 @@ _REVERSED: Final = {**_SALE, "whole": Field({"type": "boolean", "description": "
 _PLACE: Final = {"location": _text("mitte"), "channel": _text("pos")}
 _PER_WALLET: Final = {"type": "object", "additionalProperties": {"type": "integer"}, "description": "wallet -> points"}
 _COUPON: Final = {"coupon": _text(_COUPON_ID), "offer": _text("welcome", "empty where the member's copy was gone already")}
+_POOL_ID: Final = "pol_01KAJ5XW0000000000000000DD"
+_POOL: Final = {"pool": _text(_POOL_ID), "offer": _text("welcome"), "count": _whole(1000, "codes")}
 _HOLD: Final = {"hold": _text("hold_dGlsbHxiMQ"), "points": _whole(20)}
 _MESSAGE: Final = {"campaign": _text("welcome"), "step": _text("hello"), "channel": _text("push")}
 _RESPONSE: Final = {"campaign": _text("welcome", required=False), "step": Field({"type": ["string", "null"]}, "hello", required=False)}
@@ -147,6 +149,8 @@ _ABOUT_COUPONS: Final = (
     EventType("coupon.redeemed", _MEMBER, "A coupon was used up.", _COUPON),
     EventType("coupon.voided", _MEMBER, "A coupon was withdrawn.", _COUPON),
     EventType("coupon.expired", _MEMBER, "A member's coupon ran out unused.", _COUPON),
+    EventType("pool.ordered", f"pool:{_POOL_ID}", "A pool of codes is being made. Its coupons are not told one by one.", _POOL),
+    EventType("pool.voided", f"pool:{_POOL_ID}", "A pool was withdrawn: its unused codes are void.", _POOL),
 )
 _ABOUT_CHALLENGES: Final = (
     EventType("challenge.given", _MEMBER, "She received a challenge.",
@@ -219,7 +223,7 @@ def envelope_schema() -> dict[str, Any]:
             "id": text,
             "tenant": text,
             "key": {**text, "description": "partition key of the commit: its tenant must be the envelope's"},
-            "aggregate": {**text, "description": "member:, coupon:, sale:, definition:, campaign:, fan_out: and the id"},
+            "aggregate": {**text, "description": "member:, coupon:, pool:, sale:, definition:, campaign:, fan_out: and the id"},
             "member": {**text, "description": "absent where the commit is about no member"},
             "seq": {**number, "description": "orders the envelopes of one aggregate"},
             "committed_at": number,
@@ -244,6 +248,7 @@ def sample_of(event: EventType) -> dict[str, Any]:
         "definition": "DEF",
         "fan_out": "FAN#regulars#000002",
         "campaign": f"CAMP#{rest}",
+        "pool": f"POOL#{rest}",
     }
     told = {
         "id": f"{event.aggregate}:7:0",

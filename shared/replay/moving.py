@@ -99,7 +99,7 @@ def give_challenge(world: World, event: ChallengeReceived, at: Instant, name: st
     def happens(state: MemberState) -> Sequence[MemberEvent]:
         if not has_room(state, view, at):
             raise TooManyChallenges
-        return [ChallengeGiven(at, derived_id("chl", at, name), challenge.id, challenge.version, ACTOR)]
+        return [ChallengeGiven(at, derived_id("chl", at, event.member, event.challenge, name), challenge.id, challenge.version, ACTOR)]
 
     world.change(world.member(event.member), at, happens)
 

@@ -178,6 +178,12 @@ class PoolItem(Item):
     body = _binary(attr_name="d")
 
 
+class GuessItem(Item):
+    """Wrong codes of a caller in one minute."""
+
+    wrong = NumberAttribute()
+
+
 class QuotaItem(Item):
     """One shard of an offer's quota."""
 

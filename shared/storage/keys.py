@@ -120,6 +120,7 @@ LEDGER_PREFIX: Final = "L#"
 CONSENT_PREFIX: Final = "CONSENT#"
 DEVICE_PREFIX: Final = "DEVICE#"
 SEGMENT_PREFIX: Final = "SEG#"
+PART_PREFIX: Final = "PART#"
 DELIVERY_PREFIX: Final = "DLV#"
 
 
@@ -170,7 +171,7 @@ def job(tenant: str, job_id: str) -> Key:
 
 def job_part(tenant: str, job_id: str, part: int) -> Key:
     """The outcome of one part of a bulk job."""
-    return Key(f"{prefix(tenant)}JOB#{job_id}", f"PART#{part:04d}")
+    return Key(f"{prefix(tenant)}JOB#{job_id}", f"{PART_PREFIX}{part:04d}")
 
 
 # -- coupons --------------------------------------------------------------------------------------------------------
@@ -200,6 +201,11 @@ def code(tenant: str, blind: str) -> Key:
 def pool(tenant: str, pool_id: str) -> Key:
     """A pool of codes: what its coupons are, and whether they still hold."""
     return Key(f"{prefix(tenant)}POOL#{pool_id}", "POOL")
+
+
+def guesses(tenant: str, caller: str, minute: int) -> Key:
+    """How many wrong codes a caller has sent in a minute."""
+    return Key(f"{prefix(tenant)}GUESS#{text(caller)}", f"MINUTE#{minute:010d}")
 
 
 def quota(tenant: str, offer: str, shard: int) -> Key:

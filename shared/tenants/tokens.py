@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
+from jwt.api_jws import PyJWS
 
 from shared.kernel.errors import InvalidValue, Unauthenticated
 from shared.kernel.ids import check_tenant
@@ -80,6 +81,10 @@ class TokenSigner:
         issued = now // SECOND
         claims = {"iss": ISSUER, "aud": _AUDIENCE_PREFIX + tenant, "sub": member, "iat": issued, "exp": issued + lifetime // SECOND}
         return jwt.encode(claims, self._current.private, algorithm=_ALGORITHM, headers={"kid": self._current.kid})
+
+    def sign(self, payload: bytes) -> str:
+        """A compact JWS (RFC 7515) over any bytes that are no JSON: never a token, because ``verify`` takes JSON claims only."""
+        return PyJWS().encode(payload, self._current.private, algorithm=_ALGORITHM, headers={"kid": self._current.kid, "typ": None})
 
     def verify(self, token: str, now: Instant) -> MemberToken:
         """What the token says, if we signed it and it is still good. ``InvalidToken`` or ``TokenExpired`` for any other text."""

@@ -195,6 +195,7 @@ class ReversalAnswer(Answer):
     lines: tuple[LineReturned, ...] = ()
     coupons_reissued: tuple[str, ...] = ()
     balance: int | None = None
+    trace: tuple[TraceStep, ...] | None = Field(default=None, description="of each award what was taken back, and what was given back")
 
 
 class EventAnswer(Answer):

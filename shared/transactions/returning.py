@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Final, Literal
 
 from shared.kernel.errors import FieldError, Unprocessable
 from shared.kernel.instants import Instant
@@ -16,12 +16,14 @@ from shared.member_state.purchases import payments_key
 from shared.member_state.tier_windows import points_dimension
 from shared.profile.model import Visit
 from shared.programmes.lines import Line
-from shared.programmes.outcome import Award
+from shared.programmes.outcome import Award, Step
 from shared.transactions.model import Decided
 from shared.transactions.rules import PROFILE_KINDS, visit_of
 from shared.wallet.model import DEBT, Posting
 
 GiveBack = Literal["full", "pro_rata", "never"]
+SHOWN: Final = 6
+"""Lines whose shares a formula spells out."""
 
 
 class NotReturnable(Unprocessable):
@@ -79,6 +81,8 @@ class ReturnPlan:
     visit: Visit
     whole: bool
     """Nothing is left of the sale."""
+    trace: tuple[Step, ...] = ()
+    """One step for each award of which something came back."""
 
 
 def plan_return(
@@ -117,6 +121,7 @@ def plan_return(
         coupons=_coupons(sold, before, after, whole),
         visit=_visit(sold, parts, ends=visit_ends),
         whole=whole,
+        trace=tuple(_step(award, earlier, now) for award in sold.awards if now.points(award) > earlier.points(award)),
     )  # fmt: skip
 
 
@@ -171,6 +176,11 @@ class _Progress:
             return total if self.goods_gone else 0
         units = self.returned.get(line.id, 0)
         return share(total, units, line.units) if units else 0
+
+    def fraction(self, line_id: str) -> str:
+        """How much of a line has come back, for people: ``2/3``."""
+        units = self.lines[line_id].units
+        return f"{decimal(self.returned.get(line_id, 0))}/{decimal(units)}" if units > 0 else "1"
 
     def points_of(self, award: Award) -> dict[str, int]:
         """Line -> of what the award gave for it, what has come back."""
@@ -250,6 +260,25 @@ def _goods_gone(sold: Sold, returned: Mapping[str, int]) -> bool:
     """Whether there were goods, and all of them have come back."""
     goods = [line for line in sold.lines if line.kind in PROFILE_KINDS and not is_correction(line)]
     return bool(goods) and _all_back(goods, returned)
+
+
+def _step(award: Award, earlier: _Progress, now: _Progress) -> Step:
+    """Of each line's points the share of the units that have come back in all, less what came back before."""
+    back, was_back = now.points_of(award), earlier.points_of(award)
+    lines = [line_id for line_id, _ in award.parts if back.get(line_id, 0) > was_back.get(line_id, 0)]
+    given, before = dict(award.parts), earlier.points(award)
+    shares = [f"{given[line_id]} x {now.fraction(line_id)}" for line_id in lines]
+    formula = " + ".join(shares) if len(shares) <= SHOWN else f"the shares of {len(shares)} lines"
+    return Step(
+        programme=award.programme,
+        version=award.version,
+        rule="return",
+        lines=tuple(lines),
+        base=sum(now.by_line[line_id] - earlier.by_line[line_id] for line_id in lines),
+        formula=f"{formula} - {before}" if before else formula,
+        rounding="floor",
+        points=before - now.points(award),
+    )
 
 
 def _parts(

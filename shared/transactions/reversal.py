@@ -7,7 +7,7 @@ natural key, a void by the sale's id. A return that arrives before its sale wait
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from shared.coupons.effects import Voucher
@@ -23,6 +23,7 @@ from shared.member_state.repository import Stamp, envelope
 from shared.member_state.service import Change, Done, MemberSession, Occasion
 from shared.member_state.tier_windows import VISITS
 from shared.programmes.compiled import Programme
+from shared.programmes.outcome import Step
 from shared.storage import keys
 from shared.storage.commit import Plan, Stale, commit
 from shared.storage.errors import RawItem
@@ -32,6 +33,7 @@ from shared.storage.packing import pack, unpack
 from shared.storage.table import WriteBatch
 from shared.tenants.scope import TenantScope
 from shared.transactions import gathering, referrals, waiting
+from shared.transactions.answers import trace
 from shared.transactions.api import LookupRequest, ReturnRequest, TransactionRequest
 from shared.transactions.budgets import add_budget_return
 from shared.transactions.errors import AlreadyReversed
@@ -104,11 +106,26 @@ class _Bought:
         programme = next((each for each in self.given.programmes if each.body.wallet == wallet and each.body.spending), None)
         return programme.body.returns.give_back if programme is not None else "pro_rata"
 
+    def steps(self, plan: ReturnPlan, *, short: bool, given_back: int) -> list[Step]:
+        """The trace of a return: what of each award was taken back, by which policy not all of it, and what was given back."""
+        found = [
+            replace(step, limit=self._programme(step.programme).body.returns.points_gone) if short else step for step in plan.trace
+        ]
+        payer = next((each for each in self.given.programmes if each.body.spending is not None), None)
+        if self.sold.spent and payer is not None:
+            policy = payer.body.returns.give_back
+            formula = f"{policy} of {-sum(posting.points for posting in self.sold.spent)}"
+            found.append(Step(payer.id, payer.version, "give_back", (), plan.value, formula, "floor", given_back))
+        return found
+
+    def _programme(self, id_: str) -> Programme:
+        return next(each for each in self.given.programmes if each.id == id_)
+
     def terms(self) -> dict[str, ReversalTerms]:
         """Wallet -> how points are taken back: by the first programme that gave any, in its version of then."""
         found: dict[str, ReversalTerms] = {}
         for award in self.sold.awards:
-            programme: Programme = next(each for each in self.given.programmes if each.id == award.programme)
+            programme = self._programme(award.programme)
             returns, floor = programme.body.returns, self.given.wallet(award.posting.wallet).floor
             found.setdefault(award.posting.wallet, ReversalTerms(returns.points_gone, floor, returns.vouchers == "take_back"))
         return found
@@ -237,7 +254,7 @@ class _Reversal:
             postings = [posting for entry in effects.entries if entry.reference == sale.id for posting in entry.postings]
             reversed_points = -sum(each.points for each in postings if each.kind == "reverse")
             given_back = sum(each.points for each in postings if each.kind == "give_back")
-            answer = self._answer(sale, plan, came_back, reversed_points, given_back, balance_of(after))
+            answer = self._answer(sale, was, plan, came_back, reversed_points, given_back, balance_of(after))
             self._add(batch, sale, plan, came_back, answer)
             return Recorded(answer)
 
@@ -248,9 +265,10 @@ class _Reversal:
             current = self._again(sale, stale)
             if current.status in _GONE:
                 return Plan(WriteBatch(), self._answered_before(AlreadyReversed()))
-            plan = self._plan_of(bought(self.scope, current), current)
+            was = bought(self.scope, current)
+            plan = self._plan_of(was, current)
             came_back = self._coupons_of(current, plan)
-            answer = self._answer(current, plan, came_back, 0, 0, None)
+            answer = self._answer(current, was, plan, came_back, 0, 0, None)
             type_ = "transaction.returned_anonymously" if self.kind == "return" else "transaction.voided_anonymously"
             event = DomainEvent(type_, self.at, {"transaction": current.id, "value": plan.visit.value})
             batch = WriteBatch()
@@ -319,9 +337,17 @@ class _Reversal:
         return "returned" if plan.whole else "partly_returned"
 
     def _answer(
-        self, sale: SaleRecord, plan: ReturnPlan, came_back: list[_Back], reversed_points: int, given_back: int, balance: int | None
+        self,
+        sale: SaleRecord,
+        was: _Bought,
+        plan: ReturnPlan,
+        came_back: list[_Back],
+        reversed_points: int,
+        given_back: int,
+        balance: int | None,
     ) -> dict[str, Any]:
-        """``api.ReversalAnswer``."""
+        """``answer_models.ReversalAnswer``."""
+        asked = sum(posting.points for posting in plan.earned) if sale.member else 0
         answer: dict[str, Any] = {
             "transaction_id": sale.id,
             "reversal_id": self.own.id("ret" if self.kind == "return" else "void"),
@@ -331,14 +357,16 @@ class _Reversal:
             "value": plan.value,
             "money": plan.money,
             "points_reversed": reversed_points,
-            "points_not_reversed": sum(posting.points for posting in plan.earned) - reversed_points if sale.member else 0,
+            "points_not_reversed": asked - reversed_points,
             "points_given_back": given_back,
             "lines": [
                 {"line_id": part.line, "quantity": decimal(part.units), "value": part.value, "points": part.points} for part in plan.parts
             ],
             "coupons_reissued": [each.coupon.id for each in came_back],
         }
-        return answer if balance is None else answer | {"balance": balance}
+        if balance is None:
+            return answer
+        return answer | {"balance": balance, "trace": trace(was.steps(plan, short=reversed_points < asked, given_back=given_back))}
 
     def _answered_before(self, refusal: AppError) -> Recorded:
         """The stored answer; ``refusal`` if this reversal has none, or only waits."""

@@ -15,7 +15,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from local import console
-from tests.benchmarks import bench_cost, bench_decision, bench_imports, bench_local, bench_purchase, bench_replay, bench_segments
+from tests.benchmarks import (
+    bench_cost,
+    bench_coupons,
+    bench_decision,
+    bench_imports,
+    bench_local,
+    bench_purchase,
+    bench_replay,
+    bench_segments,
+)
 from tests.benchmarks.rows import Row
 
 ROOT = Path(__file__).parents[2]
@@ -25,6 +34,7 @@ PARTS: dict[str, tuple[str, Callable[[], list[Row]]]] = {
     "purchase": ("A purchase: CPU and units", bench_purchase.run),
     "decision": ("A decision of the earning engine", bench_decision.run),
     "replay": ("A replay", bench_replay.run),
+    "coupons": ("Coupons on a basket", bench_coupons.run),
     "imports": ("Cold start", bench_imports.run),
     "segments": ("Segments", bench_segments.run),
     "local": ("The deployed system on the local AWS", bench_local.run),

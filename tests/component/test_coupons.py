@@ -175,7 +175,8 @@ def test_wrong_requests_change_nothing(office: Office, operation: str) -> None:
         only_names_it = operation == "lookup_coupon" and isinstance(body, dict)
         sent = {name: value for name, value in body.items() if name != "basket_id"} if only_names_it else body
         assert office.call(operation, sent).status == status, sent
-    assert office.rows() == before
+    # A wrong code is counted, and that is all.
+    assert [row for row in office.rows() if "#GUESS#" not in row["PK"]["S"]] == before
 
 
 def test_another_tenants_coupon_is_not_there(office: Office) -> None:

@@ -380,7 +380,7 @@ KEYED = {"idempotency-key": "a-call-of-a-test"}
 
 def about(front: Front, route: Any, member: str, **more: Any) -> Any:
     """A sensible call of a route that is about a member."""
-    path = {"member_id": member, "segment_id": "regulars", "device_id": "dev_00000000000000"}
+    path = {"member_id": member, "segment_id": "regulars", "device_id": "dev_00000000000000", "coupon_id": "cpn_nothing"}
     wanted = {name: value for name, value in path.items() if f"{{{name}}}" in route.path}
     return front.call(route.operation, BODIES.get(route.operation), headers=KEYED, **wanted, **more)
 
@@ -414,7 +414,8 @@ def test_her_own_view_is_hers_and_takes_no_keys(front: Front) -> None:
     member, other = front.register(), front.register()
     for route in OWN:
         body = BODIES.get(route.operation.removesuffix("_of_me"))
-        path = {"device_id": "dev_00000000000000"} if "{device_id}" in route.path else {}
+        named = {"device_id": "dev_00000000000000", "coupon_id": "cpn_nothing"}
+        path = {name: value for name, value in named.items() if f"{{{name}}}" in route.path}
         assert front.call(route.operation, body, **path).status == 403, route.operation
         said = front.call(route.operation, body, me=member, headers=KEYED, **path)
         expected = REFUSED_BY_STATE.get(route.operation, route.status)

@@ -85,6 +85,21 @@ def test_a_sale_comes_back_in_two_parts_each_of_which_is_safe_to_repeat(till: Ti
     check_member(till.house, member)
 
 
+def test_every_return_answers_what_it_took_of_each_award_and_how(till: Till) -> None:
+    member = till.house.join()
+    bought = recorded(till, sold(member) | lines_of("3"))
+    steps = []
+    for quantity in ("1", "2"):
+        said = till.call("record_return", asked(bought, ("1", quantity)))
+        (step,) = said.body["trace"]
+        steps.append((step["rule"], step["programme"], step["lines"], step["base"], step["formula"], step["rounding"], step["points"]))
+        answer_models.ReversalAnswer.model_validate_json(said.text)
+    assert steps == [
+        ("return", "points", ["1"], 250, "7 x 1/3", "floor", -2),
+        ("return", "points", ["1"], 500, "7 x 3/3 - 2", "floor", -5),
+    ]
+
+
 def test_a_part_that_has_left_too_little_for_itself_is_still_answered_again(till: Till) -> None:
     """What is left after it is less than it asked for: only its own record tells that it was carried out."""
     member = till.house.join()

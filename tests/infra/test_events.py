@@ -13,6 +13,7 @@ DEAD_ENDS = ("dead", "relay-failures")
 CONSUMERS = {
     "members-bulk": "registration",
     "transactions-bulk": "transaction_ingestion",
+    "coupons-bulk": "coupon_redemption",
     "segments": "segment_evaluation",
     "planning": "campaign_planning",
     "sending": "campaign_sending",

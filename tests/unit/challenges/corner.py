@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from datetime import datetime
+from typing import Any, Literal
 
 from shared.challenges.model import Challenge, ChallengeBody
-from shared.kernel.instants import NEVER, Instant, local_datetime, zone
+from shared.kernel.instants import Instant, local_datetime, zone
 from shared.member_state.challenges import counts_of, returned_counts
 from shared.member_state.codec import decode_state, encode_state
 from shared.member_state.events import ChallengeGiven, Effects, MemberEvent, Purchased, Registered, Reversed, TimePassed
@@ -30,8 +31,6 @@ Bought = Sequence[tuple[str, int, int]]
 
 def at(text: str) -> Instant:
     """``2026-03-02 10:00`` on the shop's clock, with seconds if need be."""
-    from datetime import datetime
-
     return int(datetime.fromisoformat(text).replace(tzinfo=zone(ZONE)).timestamp() * 1000)
 
 
@@ -118,7 +117,7 @@ class Corner:
         plan = plan_return(sold, self.returned[receipt], [(str(line), 1000 * units) for line, units in wanted], {}, voided=void)
         self.returned[receipt] = plan.returned
         counts = returned_counts(self.state, view, returned_lines(sold, plan), sold.at)
-        kind = "void" if void else "return"
+        kind: Literal["return", "void"] = "void" if void else "return"
         self.happens(Reversed(when, receipt, kind, plan.visit, whole=plan.whole, location=sold.location, counts=counts))
 
     def wait(self, until: Instant) -> None:
@@ -142,13 +141,3 @@ class Corner:
                 assert isinstance(number, int)
                 found.append((stamp(each.occurred_at), what, number))
         return found
-
-
-def times(corner: Corner) -> int:
-    """Completions that stand, over all instances."""
-    return sum(each.times for each in corner.state.challenges)
-
-
-def forever(instant: Instant) -> bool:
-    """Whether an instant never comes."""
-    return instant >= NEVER
