@@ -36,7 +36,8 @@ class CurrencyMismatch(Unprocessable):
 def decide(basket: Basket, presented: list[PresentedCoupon], given: Circumstances) -> Decided:
     """The whole decision: coupons as they stand best together, payment with points, earning."""
     decided = _resolved(basket, given)
-    _apply_coupons(presented, given, decided)
+    if presented:
+        _apply_coupons(presented, given, decided)
     return _completed(basket, given, decided)
 
 
