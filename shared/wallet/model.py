@@ -42,7 +42,6 @@ EntryKind = Literal[
     "give_back",
     "reverse",
     "expire",
-    "write_off",
 ]
 """``open`` is a balance brought along on import; ``convert`` is points turned into a voucher; ``adjust`` goes both ways."""
 
