@@ -10,14 +10,15 @@ from shared.coupons.effects import Voucher
 from shared.coupons.model import Coupon
 from shared.kernel.instants import Instant
 from shared.member_state import challenges
-from shared.member_state.events import MemberEvent, PointsBooked, ReferralEnded, ReversalTerms, Reversed
+from shared.member_state.events import MemberEvent, PointsBooked, ReferralEnded, Reversed
 from shared.member_state.model import HeldCoupon, MemberState
 from shared.programmes.compiled import Programme
 from shared.programmes.lots import lot_of
-from shared.replay.sales import Sale, give_back_of, terms_of
+from shared.replay.sales import Sale
 from shared.replay.world import World
 from shared.transactions.api import ReturnRequest
 from shared.transactions.errors import AlreadyReversed
+from shared.transactions.return_policy import give_back_of, terms_by, terms_of
 from shared.transactions.returning import ReturnPlan, plan_return, returned_lines
 from shared.transactions.rules import thousandths
 
@@ -111,8 +112,7 @@ class Reversing:
         terms = programme.body.referral if programme is not None else None
         if programme is None or terms is None:
             return []
-        returns, wallet = programme.body.returns, self.world.definitions.settings.wallets.get(programme.body.wallet)
-        back = ReversalTerms(returns.points_gone, wallet.floor if wallet is not None else None, returns.vouchers == "take_back")
+        back = terms_by(programme, self.world.definitions.settings.wallets)
         zone, reference = self.world.definitions.settings.time_zone, f"{programme.id}/referral"
         events: list[MemberEvent] = [ReferralEnded(self.at, programme.id, self.transaction, "reversed")]
         if terms.friend_points:

@@ -9,11 +9,8 @@ from typing import Final
 
 from pydantic import TypeAdapter
 
-from shared.member_state.events import ReversalTerms
-from shared.programmes.compiled import Programme
-from shared.tenants.model import WalletSettings
 from shared.transactions.model import SaleStatus
-from shared.transactions.returning import GiveBack, Sold
+from shared.transactions.returning import Sold
 
 _WORDS: Final = (
     b'{"member":"m","sold":{"at":1555,"location":"","channel":"pos","lines":[{"id":"1","kind":"item","item":"","category":"",'
@@ -56,20 +53,3 @@ def unpack_sale(packed: bytes) -> Sale:
     """What ``pack_sale`` took."""
     inflate = zlib.decompressobj(13, _WORDS)
     return _CODEC.validate_json(inflate.decompress(packed) + inflate.flush())
-
-
-def give_back_of(programmes: tuple[Programme, ...], wallet: str) -> GiveBack:
-    """What the programme that took the points gives back; ``programmes`` are those of the sale's instant."""
-    taking = next((each for each in programmes if each.body.wallet == wallet and each.body.spending), None)
-    return taking.body.returns.give_back if taking is not None else "pro_rata"
-
-
-def terms_of(sold: Sold, programmes: tuple[Programme, ...], wallets: Mapping[str, WalletSettings]) -> dict[str, ReversalTerms]:
-    """Wallet -> how its points are taken back: by the first programme that gave any."""
-    found: dict[str, ReversalTerms] = {}
-    for award in sold.awards:
-        returns = next(each for each in programmes if each.id == award.programme).body.returns
-        wallet = award.posting.wallet
-        floor = wallets[wallet].floor if wallet in wallets else None
-        found.setdefault(wallet, ReversalTerms(returns.points_gone, floor, returns.vouchers == "take_back"))
-    return found

@@ -20,6 +20,7 @@ from shared.transactions.errors import SaleRefused
 from shared.transactions.facts import circumstances
 from shared.transactions.model import Circumstances, CouponDiscount, Decided, PresentedCoupon, Refused
 from shared.transactions.referrals import due_for, refusal
+from shared.transactions.return_policy import paid_by_line
 from shared.transactions.returning import Sold, deducted_by_points
 from shared.transactions.rules import decide
 from shared.transactions.service import purchased
@@ -77,7 +78,7 @@ class Selling:
             ],
             paid_with_points=decided.tendered,
             coupons={each.coupon.id: [line for line, _ in each.lines] for each in decided.discounts},
-            paid_with_vouchers=_paid_by_line(decided.discounts),
+            paid_with_vouchers=paid_by_line(decided.discounts),
             deducted=deducted_by_points(decided),
             opened_visit=visit is not None and VISITS in visit.by,
         )
@@ -158,10 +159,3 @@ class Selling:
         self.rewarded = (referred.by, hers)
         return events
 
-
-def _paid_by_line(discounts: list[CouponDiscount]) -> dict[str, int]:
-    """What vouchers that count as tenders paid of each line."""
-    paid: dict[str, int] = {}
-    for line, part in (each for discount in discounts if discount.tender for each in discount.lines):
-        paid[line] = paid.get(line, 0) + part
-    return paid

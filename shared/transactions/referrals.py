@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from shared.kernel.instants import DAY, Instant
 from shared.member_state.errors import ErasedMember, UnknownMember
-from shared.member_state.events import MemberEvent, Mode, PointsBooked, ReferralEnded, ReversalTerms
+from shared.member_state.events import MemberEvent, Mode, PointsBooked, ReferralEnded
 from shared.member_state.model import MemberState
 from shared.member_state.repository import Loaded, StateRepository
 from shared.member_state.service import Companion
@@ -20,6 +20,7 @@ from shared.programmes.lots import lot_of
 from shared.programmes.terms import Referral
 from shared.tenants.scope import TenantScope
 from shared.transactions.model import Circumstances, Decided
+from shared.transactions.return_policy import terms_by
 from shared.wallet.model import Posting
 
 
@@ -110,8 +111,7 @@ def taken_back(scope: TenantScope, state: MemberState, transaction: str, at: Ins
     if programme is None or programme.body.referral is None:
         return NOTHING
     was = _Due(programme, programme.body.referral, transaction, given.scene.at, given.scene.zone, state)
-    returns, floor = programme.body.returns, given.wallet(programme.body.wallet).floor
-    terms = ReversalTerms(returns.points_gone, floor, returns.vouchers == "take_back")
+    terms = terms_by(programme, given.wallets)
     events: list[MemberEvent] = [ReferralEnded(at, programme.id, transaction, "reversed")]
     if was.terms.friend_points:
         friends = (was.posting(was.terms.friend_points),)

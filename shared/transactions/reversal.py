@@ -17,7 +17,7 @@ from shared.kernel.errors import AppError
 from shared.kernel.instants import Instant
 from shared.member_state import challenges
 from shared.member_state.errors import ErasedMember, UnknownMember
-from shared.member_state.events import DomainEvent, Effects, ReversalTerms, Reversed
+from shared.member_state.events import DomainEvent, Effects, Reversed
 from shared.member_state.model import HeldCoupon, MemberState
 from shared.member_state.repository import Stamp, envelope
 from shared.member_state.service import Change, Done, MemberSession, Occasion
@@ -47,8 +47,8 @@ from shared.transactions.repository import (
     natural_key,
     payload_hash,
 )
+from shared.transactions.return_policy import give_back_of, paid_by_line, terms_of
 from shared.transactions.returning import (
-    GiveBack,
     NotReturnable,
     ReturnPlan,
     Sold,
@@ -101,11 +101,6 @@ class _Bought:
     given: Circumstances
     discounts: list[CouponDiscount]
 
-    def policy_of(self, wallet: str) -> GiveBack:
-        """What the programme that took the points gives back."""
-        programme = next((each for each in self.given.programmes if each.body.wallet == wallet and each.body.spending), None)
-        return programme.body.returns.give_back if programme is not None else "pro_rata"
-
     def steps(self, plan: ReturnPlan, *, short: bool, given_back: int) -> list[Step]:
         """The trace of a return: what of each award was taken back, by which policy not all of it, and what was given back."""
         found = [
@@ -120,15 +115,6 @@ class _Bought:
 
     def _programme(self, id_: str) -> Programme:
         return next(each for each in self.given.programmes if each.id == id_)
-
-    def terms(self) -> dict[str, ReversalTerms]:
-        """Wallet -> how points are taken back: by the first programme that gave any, in its version of then."""
-        found: dict[str, ReversalTerms] = {}
-        for award in self.sold.awards:
-            programme = self._programme(award.programme)
-            returns, floor = programme.body.returns, self.given.wallet(award.posting.wallet).floor
-            found.setdefault(award.posting.wallet, ReversalTerms(returns.points_gone, floor, returns.vouchers == "take_back"))
-        return found
 
 
 def bought(scope: TenantScope, sale: SaleRecord) -> _Bought:
@@ -145,7 +131,7 @@ def bought(scope: TenantScope, sale: SaleRecord) -> _Bought:
         spent=sale.spent,
         paid_with_points=decided.tendered,
         coupons={each.coupon.id: [line for line, _ in each.lines] for each in discounts},
-        paid_with_vouchers=_by_line(discounts),
+        paid_with_vouchers=paid_by_line(discounts),
         deducted=deducted_by_points(decided),
         opened_visit=VISITS in sale.visit.by,
     )
@@ -164,13 +150,6 @@ class _Back:
     def held(self) -> HeldCoupon:
         """The copy in its member's state."""
         return HeldCoupon(self.coupon.offer, "active", self.coupon.active_from, self.coupon.expires_at)
-
-
-def _by_line(discounts: list[CouponDiscount]) -> dict[str, int]:
-    paid: dict[str, int] = {}
-    for line, part in (each for discount in discounts if discount.tender for each in discount.lines):
-        paid[line] = paid.get(line, 0) + part
-    return paid
 
 
 class _Reversal:
@@ -240,7 +219,7 @@ class _Reversal:
             reissued={each.coupon.id: each.held for each in came_back if each.coupon.member is not None},
             usage=plan.usage,
             whole=plan.whole,
-            terms=was.terms(),
+            terms=terms_of(was.sold, was.given.programmes, was.given.wallets),
             location=was.sold.location,
             counts=challenges.returned_counts(
                 state, self.scope.definitions.at(was.sold.at).fold, returned_lines(was.sold, plan), was.sold.at
@@ -284,7 +263,7 @@ class _Reversal:
     def _plan_of(self, was: _Bought, sale: SaleRecord) -> ReturnPlan:
         lines = self.request.lines if self.request is not None else ()
         wanted = [(line.line_id, None if line.quantity is None else thousandths(line.quantity)) for line in lines]
-        policy = {wallet: was.policy_of(wallet) for wallet in {posting.wallet for posting in sale.spent}}
+        policy = {wallet: give_back_of(was.given.programmes, wallet) for wallet in {posting.wallet for posting in sale.spent}}
         return plan_return(was.sold, sale.returned, wanted, policy, voided=self.kind == "void")
 
     def _coupons_of(self, sale: SaleRecord, plan: ReturnPlan) -> list[_Back]:

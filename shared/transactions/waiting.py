@@ -112,5 +112,3 @@ def _forget(scope: TenantScope, sale: SaleRecord, own: NaturalKey, item: Request
 
 def _key(scope: TenantScope, own: NaturalKey) -> keys.Key:
     return keys.request(scope.tenant, "return", own.source, own.text())
-
-

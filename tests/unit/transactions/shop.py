@@ -23,6 +23,7 @@ from shared.transactions.gathering import natural_key
 from shared.transactions.given import decode_given
 from shared.transactions.model import Circumstances, Decided, PresentedCoupon
 from shared.transactions.repository import SaleRecord
+from shared.transactions.return_policy import give_back_of, terms_of
 from shared.transactions.returning import ReturnPlan, plan_return
 from shared.transactions.reversal import bought
 from shared.transactions.rules import decide, decide_again, thousandths
@@ -167,7 +168,7 @@ class Shop:
             self._advance(state, at)
         was = bought(self.scope, sale)
         rows = [(line, None if quantity is None else thousandths(quantity)) for line, quantity in (wanted or {}).items()]
-        policy = {wallet: was.policy_of(wallet) for wallet in {posting.wallet for posting in sale.spent}}
+        policy = {wallet: give_back_of(was.given.programmes, wallet) for wallet in {posting.wallet for posting in sale.spent}}
         plan = plan_return(was.sold, sale.returned, rows, policy, voided=void)
         coupons = [
             each.coupon
@@ -184,7 +185,7 @@ class Shop:
             reissued={each.id: HeldCoupon(each.offer, "active", NOW - DAY, NEVER) for each in coupons},
             usage=plan.usage,
             whole=plan.whole,
-            terms=was.terms(),
+            terms=terms_of(was.sold, was.given.programmes, was.given.wallets),
             location=was.sold.location,
         )
         effects = self.happens(state, event) if state is not None else Effects()
