@@ -234,7 +234,7 @@ class Claimer:
     def _attached_before(self, waiting: Delivery) -> Attached | None:
         """The coupon that was issued with the first claim, if it can still be used."""
         coupon = CouponRepository(self.scope.tenant, self.scope.table).get(waiting.coupon) if waiting.coupon is not None else None
-        offer = self.scope.definitions.offer(coupon.offer, coupon.offer_version) if coupon is not None else None
+        offer = self.scope.offer(coupon.offer, coupon.offer_version) if coupon is not None else None
         if coupon is None or offer is None or not _good(coupon, self.now):
             return None
         return Attached(replace(coupon, code=printable_code(self.scope, coupon.id)), offer)

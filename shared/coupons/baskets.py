@@ -60,7 +60,7 @@ def redeem(scope: TenantScope, request: RedeemCouponRequest, correlation: str = 
         if coupon.state == "redeemed" and coupon.redeemed_basket == request.basket_id:
             return _Step(coupon)
         using.refuse_unless_usable(coupon, request, state)
-        body = scope.definitions.offer(coupon.offer, coupon.offer_version)
+        body = scope.offer(coupon.offer, coupon.offer_version)
         if not walk.choose(coupon.offer, body.limit if body else None, stale):
             raise CouponRefused("exhausted", request.pointer)
         shard = walk.shards.get(coupon.offer)
@@ -169,7 +169,7 @@ class _Using:
 
     def refuse_unless_usable(self, coupon: Coupon, request: HoldCouponRequest | RedeemCouponRequest, state: MemberState | None) -> None:
         """``CouponRefused`` with the reason, also where the offer's conditions are not met here, now, by her."""
-        body = self.scope.definitions.offer(coupon.offer, coupon.offer_version)
+        body = self.scope.offer(coupon.offer, coupon.offer_version)
         when = body.when if body is not None else ALWAYS
         scene = scene_of(self.scope.definitions.at(self.now), self.now, request.location_id or "", request.channel or "")
         facts = who(state, self.now, frozenset(when.segments), frozenset(when.tags)) if state is not None else NOBODY

@@ -64,11 +64,10 @@ def derived_code(scope: TenantScope, purpose: str, id_: str, length: int) -> str
 
 def offer_in_force(scope: TenantScope, offer_id: str, now: Instant) -> tuple[OfferBody, int]:
     """The offer as it holds now, with its version."""
-    definition = scope.definitions.at(now).offers.get(offer_id)
-    body = scope.definitions.offer(offer_id, definition.version) if definition is not None else None
-    if definition is None or body is None:
+    found = scope.offers_in_force([offer_id], now).get(offer_id)
+    if found is None:
         raise UnknownOffer
-    return body, definition.version
+    return found
 
 
 def check_member_limit(body: OfferBody, offer_id: str, state: MemberState) -> None:

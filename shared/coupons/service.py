@@ -148,7 +148,7 @@ def answer_of(scope: TenantScope, coupon: Coupon, now: Instant) -> CouponAnswer:
     held = coupon.state == "held" and (coupon.hold_until or 0) > now
     unused = coupon.state in ("active", "held")
     state = "expired" if unused and coupon.expires_at <= now else "held" if held else "active" if unused else coupon.state
-    body = scope.definitions.offer(coupon.offer, coupon.offer_version)
+    body = scope.offer(coupon.offer, coupon.offer_version)
     language = next((each for each in scope.definitions.settings.languages if body and each in body.content), None)
     return CouponAnswer(
         id=coupon.id,

@@ -1,22 +1,28 @@
-"""Definitions are read once per tenant and cache time in each execution environment, catalogue items one by one.
+"""Definitions are read once per tenant and cache time in each execution environment, catalogue items and offers one by one.
 
-Bounds: at most ``MAX_TENANTS`` tenants and ``MAX_ITEMS`` catalogue items are kept; the ones unused longest go first.
+Bounds: at most ``MAX_TENANTS`` tenants, ``MAX_ITEMS`` catalogue items and ``MAX_OFFERS`` offers are kept; the ones unused
+longest go first.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
-from typing import Final
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import Final, Generic, TypeVar
 
+from shared.coupons.model import OfferBody
 from shared.definitions.model import DefinitionSet
-from shared.definitions.repository import DefinitionRepository
+from shared.definitions.repository import DefinitionRepository, OfferVersion
+from shared.definitions.timeline import Timeline
 from shared.tenants.model import CatalogueItem
 
 MAX_TENANTS: Final = 200
 MAX_ITEMS: Final = 20_000
+MAX_OFFERS: Final = 5_000
 Seconds = Callable[[], float]
 """A monotonic clock: the age of a cache entry is not the business of the (movable) clock."""
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
 
 
 class DefinitionCache:
@@ -26,7 +32,9 @@ class DefinitionCache:
         self._ttl = ttl
         self._monotonic = monotonic
         self._sets: OrderedDict[str, tuple[float, DefinitionSet]] = OrderedDict()
-        self._items: OrderedDict[tuple[str, str], tuple[float, CatalogueItem | None]] = OrderedDict()
+        self._items: _OneByOne[str, CatalogueItem] = _OneByOne(MAX_ITEMS)
+        self._timelines: _OneByOne[str, Timeline] = _OneByOne(MAX_OFFERS)
+        self._offers: _OneByOne[OfferVersion, OfferBody] = _OneByOne(MAX_OFFERS)
 
     def definitions(self, repository: DefinitionRepository) -> DefinitionSet:
         """The tenant's definitions, at most ``ttl`` old. No request when cached."""
@@ -41,24 +49,55 @@ class DefinitionCache:
         return cached[1]
 
     def items(self, repository: DefinitionRepository, ids: Iterable[str]) -> Mapping[str, CatalogueItem]:
-        """Those of the items that exist; misses are remembered too, so that an unknown item costs one read per cache time."""
-        now, tenant = self._monotonic(), repository.tenant
-        wanted = set(ids)
-        fresh = {id_ for id_ in wanted if (found := self._items.get((tenant, id_))) is not None and now - found[0] < self._ttl}
-        if wanted - fresh:
-            read = repository.items(sorted(wanted - fresh))
-            for id_ in wanted - fresh:
-                self._items[tenant, id_] = (now, read.get(id_))
-        result: dict[str, CatalogueItem] = {}
-        for id_ in wanted:
-            self._items.move_to_end((tenant, id_))
-            item = self._items[tenant, id_][1]
-            if item is not None:
-                result[id_] = item
-        while len(self._items) > MAX_ITEMS:
-            self._items.popitem(last=False)
-        return result
+        """Those of the items that exist."""
+        now = self._monotonic()
+        return self._items.get(repository.tenant, ids, now, now - self._ttl, repository.items)
+
+    def timelines(self, repository: DefinitionRepository, ids: Iterable[str]) -> Mapping[str, Timeline]:
+        """Which versions these offers have."""
+        now = self._monotonic()
+        return self._timelines.get(repository.tenant, ids, now, now - self._ttl, repository.timelines)
+
+    def offers(self, repository: DefinitionRepository, versions: Iterable[OfferVersion]) -> Mapping[OfferVersion, OfferBody]:
+        """Versions of offers, those of them that exist."""
+        now = self._monotonic()
+        return self._offers.get(repository.tenant, versions, now, now - self._ttl, repository.offers)
 
     def forget(self, tenant: str) -> None:
         """Read anew next time (after a change of the tenant's own settings in this very environment)."""
         self._sets.pop(tenant, None)
+        self._timelines.forget(tenant)
+        self._offers.forget(tenant)
+
+
+class _OneByOne(Generic[K, V]):
+    """What is read by key and kept for a while. Misses are kept too, so that an unknown key costs one read per cache time."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._kept: OrderedDict[tuple[str, K], tuple[float, V | None]] = OrderedDict()
+
+    def get(
+        self, tenant: str, keys: Iterable[K], now: float, stale: float, read: Callable[[list[K]], Mapping[K, V]]
+    ) -> dict[K, V]:
+        """What there is of the keys; those that were read at ``stale`` or before are read again, all together."""
+        wanted = set(keys)
+        missing = [key for key in wanted if (kept := self._kept.get((tenant, key))) is None or kept[0] <= stale]
+        if missing:
+            found = read(sorted(missing))  # type: ignore[type-var]
+            for key in missing:
+                self._kept[tenant, key] = (now, found.get(key))
+        result: dict[K, V] = {}
+        for key in wanted:
+            self._kept.move_to_end((tenant, key))
+            value = self._kept[tenant, key][1]
+            if value is not None:
+                result[key] = value
+        while len(self._kept) > self._most:
+            self._kept.popitem(last=False)
+        return result
+
+    def forget(self, tenant: str) -> None:
+        """Keep nothing of a tenant's."""
+        for each in [each for each in self._kept if each[0] == tenant]:
+            del self._kept[each]

@@ -10,6 +10,7 @@ from shared.coupons.model import OfferBody
 from shared.definitions.api import LintAnswer, LintRequest
 from shared.definitions.errors import LintFailed, UnknownDefinition
 from shared.definitions.model import DefinitionSet, TenantView
+from shared.definitions.references import named_offers
 from shared.kernel.errors import FieldError, InvalidValue
 from shared.kernel.instants import Instant
 from shared.programmes.lint.linter import lint
@@ -28,14 +29,13 @@ def lint_programme(scope: TenantScope, id_: str, request: LintRequest) -> LintAn
     Beside the programmes and offers that are in force now. ``UnknownDefinition`` without either. One Query of the definitions, half
     a read unit per item that the programme gives points per piece of. Nothing is written.
     """
-    known = scope.repository.load()
-    newest = known.newest("programme", id_)
-    if request.definition is not None:
-        return LintAnswer(findings=findings(scope, known, id_, request.definition, scope.clock()))
-    if newest is None:
+    newest = None if request.definition is not None else scope.repository.newest("programme", id_)
+    if newest is None and request.definition is None:
         raise UnknownDefinition
-    body = ProgrammeBody.model_validate(newest.body)
-    return LintAnswer(version=newest.version, findings=findings(scope, known, id_, body, scope.clock()))
+    body = request.definition if newest is None else ProgrammeBody.model_validate(newest.body)
+    assert body is not None
+    known = scope.repository.load(named_offers("programme", body.model_dump(mode="json")))
+    return LintAnswer(version=newest.version if newest else None, findings=findings(scope, known, id_, body, scope.clock()))
 
 
 def refuse_errors(scope: TenantScope, known: DefinitionSet, id_: str, body: ProgrammeBody, at: Instant, accepted: Collection[str]) -> None:

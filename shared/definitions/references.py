@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from shared.definitions.model import DefinitionSet, Kind
+from shared.definitions.model import Definition, DefinitionSet, Kind
 from shared.kernel.errors import FieldError
 from shared.kernel.instants import Instant
 
@@ -57,13 +57,19 @@ def _offer(known: DefinitionSet, body: Mapping[str, Any], at: Instant) -> Found:
 
 def _segment(known: DefinitionSet, body: Mapping[str, Any], _at: Instant) -> Found:
     wallets = {each.body.get("wallet", "points") for each in known.definitions if each.kind == "programme"}
+    for leaf, pointer in _leaves(body):
+        yield from _leaf(known, leaf, pointer, wallets)
+
+
+def _leaves(body: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """Every node of a segment's tree, with its pointer."""
     waiting: list[tuple[Any, str]] = [(body["rule"], "/rule")]
     while waiting:
         node, pointer = waiting.pop()
         waiting += [(child, f"{pointer}/rules/{index}") for index, child in enumerate(node.get("rules", ()))]
         if "rule" in node:
             waiting.append((node["rule"], f"{pointer}/rule"))
-        yield from _leaf(known, node, pointer, wallets)
+        yield node, pointer
 
 
 def _leaf(known: DefinitionSet, leaf: Mapping[str, Any], pointer: str, wallets: set[str]) -> Found:
@@ -106,6 +112,27 @@ def _challenge(known: DefinitionSet, body: Mapping[str, Any], at: Instant) -> Fo
     wallets = known.settings.wallets
     if wallets and reward.get("points") is not None and reward.get("wallet", "points") not in wallets:
         yield _missing("/reward/wallet", "unknown_wallet", "wallet of the tenant")
+
+
+def named_offers(kind: Kind, body: Mapping[str, Any]) -> frozenset[str]:
+    """The offers that a definition (its body as stored) names."""
+    if kind == "programme":
+        of_levels = ((level.get("offers") or ()) for level in (body.get("tiers") or {}).get("levels") or ())
+        return frozenset(each["offer"] for each in body.get("conversions") or ()).union(*of_levels)
+    if kind == "segment":
+        return frozenset(leaf["offer"] for leaf, _ in _leaves(body) if leaf.get("kind") == "coupon")
+    if kind == "campaign":
+        steps = body.get("steps") or ()
+        named = [each.get("offer") for each in steps] + [(each.get("form") or {}).get("offer") for each in steps]
+    else:
+        named = [(body.get("reward") or {}).get("offer")]
+    return frozenset(each for each in named if each is not None)
+
+
+def gifts(definitions: Iterable[Definition]) -> frozenset[str]:
+    """The offers of which programmes and challenges give coupons by themselves: whoever decides about a member must know them."""
+    giving = (each for each in definitions if each.kind in ("programme", "challenge"))
+    return frozenset(offer for each in giving for offer in named_offers(each.kind, each.body))
 
 
 def unknown_categories(body: Mapping[str, Any], known: frozenset[str]) -> tuple[FieldError, ...]:

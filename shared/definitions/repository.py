@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from shared.coupons.model import OfferBody
 from shared.definitions.model import Definition, DefinitionSet, Kind
+from shared.definitions.references import gifts
+from shared.definitions.timeline import Timeline, head_actions, timeline_of
 from shared.kernel.errors import NotFound
 from shared.kernel.instants import Instant
 from shared.storage import keys
@@ -12,8 +15,10 @@ from shared.storage.errors import RawItem
 from shared.storage.expressions import Path
 from shared.storage.items import DefinitionItem, SettingsItem
 from shared.storage.packing import pack, unpack
-from shared.storage.table import Table, WriteBatch
+from shared.storage.table import Table, WriteBatch, raw_key
 from shared.tenants.model import CatalogueItem, Location, TenantSettings
+
+OfferVersion = tuple[str, int]
 
 
 class NoSuchTenant(NotFound):
@@ -29,8 +34,11 @@ class DefinitionRepository:
         self.tenant = tenant
         self.table = table
 
-    def load(self) -> DefinitionSet:
-        """Everything of the definitions partition: one Query per MB, strongly consistent."""
+    def load(self, offers: Iterable[str] = ()) -> DefinitionSet:
+        """Everything but offers, and of these the named ones and those that something gives by itself (``gifts``).
+
+        One Query per MB, strongly consistent; two batch reads where there are such offers.
+        """
         settings: TenantSettings | None = None
         locations: dict[str, Location] = {}
         definitions: list[Definition] = []
@@ -45,7 +53,35 @@ class DefinitionRepository:
                 definitions.append(definition_of(raw))
         if settings is None:
             raise NoSuchTenant
+        definitions += self._versions_of(sorted({*gifts(definitions), *offers}))
         return DefinitionSet(self.tenant, settings, locations, tuple(definitions))
+
+    # -- offers -----------------------------------------------------------------------------------------------------
+
+    def timelines(self, ids: Iterable[str], *, consistent: bool = False) -> dict[str, Timeline]:
+        """Which versions these offers have, those of them that exist. Half a read unit each, a whole one if consistent."""
+        found = self.table.get_many([keys.offer_head(self.tenant, id_) for id_ in ids], consistent=consistent)
+        return {timeline.id: timeline for timeline in map(timeline_of, found.values())}
+
+    def offers(self, versions: Iterable[OfferVersion]) -> dict[OfferVersion, OfferBody]:
+        """Versions of offers, those of them that exist. Half a read unit each per 4 KB."""
+        found = self.table.get_many([keys.definition(self.tenant, "offer", id_, version) for id_, version in versions])
+        read = map(definition_of, found.values())
+        return {(each.id, each.version): OfferBody.model_validate(each.body) for each in read}
+
+    def page_of_offers(self, after: str, limit: int) -> tuple[list[Definition], bool]:
+        """The newest versions of the offers behind an id, and whether there are more. One Query and a batch read."""
+        start = raw_key(keys.offer_head(self.tenant, after)) if after else None
+        raws, _ = self.table.query(keys.offers(self.tenant), begins=keys.OFFER_HEADS, limit=limit + 1, start=start, consistent=True)
+        newest = [(timeline.id, timeline.newest) for timeline in map(timeline_of, raws[:limit])]
+        where = [keys.definition(self.tenant, "offer", id_, version) for id_, version in newest]
+        found = self.table.get_many(where, consistent=True)
+        return [definition_of(found[key]) for key in where], len(raws) > limit
+
+    def _versions_of(self, ids: list[str]) -> list[Definition]:
+        timelines = self.timelines(ids, consistent=True) if ids else {}
+        where = [keys.definition(self.tenant, "offer", id_, span.version) for id_, each in timelines.items() for span in each.spans]
+        return [definition_of(raw) for raw in self.table.get_many(where, consistent=True).values()]
 
     # -- definitions, one by one ------------------------------------------------------------------------------------
 
@@ -59,11 +95,19 @@ class DefinitionRepository:
     def add_new(self, batch: WriteBatch, definition: Definition) -> None:
         """A version that is not there yet. Label ``new``."""
         batch.put("new", item_of(self.tenant, definition), Path("PK").does_not_exist())
+        self._add_head(batch, definition)
 
-    def add_rewrite(self, batch: WriteBatch, before: Definition, after: Definition, out: str | None = None) -> None:
-        """A version over the revision that was read. Label ``<kind>:<id>@<version>``."""
-        unchanged = Path("revision") == before.revision
-        batch.put(_label(before), item_of(self.tenant, after, out), unchanged)
+    def add_rewrites(self, batch: WriteBatch, versions: Sequence[tuple[Definition, Definition]], out: str | None = None) -> None:
+        """Versions of one definition, each as read and as it becomes. Labels ``<kind>:<id>@<version>``."""
+        for before, after in versions:
+            unchanged = Path("revision") == before.revision
+            batch.put(_label(before), item_of(self.tenant, after, out), unchanged)
+        self._add_head(batch, *(after for _, after in versions))
+
+    def _add_head(self, batch: WriteBatch, *versions: Definition) -> None:
+        """An offer's head says what its versions say. Label ``head``."""
+        if versions[0].kind == "offer":
+            batch.update("head", keys.offer_head(self.tenant, versions[0].id), head_actions(versions))
 
     def add_check(self, batch: WriteBatch, read: Definition) -> None:
         """Nothing is written, but only while the version is as it was read."""

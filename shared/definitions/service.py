@@ -22,7 +22,7 @@ from shared.definitions.catalogue import categories
 from shared.definitions.errors import BrokenReference, DefinitionExists, NothingToPublish, TooEarly, UnknownDefinition
 from shared.definitions.linting import refuse_errors
 from shared.definitions.model import Definition, DefinitionSet, Kind
-from shared.definitions.references import broken_references, names_categories, unknown_categories
+from shared.definitions.references import broken_references, named_offers, names_categories, unknown_categories
 from shared.definitions.repository import DefinitionRepository
 from shared.kernel.errors import FieldError, PreconditionFailed, Unprocessable
 from shared.kernel.ids import NAME_PATTERN
@@ -73,18 +73,23 @@ def get(scope: TenantScope, kind: Kind, id_: str) -> Definition:
 
 
 def page(scope: TenantScope, kind: Kind, limit: int, cursor: str | None, key: bytes) -> dict[str, Any]:
-    """Newest versions by id. Reads the tenant's definitions whole: they are few, and nobody lists them at a till."""
+    """Newest versions by id. Offers by the page; of others the tenant's definitions are read whole: they are few."""
     context = f"{scope.tenant}|{kind}"
     after = open_cursor(key, context, cursor)["after"] if cursor else ""
+    found, more = scope.repository.page_of_offers(after, limit) if kind == "offer" else _page_of_the_whole(scope, kind, after, limit)
+    answer: dict[str, Any] = {"data": [answer_of(each) for each in found]}
+    if more:
+        answer["next_cursor"] = seal_cursor(key, context, {"after": found[-1].id})
+    return answer
+
+
+def _page_of_the_whole(scope: TenantScope, kind: Kind, after: str, limit: int) -> tuple[list[Definition], bool]:
     newest: dict[str, Definition] = {}
     for each in scope.repository.load().definitions:
         if each.kind == kind and each.id > after and (each.id not in newest or newest[each.id].version < each.version):
             newest[each.id] = each
     ids = sorted(newest)
-    answer: dict[str, Any] = {"data": [answer_of(newest[id_]) for id_ in ids[:limit]]}
-    if len(ids) > limit:
-        answer["next_cursor"] = seal_cursor(key, context, {"after": ids[limit - 1]})
-    return answer
+    return [newest[id_] for id_ in ids[:limit]], len(ids) > limit
 
 
 def replace(scope: TenantScope, kind: Kind, id_: str, request: DefinitionRequest[Any], if_match: str) -> Definition:
@@ -110,7 +115,7 @@ def replace(scope: TenantScope, kind: Kind, id_: str, request: DefinitionRequest
             raise PreconditionFailed
         batch = WriteBatch()
         if rewritten:
-            repository.add_rewrite(batch, before, after)
+            repository.add_rewrites(batch, [(before, after)])
         else:
             repository.add_check(batch, before)
             repository.add_new(batch, after)
@@ -134,7 +139,7 @@ def publish(
 
     A programme in which the linter finds errors is refused with ``LintFailed``, but for those whose codes are in ``accept``.
 
-    One Query, what the kind needs, and one write that carries ``definition.published``.
+    Two Queries, what the kind needs, and one write that carries ``definition.published``.
     """
     known, newest = _known(scope, kind, id_)
     at = None if effective_from is None else parse_rfc3339(effective_from)
@@ -225,11 +230,10 @@ def _check_categories(scope: TenantScope, kind: Kind, body: Mapping[str, Any]) -
 
 
 def _known(scope: TenantScope, kind: Kind, id_: str) -> tuple[DefinitionSet, Definition]:
-    known = scope.repository.load()
-    newest = known.newest(kind, id_)
-    if newest is None:
-        raise UnknownDefinition
-    return known, newest
+    """Everything that the newest version is checked against: it names offers, or is one."""
+    newest = get(scope, kind, id_)
+    offers = named_offers(kind, newest.body) | ({id_} if kind == "offer" else set())
+    return scope.repository.load(offers), newest
 
 
 def _effective(known: DefinitionSet, draft: Definition, wanted: Instant | None, earliest: Instant) -> Instant:
@@ -275,8 +279,7 @@ def _retire_all(scope: TenantScope, versions: list[Definition], now: Instant, un
         if stale:
             raise PreconditionFailed("The definition was changed at the same time.")
         batch = WriteBatch()
-        for each in versions:
-            scope.repository.add_rewrite(batch, each, _as_retired(each, now, until))
+        scope.repository.add_rewrites(batch, [(each, _as_retired(each, now, until)) for each in versions])
         return Plan(batch, None)
 
     commit(scope.table, plan, effort=scope.effort())
@@ -290,7 +293,7 @@ def _rewrite(scope: TenantScope, before: Definition, after: Definition, event: D
         if stale:
             raise PreconditionFailed("The definition was changed at the same time.")
         batch = WriteBatch()
-        repository.add_rewrite(batch, before, after, out)
+        repository.add_rewrites(batch, [(before, after)], out)
         return Plan(batch, after)
 
     done = commit(scope.table, plan, effort=scope.effort())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from shared.coupons.model import OfferBody
 from shared.definitions.model import DefinitionSet
 from shared.kernel.instants import NEVER, Instant, format_rfc3339
 from shared.member_state.model import HeldCoupon, MemberState
@@ -11,6 +12,7 @@ from shared.members import api
 from shared.members.model import Fields
 from shared.programmes.spending import rate_of
 from shared.programmes.terms import Spending
+from shared.tenants.model import TenantSettings
 from shared.wallet import rules as lots
 from shared.wallet.model import SLIDING
 
@@ -49,13 +51,11 @@ def consent_answers(state: MemberState) -> tuple[api.ConsentAnswer, ...]:
     return tuple(rows)
 
 
-def title_of(definitions: DefinitionSet, offer: str, language: str | None, now: Instant) -> str | None:
+def title_of(body: OfferBody | None, language: str | None, settings: TenantSettings) -> str | None:
     """An offer's title in her language, the tenant's first, or any."""
-    found = definitions.at(now).offers.get(offer) or definitions.newest("offer", offer)
-    body = definitions.offer(offer, found.version) if found is not None else None
     if body is None:
         return None
-    wanted = (language, language.partition("-")[0] if language else None, *definitions.settings.languages)
+    wanted = (language, language.partition("-")[0] if language else None, *settings.languages)
     content = next((body.content[each] for each in wanted if each in body.content), next(iter(body.content.values()), None))
     return content.title if content is not None else body.name
 

@@ -38,7 +38,7 @@ def coupon_qr(scope: TenantScope, member: str, coupon_id: str, signer: TokenSign
 
 def _value(scope: TenantScope, offer: str, version: int) -> str:
     """What it is worth, for the cashier: the effect's kind and its number, as far as they fit."""
-    body = scope.definitions.offer(offer, version)
+    body = scope.offer(offer, version)
     if body is None:
         return ""
     fields = body.effect.model_dump()

@@ -76,7 +76,7 @@ def submit(scope: TenantScope, invitation: Invitation, submission: FormSubmissio
         events.append(Responded(now, "form.submitted", invitation.campaign, invitation.step))
         if coupon is not None:
             events.append(issued(coupon, now, f"campaign:{invitation.campaign}"))
-        receipt = FormReceipt(coupon=_coupon_answer(scope, coupon, edit.fields.get("language"), now) if coupon is not None else None)
+        receipt = FormReceipt(coupon=_coupon_answer(scope, coupon, edit.fields.get("language")) if coupon is not None else None)
 
         def finish(_after: MemberState, _effects: Effects, batch: WriteBatch) -> FormReceipt:
             record = RequestItem.at(key, hash=b"", body=pack(receipt.model_dump(mode="json", exclude_none=True)), member=member)
@@ -128,8 +128,8 @@ def _coupon(scope: TenantScope, invitation: Invitation, state: MemberState, now:
     return coupon
 
 
-def _coupon_answer(scope: TenantScope, coupon: Coupon, language: str | None, now: Instant) -> FormCoupon:
-    title = title_of(scope.definitions, coupon.offer, language, now)
+def _coupon_answer(scope: TenantScope, coupon: Coupon, language: str | None) -> FormCoupon:
+    title = title_of(scope.offer(coupon.offer, coupon.offer_version), language, scope.definitions.settings)
     return FormCoupon(id=coupon.id, offer=coupon.offer, title=title, expires_at=format_rfc3339(coupon.expires_at))
 
 

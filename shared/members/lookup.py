@@ -28,6 +28,8 @@ def identify(scope: TenantScope, request: api.IdentifyRequest) -> api.IdentifyAn
     state = peek(scope, loaded, now)
     fields = profile.fields(scope.cipher(state.member), "identity") if profile.version else {}
     language = fields.get("language")
+    coupons = {coupon_id: coupon for coupon_id, coupon in state.coupons.items() if is_usable(coupon, now)}
+    offers = scope.offers_shown({coupon.offer for coupon in coupons.values()}, now)
     return api.IdentifyAnswer(
         member_id=state.member,
         name=masked_name(fields),
@@ -39,11 +41,10 @@ def identify(scope: TenantScope, request: api.IdentifyRequest) -> api.IdentifyAn
             api.UsableCoupon(
                 coupon_id=coupon_id,
                 offer_id=coupon.offer,
-                title=title_of(definitions, coupon.offer, language, now),
+                title=title_of(offers.get(coupon.offer), language, definitions.settings),
                 expires_at=when(coupon.expires_at),
             )
-            for coupon_id, coupon in state.coupons.items()
-            if is_usable(coupon, now)
+            for coupon_id, coupon in coupons.items()
         ),
     )
 

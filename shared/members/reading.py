@@ -59,7 +59,8 @@ def list_ledger(scope: TenantScope, member: str, limit: int, cursor: str | None,
 
 
 def list_coupons(scope: TenantScope, member: str) -> api.CouponsAnswer:
-    """Her coupons with their state as of now, newest first. 1 Query of the state, 1 of the index, 1 batch a hundred coupons."""
+    """Her coupons with their state as of now, newest first. 1 Query of the state, 1 of the index, 1 batch a
+    hundred coupons, and one of their offers where these are not cached."""
     now = scope.clock()
     state = view_member(scope, member, now)
     rows, _ = scope.table.query(keys.coupons_of(scope.tenant, state.member), index="GSI2", limit=MAX_COUPONS_LISTED, forward=False)
@@ -69,7 +70,10 @@ def list_coupons(scope: TenantScope, member: str) -> api.CouponsAnswer:
     hers = [each for each in coupons.values() if each.member == state.member]
     language = read_fields(scope, state.member, "identity").get("language") if hers else None
     newest_first = sorted(hers, key=lambda each: each.id, reverse=True)[:MAX_COUPONS_LISTED]
-    return api.CouponsAnswer(member_id=state.member, data=tuple(_coupon(scope, each, language, now) for each in newest_first))
+    offers = scope.offers({(each.offer, each.offer_version) for each in newest_first})
+    titles = {key: title_of(body, language, scope.definitions.settings) for key, body in offers.items()}
+    rows_of_hers = tuple(_coupon(scope, each, titles.get((each.offer, each.offer_version)), now) for each in newest_first)
+    return api.CouponsAnswer(member_id=state.member, data=rows_of_hers)
 
 
 def get_profile(scope: TenantScope, member: str) -> api.ProfileAnswer:
@@ -138,12 +142,12 @@ def _entry(entry_id: str, committed_at: Instant, entry: LedgerEntry) -> api.Ledg
     )
 
 
-def _coupon(scope: TenantScope, coupon: Coupon, language: str | None, now: Instant) -> api.CouponView:
+def _coupon(scope: TenantScope, coupon: Coupon, title: str | None, now: Instant) -> api.CouponView:
     return api.CouponView(
         coupon_id=coupon.id,
         offer_id=coupon.offer,
         state=effective_state(coupon, now),
-        title=title_of(scope.definitions, coupon.offer, language, now),
+        title=title,
         code=printable_code(scope, coupon.id),
         active_from=format_rfc3339(coupon.active_from),
         expires_at=when(coupon.expires_at),

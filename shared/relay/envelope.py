@@ -167,7 +167,7 @@ def _check_tenant(change: Mapping[str, Any], new: RawItem) -> None:
 def _aggregate(new: RawItem) -> tuple[str, str]:
     """What the item is about, and the attribute that orders its commits."""
     parts, sk = new["PK"]["S"].split("#"), new["SK"]["S"]
-    kind = _KINDS.get((parts[2], sk.partition("#")[0] if parts[2] == "DEF" else sk)) or _KINDS.get((parts[2], "*"))
+    kind = _KINDS.get((parts[2], sk)) or _KINDS.get((parts[2], "*"))
     if parts[0] != "T" or kind is None:
         raise Unreadable("no aggregate has this kind of key")
     return kind(parts, sk, new)
@@ -198,7 +198,10 @@ def _sale(parts: list[str], _sk: str, _new: RawItem) -> tuple[str, str]:
 
 
 def _definition(_parts: list[str], sk: str, _new: RawItem) -> tuple[str, str]:
-    kind, id_, version = sk.split("#")
+    kind, _, rest = sk.partition("#")
+    id_, _, version = rest.partition("#")
+    if not version.isdigit():
+        raise Unreadable("no definition has this kind of key")
     return f"definition:{kind.lower()}:{unquote(id_)}@{int(version)}", "revision"
 
 
@@ -219,7 +222,8 @@ _KINDS: Final[dict[tuple[str, str], _Kind]] = {
     ("REQ", "REQ"): _sale,
     ("CAMP", "CAMP"): _campaign,
     ("FAN", "FAN"): _fan_out,
-    **{("DEF", kind): _definition for kind in ("PROGRAMME", "OFFER", "SEGMENT", "CAMPAIGN")},
+    ("DEF", "*"): _definition,
+    ("OFFERS", "*"): _definition,
 }
 
 

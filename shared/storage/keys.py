@@ -18,6 +18,7 @@ OPERATOR: Final = "operator"
 """Reserved tenant id: the operator's own items (the list of tenants)."""
 LOCAL: Final = "local"
 """Reserved tenant id: the movable clock of a local stage."""
+OFFER_HEADS: Final = "HEAD#"
 GATES: Final = 32
 """A campaign's gates: a claim checks one of them, so that no item is checked by every claim."""
 
@@ -60,13 +61,24 @@ def member_of(pk: str) -> str | None:
 
 
 def definitions(tenant: str) -> str:
-    """The partition of all definitions of a tenant: one Query loads them."""
+    """The partition of all definitions of a tenant but its offers: one Query loads them."""
     return f"{prefix(tenant)}DEF"
+
+
+def offers(tenant: str) -> str:
+    """The partition of a tenant's offers: there may be many, so that only those that are asked for are read."""
+    return f"{prefix(tenant)}OFFERS"
+
+
+def offer_head(tenant: str, id_: str) -> Key:
+    """Which versions an offer has, and when they hold."""
+    return Key(offers(tenant), f"{OFFER_HEADS}{text(id_)}")
 
 
 def definition(tenant: str, kind: str, id_: str, version: int) -> Key:
     """One version of a definition. Versions sort by number."""
-    return Key(definitions(tenant), f"{kind.upper()}#{text(id_)}#{version:06d}")
+    partition = offers(tenant) if kind == "offer" else definitions(tenant)
+    return Key(partition, f"{kind.upper()}#{text(id_)}#{version:06d}")
 
 
 def settings(tenant: str) -> Key:

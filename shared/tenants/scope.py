@@ -7,11 +7,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from shared.coupons.model import OfferBody
 from shared.definitions.cache import DefinitionCache
 from shared.definitions.model import DefinitionSet
-from shared.definitions.repository import DefinitionRepository
+from shared.definitions.repository import DefinitionRepository, OfferVersion
 from shared.kernel.errors import Gone, InvalidValue
-from shared.kernel.instants import Clock
+from shared.kernel.instants import Clock, Instant
 from shared.privacy.keyring import MemberCipher, TenantKeys
 from shared.storage import keys
 from shared.storage.commit import Effort
@@ -54,6 +55,28 @@ class TenantScope:
     def items(self, ids: Iterable[str]) -> Mapping[str, CatalogueItem]:
         """Catalogue items by id, cached."""
         return self.cache.items(self.repository, ids)
+
+    def offers(self, versions: Iterable[OfferVersion]) -> Mapping[OfferVersion, OfferBody]:
+        """Versions of offers, cached; a coupon keeps the version that it was issued with. No request where there are none."""
+        return self.cache.offers(self.repository, versions)
+
+    def offer(self, id_: str, version: int) -> OfferBody | None:
+        """One version of an offer, in force or not, cached."""
+        return self.offers([(id_, version)]).get((id_, version))
+
+    def offers_in_force(self, ids: Iterable[str], at: Instant) -> Mapping[str, tuple[OfferBody, int]]:
+        """The offers that hold at the instant, with their versions, cached: at most two batch reads a cache time."""
+        timelines = self.cache.timelines(self.repository, ids)
+        versions = {id_: version for id_, each in timelines.items() if (version := each.in_force(at)) is not None}
+        bodies = self.offers(versions.items())
+        return {id_: (bodies[id_, version], version) for id_, version in versions.items() if (id_, version) in bodies}
+
+    def offers_shown(self, ids: Iterable[str], at: Instant) -> Mapping[str, OfferBody]:
+        """What people read of offers: the version that holds at the instant, or else the newest. Cost as ``offers_in_force``."""
+        timelines = self.cache.timelines(self.repository, ids)
+        versions = {id_: each.in_force(at) or each.newest for id_, each in timelines.items()}
+        bodies = self.offers(versions.items())
+        return {id_: bodies[id_, version] for id_, version in versions.items() if (id_, version) in bodies}
 
     @property
     def tenant_keys(self) -> TenantKeys:

@@ -85,8 +85,9 @@ def presented_coupons(scope: TenantScope, references: Iterable[CouponReference])
     repository = CouponRepository(scope.tenant, scope.table)
     ids = [each.id or repository.id_of_code(scope.blind("code", (each.code or "").upper())) for each in references]
     found = repository.get_many([id_ for id_ in ids if id_ is not None])
+    offers = scope.offers({(coupon.offer, coupon.offer_version) for coupon in found.values()})
     return [
-        PresentedCoupon(f"coupons/{index}", coupon, scope.definitions.offer(coupon.offer, coupon.offer_version) if coupon else None)
+        PresentedCoupon(f"coupons/{index}", coupon, offers.get((coupon.offer, coupon.offer_version)) if coupon else None)
         for index, coupon in enumerate(found.get(id_ or "") for id_ in ids)
     ]
 

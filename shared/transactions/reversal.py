@@ -274,7 +274,7 @@ class _Reversal:
         return [back for back in backs if back is not None]
 
     def _back(self, coupon: Coupon, sale_id: str, amount: int) -> _Back | None:
-        body = self.scope.definitions.offer(coupon.offer, coupon.offer_version)
+        body = self.scope.offer(coupon.offer, coupon.offer_version)
         if body is not None and body.on_return == "keep" and self.kind == "return":
             return None
         if body is not None and isinstance(body.effect, Voucher) and body.effect.remainder == "kept":

@@ -220,7 +220,7 @@ class _Sale:
                 raise SaleRefused([Refused(f"coupons/{each.coupon.id}", "exhausted", "All coupons of this offer are used up.")])
 
     def _offer(self, offer: str, version: int) -> OfferBody | None:
-        return self.scope.definitions.offer(offer, version)
+        return self.scope.offer(offer, version)
 
     # -- without a member -------------------------------------------------------------------------------------------
 

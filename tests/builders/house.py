@@ -11,6 +11,7 @@ from typing import Any
 from shared.definitions.cache import DefinitionCache
 from shared.definitions.model import Definition, Kind
 from shared.definitions.repository import item_of
+from shared.definitions.timeline import head_actions
 from shared.kernel.ids import new_id
 from shared.kernel.instants import Instant, format_rfc3339, parse_rfc3339
 from shared.member_state.events import Registered
@@ -95,6 +96,8 @@ class House:
         """A published definition in force since an instant."""
         definition = Definition(kind, id_, version, "published", body, effective_from=since, epoch=epoch, served_at=since)
         self.table.put(item_of(self.tenant, definition))
+        if kind == "offer":
+            self.table.update(keys.offer_head(self.tenant, id_), head_actions([definition]))
         self.cache.forget(self.tenant)
 
     # -- members ----------------------------------------------------------------------------------------------------

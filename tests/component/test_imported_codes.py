@@ -80,7 +80,7 @@ def test_an_import_that_broke_off_is_finished_by_the_next(office: Office, dynamo
     table, scope = FaultyTable(dynamodb, office.house.table.name), office.house.scope()
     scope.table = table
     codes = [f"MANY-{number:04d}" for number in range(60)]
-    _ = scope.definitions
+    _ = scope.definitions, scope.offers_in_force(["fries"], scope.clock())
     table.arm(2, "after", "kill")
     with pytest.raises(Killed):
         import_codes(scope, "fries", CodesRequest(codes=tuple(codes), request_id="i1"), None)

@@ -164,7 +164,8 @@ READS: dict[str, Read] = {
     "campaigns": lambda w, s: CampaignRepository(s.tenant, s.table).runs(["summer"]),
     "listing": lambda w, s: listing.members_page(s, "recent", 10, None, b"k" * 32).data,
     "definition": lambda w, s: s.repository.newest("segment", "recent"),
-    "offer": lambda w, s: s.definitions.offer("fries", 1),
+    "offer": lambda w, s: s.offer("fries", 1),
+    "offer in force": lambda w, s: s.offers_in_force(["fries"], s.clock()),
     "catalogue item": lambda w, s: s.items(["only-here"]),
     "API key": lambda w, s: KeyRepository(s.tenant, s.table).get(KEY_ID),
 }

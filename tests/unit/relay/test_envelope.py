@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.definitions.model import KINDS
 from shared.kernel.ids import natural_id
 from shared.member_state.events import DomainEvent
 from shared.member_state.repository import Stamp
@@ -63,7 +64,7 @@ def test_a_members_commit_becomes_one_envelope_in_its_order() -> None:
     ("key", "name", "aggregate"),
     [
         (keys.coupon("demo", "cpn_1"), "version", "coupon:cpn_1"),
-        (keys.definition("demo", "segment", "vip", 2), "revision", "definition:segment:vip@2"),
+        *((keys.definition("demo", kind, "vip", 2), "revision", f"definition:{kind}:vip@2") for kind in KINDS),
         (keys.campaign("demo", "welcome"), "revision", "campaign:welcome"),
         (keys.fan_out("demo", "vip", 2), "epoch", "fan_out:vip@2"),
     ],
@@ -102,6 +103,9 @@ def test_an_old_envelope_is_not_told_again() -> None:
         image(keys.Key("T#demo#M#m", "PROFILE")),
         image(keys.Key("T#demo", "STATE")),
         image(keys.Key("T#demo#ELSE#x", "STATE")),
+        image(keys.settings("demo")),
+        image(keys.location("demo", "mitte")),
+        image(keys.offer_head("demo", "fries")),
         image(keys.state("demo", "m"), GSI1PK={"S": "T#other#DUE#00"}),
         image(keys.state("demo", "m"), GSI2PK={"S": "nonsense"}),
         image(keys.state("demo", "m"), tenant={"S": "other"}),
