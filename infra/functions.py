@@ -23,7 +23,7 @@ _ARCHITECTURES: Final = {"arm64": lambda_.Architecture.ARM_64, "x86_64": lambda_
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """A function's size and what wakes it. ``queue`` is the work queue that it consumes."""
+    """A function's size and what wakes it. ``queue`` is the work queue that it consumes; ``images``: it has the image library."""
 
     name: str
     summary: str
@@ -31,6 +31,7 @@ class Spec:
     memory: int = 512
     queue: str | None = None
     serves_tenants: bool = False
+    images: bool = False
 
 
 SPECS: Final[dict[str, Spec]] = {
@@ -41,6 +42,7 @@ SPECS: Final[dict[str, Spec]] = {
         Spec("transaction_ingestion", "Quotes, holds, purchases, returns", WORKER_SECONDS, 1024, "transactions-bulk", serves_tenants=True),
         Spec("coupon_redemption", "Coupons: issue, hold, redeem, release", WORKER_SECONDS, 1024, "coupons-bulk", serves_tenants=True),
         Spec("administration", "Tenants, keys, definitions, campaigns' switches", REQUEST_SECONDS, serves_tenants=True),
+        Spec("media", "Images that guests see", 29, 2048, serves_tenants=True, images=True),
         Spec("segment_evaluation", "Timers, definition fan-out, listing rows", queue="segments"),
         Spec("campaign_planning", "Who is to get a campaign", queue="planning"),
         Spec("campaign_sending", "Claim, then send", queue="sending"),
@@ -50,9 +52,11 @@ SPECS: Final[dict[str, Spec]] = {
 
 
 class Layer(Construct):
-    """The dependencies of every function."""
+    """Dependencies: of every function, or of some."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, folder: Path) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, *, stage: Stage, folder: Path, requirements: str = "requirements.txt"
+    ) -> None:
         super().__init__(scope, construct_id)
         self.version = lambda_.LayerVersion(
             self,
@@ -60,7 +64,7 @@ class Layer(Construct):
             code=lambda_.Code.from_asset(str(folder)),
             compatible_architectures=[_ARCHITECTURES[stage.architecture]],
             compatible_runtimes=[lambda_.Runtime.PYTHON_3_13],
-            description="Pinned dependencies (requirements.txt)",
+            description=f"Pinned dependencies ({requirements})",
             removal_policy=RemovalPolicy.DESTROY,
         )
 
@@ -75,7 +79,7 @@ class Function(Construct):
         *,
         stage: Stage,
         code: Path,
-        layer: Layer,
+        layers: Sequence[Layer],
         environment: Mapping[str, str],
         statements: Sequence[iam.PolicyStatement],
     ) -> None:
@@ -106,7 +110,7 @@ class Function(Construct):
             architecture=_ARCHITECTURES[stage.architecture],
             handler=f"functions.{spec.name}.handler.lambda_handler",
             code=lambda_.Code.from_asset(str(code)),
-            layers=[layer.version],
+            layers=[layer.version for layer in layers],
             # A frozen view: CDK's own constructs would otherwise widen the role behind our back.
             role=self.role.without_policy_updates(),
             environment={

@@ -1,4 +1,5 @@
-"""The one layer of dependencies, built without Docker from ``requirements.txt`` and cached by content.
+"""Layers of dependencies, built without Docker and cached by content: the one that every function has, from ``requirements.txt``,
+and what a single function needs beside it (``requirements-media.txt``).
 
 Pinned boto3 and botocore travel in it, with the data of services that we never call removed, so that what is
 tested is what runs. ``.pyc`` files are of the kind that is never checked against the source: /opt and /var/task are
@@ -60,15 +61,15 @@ def target_of(stage: Stage) -> Target:
     return Target(f"arm64_py{RUNTIME_VERSION[0]}{RUNTIME_VERSION[1]}", RUNTIME_VERSION, _AWS_PLATFORM)
 
 
-def build_layer(root: Path, target: Target) -> Path:
+def build_layer(root: Path, target: Target, name: str = "layer", requirements_file: str = "requirements.txt") -> Path:
     """The folder of the layer, ready to be an asset. Takes seconds the first time and nothing after that."""
-    requirements = root / "requirements.txt"
+    requirements = root / requirements_file
     recipe = requirements.read_bytes() + Path(__file__).read_bytes() + str(interpreter_for(target.version) is not None).encode()
     digest = hashlib.sha256(recipe).hexdigest()[:12]
-    folder = root / "build" / f"layer_{target.label}_{digest}"
+    folder = root / "build" / f"{name}_{target.label}_{digest}"
     if folder.exists():
         return folder
-    for stale in (root / "build").glob(f"layer_{target.label}_*"):
+    for stale in (root / "build").glob(f"{name}_{target.label}_*"):
         shutil.rmtree(stale)
     unfinished = root / "build" / f"unfinished_{os.getpid()}"
     python = unfinished / "python"
@@ -95,7 +96,8 @@ def _prune(python: Path) -> None:
     """Remove what no function can reach: other services' descriptions, regional phone data, metadata, stubs."""
     for name in _UNUSED:
         shutil.rmtree(python / name, ignore_errors=True)
-    for entry in (python / "botocore" / "data").iterdir():
+    services = python / "botocore" / "data"
+    for entry in services.iterdir() if services.exists() else ():
         if entry.is_dir() and entry.name not in SERVICES:
             shutil.rmtree(entry)
         elif entry.is_file() and entry.name not in _SHARED_DATA:

@@ -16,7 +16,7 @@ from constructs import Construct
 
 from infra.nag import acknowledge_wildcard
 from infra.stage import Stage
-from infra.state_stack import BULK_PREFIX, INDEXES, OUTBOX_PREFIX, StateStack
+from infra.state_stack import BULK_PREFIX, INDEXES, MEDIA_PREFIX, OUTBOX_PREFIX, StateStack
 
 READ: Final = ("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query")
 WRITE: Final = ("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem")
@@ -66,6 +66,10 @@ class Rights:
     def outbox_objects(self, *actions: str) -> iam.PolicyStatement:
         """Messages that the outbox channel has delivered."""
         return iam.PolicyStatement(actions=list(actions), resources=[f"{self._state.data_arn}/{OUTBOX_PREFIX}*"])
+
+    def media_objects(self, *actions: str) -> iam.PolicyStatement:
+        """Files of images."""
+        return iam.PolicyStatement(actions=list(actions), resources=[f"{self._state.media_arn}/{MEDIA_PREFIX}*"])
 
     def push(self, *actions: str, kinds: Sequence[str] = ("app", "endpoint")) -> iam.PolicyStatement:
         """Mobile push of this account and region. Applications are made per tenant at run time, so none can be named here."""
@@ -142,6 +146,7 @@ def acknowledge_wildcards(stack: Stack, state: StateStack) -> None:
     bucket = f"{state.data_arn_export}/"
     for prefix in (BULK_PREFIX, OUTBOX_PREFIX):
         acknowledge_wildcard(stack, f"{bucket}{prefix}*", "Each object has a name of its own below the prefix")
+    acknowledge_wildcard(stack, f"{state.media_arn_export}/{MEDIA_PREFIX}*", "Each file has a name of its own below the prefix")
     for kind in ("app", "endpoint"):
         arn = f"arn:<AWS::Partition>:sns:<AWS::Region>:<AWS::AccountId>:{kind}/*"
         acknowledge_wildcard(stack, arn, "Push applications and endpoints are made at run time, per tenant and device")

@@ -52,6 +52,7 @@ class ServiceStack(Stack):
             advice = "`uv python install 3.13` brings one"
             Annotations.of(self).add_info(f"no python3.13 here to compile with: cold starts will be slower. {advice}")
         layer = Layer(self, "Dependencies", stage=self._stage, folder=packages.layer)
+        images = Layer(self, "ImageLibrary", stage=self._stage, folder=packages.images, requirements="requirements-media.txt")
         statements, environment = self._statements(), self._environment()
         return {
             name: Function(
@@ -59,7 +60,7 @@ class ServiceStack(Stack):
                 SPECS[name],
                 stage=self._stage,
                 code=packages.function(name),
-                layer=layer,
+                layers=[layer, images] if SPECS[name].images else [layer],
                 environment={**self._common_environment(), **environment[name], **self._dead_letters(SPECS[name].queue)},
                 statements=[*statements[name], *Rights(self._state, self._stage).local_clock()],
             )
@@ -98,10 +99,11 @@ class ServiceStack(Stack):
         bucket, operator = self._state.data.bucket_name, self._state.operator.secret_arn
         return {
             "authorizer": {"OPERATOR_SECRET_ARN": operator},
-            "registration": {"MEMBERS_QUEUE_URL": self._url("members-bulk"), "DATA_BUCKET": bucket},
+            "registration": {"MEMBERS_QUEUE_URL": self._url("members-bulk"), "DATA_BUCKET": bucket, **self._links_images()},
             "transaction_ingestion": {"TRANSACTIONS_QUEUE_URL": self._url("transactions-bulk"), "DATA_BUCKET": bucket},
             "coupon_redemption": {"COUPONS_QUEUE_URL": self._url("coupons-bulk"), "DATA_BUCKET": bucket},
             "administration": {"OPERATOR_SECRET_ARN": operator},
+            "media": {"MEDIA_BUCKET": self._state.media.bucket_name, **self._links_images()},
             "segment_evaluation": {"SEGMENTS_QUEUE_URL": self._url("segments"), "PLANNING_QUEUE_URL": self._url("planning")},
             "campaign_planning": {"PLANNING_QUEUE_URL": self._url("planning"), "SENDING_QUEUE_URL": self._url("sending")},
             "campaign_sending": {
@@ -111,6 +113,11 @@ class ServiceStack(Stack):
             },
             "event_relay": {"BUS_NAME": self.bus.bus.event_bus_name, "FAILURE_QUEUE_URL": self.failures.queue.queue_url},
         }
+
+    def _links_images(self) -> dict[str, str]:
+        """Where guests find images; a local stage has no delivery, and its bucket answers by itself."""
+        url = self._state.media_url
+        return {"MEDIA_URL": url} if url is not None else {"MEDIA_BUCKET": self._state.media.bucket_name}
 
     def _statements(self) -> dict[str, list[iam.PolicyStatement]]:
         """What each function may do beside writing its log; TenantRole adds the right to assume the role."""
@@ -136,6 +143,7 @@ class ServiceStack(Stack):
                 rights.make_push_applications(),
                 rights.push("SetPlatformApplicationAttributes", "DeletePlatformApplication", kinds=("app",)),
             ],
+            "media": [master, rights.media_objects("s3:PutObject", "s3:DeleteObject")],
             "segment_evaluation": [
                 rights.main_table(*READ, *WRITE, indexes=True),
                 rights.keys_table("dynamodb:GetItem", "dynamodb:BatchGetItem"),

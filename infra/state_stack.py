@@ -6,6 +6,8 @@ import string
 from typing import Any
 
 from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack
+from aws_cdk import aws_cloudfront as cloudfront
+from aws_cdk import aws_cloudfront_origins as origins
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
@@ -17,12 +19,13 @@ from infra.stage import Stage
 
 BULK_PREFIX = "bulk/"
 OUTBOX_PREFIX = "outbox/"
+MEDIA_PREFIX = "media/"
 INDEXES = ("GSI1", "GSI2")
 """Both project keys alone: an index is a hint, and the worker reads the item itself."""
 
 
 class StateStack(Stack):
-    """Tables ``main`` and ``keys``, the KMS key, secrets ``master`` and ``operator``, the data bucket."""
+    """Tables ``main`` and ``keys``, the KMS key, secrets ``master`` and ``operator``, the data bucket, images and their delivery."""
 
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, **more: Any) -> None:
         super().__init__(scope, construct_id, **more)
@@ -43,6 +46,12 @@ class StateStack(Stack):
         self.data_arn_export = stage.named("data-bucket-arn")
         self.data_arn = self.export_value(self.data.bucket_arn, name=self.data_arn_export)
         """The bucket's ARN for the other stacks, under a name that findings about policies can be matched with."""
+        self.media = self._media_bucket()
+        self.media_arn_export = stage.named("media-bucket-arn")
+        self.media_arn = self.export_value(self.media.bucket_arn, name=self.media_arn_export)
+        self.media_url = None if stage.local else f"https://{ImageDelivery(self, 'Images', bucket=self.media).domain_name}"
+        """Where guests find images. Here and not with what runs: apps and mails keep such links, so the name must not change."""
+        CfnOutput(self, "MediaBucket", value=self.media.bucket_name)
         CfnOutput(self, "TableName", value=self.main.table_name)
         CfnOutput(self, "KeysTableName", value=self.keys.table_name)
         CfnOutput(self, "DataBucket", value=self.data.bucket_name)
@@ -120,6 +129,53 @@ class StateStack(Stack):
         reason = "Objects live for days and are written and read by our own functions only, which log each use"
         acknowledge(bucket, "AwsSolutions-S1", reason)
         return bucket
+
+
+    def _media_bucket(self) -> s3.Bucket:
+        """Private: only the delivery reads it, and the function ``media`` writes it."""
+        bucket = s3.Bucket(
+            self,
+            "Media",
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            enforce_ssl=True,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            versioned=False,
+            lifecycle_rules=[s3.LifecycleRule(id="unfinished", abort_incomplete_multipart_upload_after=Duration.days(1))],
+            removal_policy=self._removal,
+        )
+        acknowledge(bucket, "AwsSolutions-S1", "Public images: who looks at which is nobody's business, and the function logs each change")
+        return bucket
+
+
+class ImageDelivery(Construct):
+    """A CloudFront distribution that alone may read the bucket (origin access control)."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, bucket: s3.Bucket) -> None:
+        super().__init__(scope, construct_id)
+        distribution = cloudfront.Distribution(
+            self,
+            "Distribution",
+            comment="Images that guests see",
+            default_behavior=cloudfront.BehaviorOptions(
+                origin=origins.S3BucketOrigin.with_origin_access_control(bucket),
+                viewer_protocol_policy=cloudfront.ViewerProtocolPolicy.HTTPS_ONLY,
+                allowed_methods=cloudfront.AllowedMethods.ALLOW_GET_HEAD,
+                cache_policy=cloudfront.CachePolicy.CACHING_OPTIMIZED,
+                response_headers_policy=cloudfront.ResponseHeadersPolicy.CORS_ALLOW_ALL_ORIGINS_AND_SECURITY_HEADERS,
+                # WebP, JPEG and PNG are compressed already.
+                compress=False,
+            ),
+            http_version=cloudfront.HttpVersion.HTTP2_AND_3,
+        )
+        self.domain_name = distribution.distribution_domain_name
+        reasons = {
+            "AwsSolutions-CFR1": "Guests travel: images are for everybody, everywhere",
+            "AwsSolutions-CFR2": "Only GET and HEAD of immutable public files reach it; there is nothing to attack but the bill",
+            "AwsSolutions-CFR3": "Who looks at which image is nobody's business",
+            "AwsSolutions-CFR4": "CloudFront's own name has its own certificate; a domain of the operator brings a newer TLS with it",
+        }
+        for rule, reason in reasons.items():
+            acknowledge(distribution, rule, reason)
 
 
 def _string(name: str) -> dynamodb.Attribute:

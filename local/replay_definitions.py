@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from local import console
 from shared.challenges.model import ChallengeBody
-from shared.coupons.model import OfferBody
+from shared.coupons.model import OfferBody, PromotionBody
 from shared.definitions.model import Definition, DefinitionSet, Kind
 from shared.definitions.references import broken_references
 from shared.http.body import refusal_of
@@ -31,6 +31,7 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 _BODIES: Final[dict[str, tuple[Kind, type[BaseModel]]]] = {
     "programmes": ("programme", ProgrammeBody),
     "offers": ("offer", OfferBody),
+    "promotions": ("promotion", PromotionBody),
     "segments": ("segment", SegmentBody),
     "challenges": ("challenge", ChallengeBody),
 }

@@ -14,7 +14,7 @@ from local.store import Store
 from shared.kernel.instants import format_rfc3339
 
 KEYS: dict[str, list[str]] = {
-    "till": ["members:identify", "transactions:write", "transactions:read", "coupons:redeem"],
+    "till": ["members:identify", "transactions:write", "transactions:read", "coupons:redeem", "definitions:read"],
     "app": ["members:register", "transactions:write"],
     "marketer": ["definitions:read", "definitions:write", "campaigns:run", "members:read", "coupons:issue", "points:write"],
     "data_team": ["members:write", "members:register", "members:read", "transactions:write", "transactions:read", "definitions:write"],

@@ -22,9 +22,20 @@ from shared.member_state.codec import decode_state
 from shared.member_state.model import MemberState
 from shared.storage import keys
 from shared.storage.errors import RawItem
-from shared.storage.items import CounterItem, CouponItem, DeliveryItem, LedgerItem, SegmentRowItem, SettingsItem, StateItem
+from shared.storage.items import (
+    CounterItem,
+    CouponItem,
+    DeliveryItem,
+    LedgerItem,
+    OfflineLossItem,
+    RequestItem,
+    SegmentRowItem,
+    SettingsItem,
+    StateItem,
+)
 from shared.storage.packing import unpack
 from shared.tenants.model import TenantSettings, WalletSettings
+from shared.transactions.offline import losses_in, sums
 
 _SHOWN = 10
 _COUNTER = "COUNT#"
@@ -43,6 +54,10 @@ class Picture:
     settings: dict[str, TenantSettings] = field(default_factory=dict)
     counted: dict[tuple[str, str], Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     delivered: dict[tuple[str, str], Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    booked: dict[tuple[str, ...], Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    """Tenant, location, business date, reason -> its offline losses, as booked."""
+    lost: dict[tuple[str, ...], Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    """The same, from the sales."""
     items: int = 0
 
     def add(self, raw: RawItem) -> None:
@@ -71,12 +86,29 @@ class Picture:
             shard = CounterItem.read(raw)
             campaign = unquote(pk.rpartition("#")[2])
             self.counted[tenant, campaign].update({name: int(getattr(shard, name) or 0) for name in COUNTED})
+        elif sk.startswith(keys.LOSS_PREFIX) or (sk == "REQ" and "#REQ#txn#" in pk):
+            self._take_losses(tenant, raw)
         elif sk == "CPN":
             self.coupons[tenant, pk.rpartition("#")[2]] = CouponItem.read(raw)
         elif sk == keys.TENANT:
             self.settings[tenant] = TenantSettings.model_validate(unpack(SettingsItem.read(raw).body))
         elif sk == "ID":
             self.identifiers.append((tenant, raw["member"]["S"]))
+
+    def _take_losses(self, tenant: str, raw: RawItem) -> None:
+        """Offline losses: an item that was booked, or a sale, which says what it lost while something of it is left."""
+        pk, sk = raw["PK"]["S"], raw["SK"]["S"]
+        if sk.startswith(keys.LOSS_PREFIX):
+            loss = OfflineLossItem.read(raw)
+            where = (tenant, unquote(pk.rpartition("#")[2]), *sk.split("#")[1:])
+            self.booked[where].update(number=int(loss.number), amount=int(loss.amount), unpriced=int(loss.unpriced))
+            return
+        sale = RequestItem.read(raw)
+        basket, answer, *_ = unpack(sale.body) or ({}, {})
+        if sale.status in ("returned", "voided"):
+            return
+        for reason, numbers in sums(losses_in(answer)).items():
+            self.lost[tenant, basket["location_id"], basket["business_date"], reason].update(numbers)
 
     def _recount(self, tenant: str, delivery: DeliveryItem) -> None:
         counts = self.delivered[tenant, delivery.campaign]
@@ -150,6 +182,14 @@ def reports(picture: Picture) -> Iterable[str]:
             yield f"{campaign}: the report says {dict(said)}, the deliveries {dict(is_so)}"
 
 
+def offline_losses(picture: Picture) -> Iterable[str]:
+    """What a location lost is what its sales say."""
+    for where in sorted(picture.booked.keys() | picture.lost.keys()):
+        said, is_so = +picture.booked[where], +picture.lost[where]
+        if said != is_so:
+            yield f"{' '.join(where[1:])}: booked {dict(said)}, the sales say {dict(is_so)}"
+
+
 CHECKS: dict[str, Callable[[Picture], Iterable[str]]] = {
     "balances from the ledger": balances,
     "members' copies of coupons": coupons,
@@ -158,6 +198,7 @@ CHECKS: dict[str, Callable[[Picture], Iterable[str]]] = {
     "timers in the due index": timers,
     "identifiers": identifiers,
     "reports of campaigns": reports,
+    "offline losses": offline_losses,
 }
 
 

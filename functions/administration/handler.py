@@ -24,10 +24,13 @@ from shared.tenants.scope import TenantScope
 
 app = HttpApp("administration")
 _OPENAPI: Final = Path(__file__).with_name("openapi.json")
-_BEFORE_PUBLISH: Final[Mapping[Kind, service.OnPublish]] = {"offer": quota.prepare, "campaign": campaigns.on_publish}
+_BEFORE_PUBLISH: Final[Mapping[Kind, service.OnPublish]] = {
+    "offer": quota.prepare, "promotion": quota.prepare, "reward": quota.prepare, "campaign": campaigns.on_publish,
+}  # fmt: skip
 """What a kind needs to be there before a version of it is published."""
 _PLURALS: Final[Mapping[Kind, str]] = {
-    "programme": "programmes", "offer": "offers", "segment": "segments", "campaign": "campaigns", "challenge": "challenges"
+    "programme": "programmes", "offer": "offers", "promotion": "promotions", "reward": "rewards", "segment": "segments",
+    "campaign": "campaigns", "challenge": "challenges",
 }  # fmt: skip
 
 

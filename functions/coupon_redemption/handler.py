@@ -9,10 +9,12 @@ from functions.coupon_redemption.settings import RedemptionSettings, redemption_
 from shared.aws.objects import S3Store
 from shared.aws.queues import SqsQueue, consume
 from shared.aws.runtime import NamedTenant, Runtime
-from shared.coupons import api, baskets, guesses, imports, pool_jobs, pools, pools_api, service
+from shared.coupons import api, baskets, guesses, imports, next_offer, pool_jobs, pools, pools_api, service
 from shared.http.app import Answer, HttpApp, LambdaContext, Request
 from shared.jobs import service as jobs
+from shared.kernel.scopes import RELEASE
 from shared.observability.logs import log_context
+from shared.tenants.principal import require
 from shared.tenants.scope import TenantScope
 
 app = HttpApp("coupon_redemption")
@@ -59,6 +61,15 @@ def issue_coupon(request: Request) -> Answer:
     return Answer(200 if issued.replayed else 201, issued.answer, {"idempotent-replayed": "true"} if issued.replayed else {})
 
 
+@app.operation("give_next_offer")
+def give_next_offer(request: Request) -> Answer:
+    """POST /v1/members/{member_id}/next-offer."""
+    body, key = request.parse(api.NextOfferRequest), request.idempotency_key
+    chosen = next_offer.next_offer(_scope(request), request.path["member_id"], body, key, request.correlation_id)
+    status = 201 if chosen.answer.coupon is not None and not chosen.replayed else 200
+    return Answer(status, chosen.answer, {"idempotent-replayed": "true"} if chosen.replayed else {})
+
+
 @app.operation("lookup_coupon")
 def lookup_coupon(request: Request) -> Answer:
     """POST /v1/coupons/lookup."""
@@ -87,8 +98,10 @@ def redeem_coupon(request: Request) -> Answer:
 def release_coupon(request: Request) -> Answer:
     """POST /v1/coupons/release."""
     body, scope = request.parse(api.ReleaseCouponRequest), _scope(request)
+    if body.force:
+        require(request.principal, RELEASE)
     with guesses.guarded(scope, _caller(request), body.code):
-        return Answer(body=baskets.release(scope, body, request.correlation_id))
+        return Answer(body=baskets.release(scope, body, request.correlation_id, request.principal.id))
 
 
 @app.operation("order_pool")

@@ -39,6 +39,10 @@ from shared.members import (
 from shared.members.form_links import KEY_PURPOSE, Invitation, open_invitation
 from shared.observability.logs import log_context
 from shared.privacy.crypto import derive
+from shared.rewards import api as rewards_api
+from shared.rewards import ending as claim_ending
+from shared.rewards import service as rewards
+from shared.rewards.catalogue import list_rewards
 from shared.tenants.jwks import JwksSource
 from shared.tenants.scope import TenantScope
 from shared.tenants.tokens import TokenSigner
@@ -222,6 +226,29 @@ def _moved(moved: points.Moved) -> Answer:
     return Answer(200, answer, {"idempotent-replayed": "true"}) if replayed else Answer(201, answer)
 
 
+def _claim_reward(request: Request, scope: TenantScope, member: str) -> Answer:
+    body = request.parse(rewards_api.ClaimRequest)
+    actor, call = request.principal.id, request.idempotency_key
+    answer, replayed = rewards.claim(scope, member, body, actor, call, request.correlation_id)
+    return Answer(200, answer, {"idempotent-replayed": "true"}) if replayed else Answer(201, answer)
+
+
+@app.operation("hand_over_reward")
+def hand_over_reward(request: Request) -> Answer:
+    """POST /v1/members/{member_id}/rewards/{claim_id}/hand-over."""
+    claim, actor = request.path["claim_id"], request.principal.id
+    return Answer(body=claim_ending.hand_over(_scope(request), _member(request), claim, actor, request.correlation_id))
+
+
+@app.operation("cancel_reward")
+def cancel_reward(request: Request) -> Answer:
+    """POST /v1/members/{member_id}/rewards/{claim_id}/cancel."""
+    body, claim, actor = request.parse(rewards_api.CancelClaimRequest), request.path["claim_id"], request.principal.id
+    return Answer(body=claim_ending.cancel(_scope(request), _member(request), claim, body, actor, request.correlation_id))
+
+
+_both("list_member_rewards", lambda request, scope, member: Answer(body=list_rewards(scope, member, request.query.get("location_id"))))
+_both("claim_reward", _claim_reward)
 _both("transfer_points", _transfer)
 _both("convert_points", _convert)
 _both("get_referral_code", lambda _request, scope, member: Answer(body=referral_codes.code_of(scope, member)))

@@ -16,10 +16,11 @@ from shared.coupons import guesses
 from shared.http.app import Answer, HttpApp, LambdaContext, Request
 from shared.http.body import parse_model
 from shared.jobs import service as jobs
+from shared.kernel.scopes import RELEASE
 from shared.observability.logs import log_context
-from shared.tenants.principal import check_location, require_location
+from shared.tenants.principal import check_location, require, require_location
 from shared.tenants.scope import TenantScope
-from shared.transactions import activity, api, bulk, claims, explaining, holds, ingestion, reversal, service
+from shared.transactions import activity, api, bulk, claims, explaining, holds, ingestion, offline_books, reversal, service
 from shared.transactions.errors import SaleRefused
 from shared.transactions.model import Recorded
 from shared.transactions.repository import natural_key
@@ -131,8 +132,17 @@ def get_hold(request: Request) -> Answer:
 @app.operation("release_hold")
 def release_hold(request: Request) -> Answer:
     """DELETE /v1/holds/{hold_id}."""
-    holds.release(_scope(request), request.path["hold_id"], request.correlation_id)
+    forced = _forced(request)
+    holds.release(_scope(request), request.path["hold_id"], request.correlation_id, forced)
     return Answer()
+
+
+def _forced(request: Request) -> holds.Forced | None:
+    """Who ends it by force and why; ``Forbidden`` to whoever may not, ``Unprocessable`` without a reason."""
+    if request.query.get("force", "false") != "true":
+        return None
+    require(request.principal, RELEASE)
+    return holds.Forced(holds.reason_of(request.query.get("reason", "")), request.principal.id)
 
 
 @app.operation("extend_hold")
@@ -203,6 +213,14 @@ def record_return(request: Request) -> Answer:
     """POST /v1/returns."""
     recorded = reversal.record_return(_scope(request), _basket(request, api.ReturnRequest), request.correlation_id)
     return _recorded(recorded, 201)
+
+
+@app.operation("report_offline_losses")
+def report_offline_losses(request: Request) -> Answer:
+    """GET /v1/locations/{location_id}/offline-losses."""
+    location = request.path["location_id"]
+    require_location(request.principal, location)
+    return Answer(body=offline_books.report(_scope(request), location, request.query.get("from"), request.query.get("until")))
 
 
 @app.operation("record_event")

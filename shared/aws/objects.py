@@ -17,6 +17,16 @@ class S3Store:
         """Store an object."""
         self.client.put_object(Bucket=self.bucket, Key=name, Body=body)
 
+    def publish(self, name: str, body: bytes, content_type: str) -> None:
+        """Store an object that never changes: whoever has it need not ask again for a year."""
+        self.client.put_object(
+            Bucket=self.bucket, Key=name, Body=body, ContentType=content_type, CacheControl="public, max-age=31536000, immutable"
+        )
+
+    def delete(self, name: str) -> None:
+        """Delete an object; no error if there is none."""
+        self.client.delete_object(Bucket=self.bucket, Key=name)
+
     def get(self, name: str) -> bytes:
         """Read an object."""
         body: bytes = self.client.get_object(Bucket=self.bucket, Key=name)["Body"].read()

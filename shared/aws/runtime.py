@@ -173,7 +173,7 @@ class Runtime:
         # Imported here: a scope brings the definitions' models, which the authorizer and the relay never touch.
         from shared.tenants.scope import TenantScope
 
-        return TenantScope(tenant, table, key_table, self.now, self._cache, unwrap, self.effort, self._keyrings)
+        return TenantScope(tenant, table, key_table, self.now, self._cache, unwrap, self.effort, self._keyrings, self.settings.media_url)
 
     def _tenant_session(self, tenant: str) -> _TenantSession:
         role = self.settings.tenant_role_arn

@@ -25,6 +25,8 @@ class Settings:
     tenant_role_arn: str | None
     definition_seconds: float
     local_clock: bool
+    media_url: str = ""
+    """Where guests find images, for functions that link any."""
 
 
 def variable(name: str, environment: Mapping[str, str] | None = None) -> str:
@@ -49,4 +51,11 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         tenant_role_arn=given.get("TENANT_ROLE_ARN") or None,
         definition_seconds=float(given.get("DEFINITION_CACHE_SECONDS", "60")),
         local_clock=given.get("LOCAL_CLOCK") == "1",
+        media_url=_media_url(given),
     )
+
+
+def _media_url(given: Mapping[str, str]) -> str:
+    """The stage's delivery of images; a local stage has none, and the bucket itself answers."""
+    endpoint, bucket = given.get("AWS_ENDPOINT_URL"), given.get("MEDIA_BUCKET")
+    return given.get("MEDIA_URL") or (f"{endpoint}/{bucket}" if endpoint and bucket else "")

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from shared.campaigns.model import CampaignState
+from shared.coupons.personal import ShownParameter
 from shared.tenants.model import Frozen
 from shared.transactions.answer_models import Answer
 
@@ -95,6 +96,9 @@ class FormCoupon(Answer):
     offer: str
     title: str | None = None
     expires_at: str
+    parameters: dict[str, ShownParameter] | None = Field(
+        default=None, description="what the offer's personal parameters were fixed to for her, by their place in its terms"
+    )
 
 
 class FormReceipt(Answer):

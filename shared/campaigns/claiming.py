@@ -15,12 +15,15 @@ from typing import Final
 from shared.campaigns.content import Attached, needs_person, write
 from shared.campaigns.deliveries import DELIVERY_LABEL, DeliveryRepository, delivery_id
 from shared.campaigns.messages import Order
-from shared.campaigns.model import CampaignBody, Delivery, DeliveryState, Step
+from shared.campaigns.model import CampaignBody, ChosenOffer, Delivery, DeliveryState, Step
 from shared.campaigns.repository import GATE_LABEL, CampaignRepository
 from shared.campaigns.rules import held_out, not_hers, over_cap
-from shared.coupons.errors import TooManyCoupons, UnknownOffer
+from shared.coupons.errors import NoOffer, TooManyCoupons, UnknownOffer
 from shared.coupons.issuing import blind_code, check_member_limit, issued, new_coupon, offer_in_force, printable_code
-from shared.coupons.model import Coupon
+from shared.coupons.model import Choice, Coupon
+from shared.coupons.next_best import NextBest
+from shared.coupons.next_offer import choose_for
+from shared.coupons.personal import words
 from shared.coupons.repository import CouponRepository
 from shared.kernel.errors import ConcurrentUpdate
 from shared.kernel.instants import DAY, SECOND, Instant
@@ -43,6 +46,8 @@ IDENTITY: Final = "identity"
 """The group of personal fields that texts use."""
 STOPPED: Final = "campaign_stopped"
 HELD_OUT: Final = "held_out"
+WITHHELD: Final = "next_best"
+"""She is in the holdout of the step's choice among offers: the reason of a delivery that is held out."""
 TAKEN: Final = "claimed_by_another"
 """A waiting delivery was claimed again by somebody else."""
 
@@ -99,7 +104,7 @@ class Claimer:
         there = self.deliveries.get(self.deliveries.key(self._delivery("claimed", None)))
         if there is not None:
             return Met(there)
-        return self._hold_out() if found.reason == HELD_OUT else found
+        return self._hold_out(found.reason) if found.reason in (HELD_OUT, WITHHELD) else found
 
     def claim_again(self, waiting: Delivery) -> Claim:
         """Claim what the provider was too busy for: everything but the cap is asked again, since her state counts it already."""
@@ -145,6 +150,8 @@ class Claimer:
             attached = self._attach(state)
             delivery = self._delivery("claimed", attached.coupon.id if attached is not None else None)
             message = self._message(delivery, attached)
+        except NoOffer as none:
+            return Done(Skipped(WITHHELD if none.kind == "holdout" else none.code))
         except (UnknownOffer, TooManyCoupons, MessageTooLarge) as error:
             return Done(Skipped(error.code))
         return self._change(Claimed(delivery, message, self._usable(state)), attached)
@@ -165,9 +172,9 @@ class Claimer:
 
         return Change(events, finish)
 
-    def _hold_out(self) -> Claim:
+    def _hold_out(self, reason: str) -> Claim:
         """Record that she would have got it. Her state does not change by it."""
-        delivery = self._delivery("held_out", None)
+        delivery = replace(self._delivery("held_out", None), reason=WITHHELD if reason == WITHHELD else None)
 
         def plan(stale: Stale) -> Plan[Claim]:
             batch = WriteBatch()
@@ -222,14 +229,26 @@ class Claimer:
         return profile.fields(self.scope.cipher(self.member), IDENTITY) if profile.sealed else {}
 
     def _attach(self, state: MemberState) -> Attached | None:
-        offer = self.step.offer
+        offer, choice = self.step.offer, None
+        if isinstance(offer, ChosenOffer):
+            choice = self._choice(offer.next_best, state)
+            offer = choice.offer
         if offer is None:
             return None
         body, _ = offer_in_force(self.scope, offer, self.now)
         check_member_limit(body, offer, state)
         by = delivery_id(self._delivery("claimed", None))
-        coupon, _ = new_coupon(self.scope, offer, self.member, self.now, by)
-        return Attached(coupon, body)
+        coupon, _ = new_coupon(self.scope, offer, state, self.now, by)
+        coupon = replace(coupon, choice=choice)
+        return Attached(coupon, body, words(coupon.parameters, self.scope.definitions.settings.currency))
+
+    def _choice(self, plan: NextBest, state: MemberState) -> Choice:
+        """The same for the same occurrence and state, however often the claim is tried. ``NoOffer`` if it gives none."""
+        decision = delivery_id(self._delivery("claimed", None))
+        choice = choose_for(self.scope, plan, state, self.now, plan.experiment or self.order.campaign, decision)
+        if choice.offer is None:
+            raise NoOffer(choice.kind)
+        return choice
 
     def _attached_before(self, waiting: Delivery) -> Attached | None:
         """The coupon that was issued with the first claim, if it can still be used."""
@@ -237,7 +256,8 @@ class Claimer:
         offer = self.scope.offer(coupon.offer, coupon.offer_version) if coupon is not None else None
         if coupon is None or offer is None or not _good(coupon, self.now):
             return None
-        return Attached(replace(coupon, code=printable_code(self.scope, coupon.id)), offer)
+        hers = words(coupon.parameters, self.scope.definitions.settings.currency)
+        return Attached(replace(coupon, code=printable_code(self.scope, coupon.id)), offer, hers)
 
     def _message(self, delivery: Delivery, attached: Attached | None) -> Message:
         settings, id_ = self.scope.definitions.settings, delivery_id(delivery)

@@ -1,25 +1,30 @@
 """What a step says to one member: which language, which variables, and the finished texts. Pure.
 
 Variables: ``member.first_name``, ``member.last_name``; with a coupon attached ``coupon.title``, ``coupon.text``, ``coupon.code``,
-``coupon.id`` and ``coupon.expires_on`` (the last day, ISO); ``link`` where there is a form or a deep link.
+``coupon.id`` and ``coupon.expires_on`` (the last day, ISO), and what the offer makes personal by its word (``coupon.minimum_basket``,
+``coupon.item``, ...); ``link`` where there is a form or a deep link.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, TypeVar
+from dataclasses import dataclass, field
+from typing import Final
 
 from shared.campaigns.errors import UnusableContent
 from shared.campaigns.model import CampaignBody, Content, Step
 from shared.coupons.model import Coupon, OfferBody
+from shared.coupons.personal import WORDS
 from shared.kernel.errors import FieldError
 from shared.kernel.instants import format_day, local_day
 from shared.messaging.rendering import InvalidTemplate, render, variables
+from shared.tenants.content import Content as GuestContent
+from shared.tenants.content import in_language
 
-T = TypeVar("T")
 MEMBER: Final = frozenset({"member.first_name", "member.last_name"})
-COUPON: Final = frozenset({"coupon.title", "coupon.text", "coupon.code", "coupon.id", "coupon.expires_on"})
+PERSONAL: Final = frozenset(f"coupon.{word}" for word in WORDS)
+"""Of these only those that the offer makes personal have a value; publishing a campaign asks for no other."""
+COUPON: Final = frozenset({"coupon.title", "coupon.text", "coupon.code", "coupon.id", "coupon.expires_on"}) | PERSONAL
 LINK: Final = "link"
 MAX_TITLE: Final = 200
 MAX_BODY: Final = 1500
@@ -27,10 +32,11 @@ MAX_BODY: Final = 1500
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """The coupon of a message, with its offer."""
+    """The coupon of a message, with its offer, and its personal parameters as texts show them, by word."""
 
     coupon: Coupon
     offer: OfferBody
+    personal: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,32 +61,29 @@ def needs_person(step: Step) -> bool:
     return len(step.content) > 1 or any(variable.name in MEMBER for text in texts for variable in variables(text))
 
 
-def in_language(choices: Mapping[str, T], wanted: str | None, tenant: Sequence[str]) -> T | None:
-    """The entry in her language (``de-AT``, then ``de``), else in the tenant's first, else any; ``None`` if there is none."""
-    order = [*([wanted, wanted.partition("-")[0]] if wanted else []), *tenant]
-    return next((choices[each] for each in order if each in choices), next(iter(choices.values()), None))
-
-
 def write(
     step: Step, person: Mapping[str, str], attached: Attached | None, form_link: str | None, app_link: str, zone: str, tenant: Sequence[str]
 ) -> Text:
-    """The texts for one member. A form's link goes before the content's deep link, that before the coupon's, that before the app's."""
-    language = person.get("language")
-    content = in_language(step.content, language, tenant)
+    """The texts for one member. A form's link goes before the content's deep link, that before the coupon's (its offer's, or its place in
+    the app), that before the app's.
+    """
+    languages = (person["language"], *tenant) if person.get("language") else tuple(tenant)
+    content = in_language(step.content, languages)
     if content is None:
         raise UnusableContent("A step without content.")
     values = {f"member.{name}": person[name] for name in ("first_name", "last_name") if name in person}
     default_link = app_link
     if attached is not None:
-        values |= _coupon_values(attached, language, zone, tenant)
-        default_link = f"{app_link}coupons/{attached.coupon.id}"
+        words = in_language(attached.offer.content, languages)
+        values |= _coupon_values(attached, words, zone)
+        default_link = words.deep_link if words is not None and words.deep_link else f"{app_link}coupons/{attached.coupon.id}"
     link = form_link or (render(content.deep_link, values) if content.deep_link else default_link)
     values[LINK] = link
     return Text(render(content.title, values)[:MAX_TITLE], render(content.body, values)[:MAX_BODY], link)
 
 
-def _coupon_values(attached: Attached, language: str | None, zone: str, tenant: Sequence[str]) -> dict[str, str]:
-    coupon, words = attached.coupon, in_language(attached.offer.content, language, tenant)
+def _coupon_values(attached: Attached, words: GuestContent | None, zone: str) -> dict[str, str]:
+    coupon = attached.coupon
     return {
         "coupon.title": words.title if words is not None else attached.offer.name,
         "coupon.text": words.text if words is not None else "",
@@ -88,6 +91,7 @@ def _coupon_values(attached: Attached, language: str | None, zone: str, tenant: 
         "coupon.id": coupon.id,
         # It is valid up to, but without, this instant, which is the start of a local day.
         "coupon.expires_on": format_day(local_day(coupon.expires_at - 1, zone)),
+        **{f"coupon.{word}": text for word, text in attached.personal.items()},
     }
 
 

@@ -103,6 +103,7 @@ class DeliveryRepository:
             state=delivery.state,
             claimed_at=delivery.claimed_at,
             coupon=delivery.coupon,
+            reason=delivery.reason,
         )
         batch.put(DELIVERY_LABEL, item, Path("PK").does_not_exist(), old=True)
         self._count(batch, delivery, delivery.state)

@@ -25,6 +25,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, StrictInt, StringConstraints, model_validator
 
+from shared.coupons.next_best import NextBest
 from shared.kernel.ids import NAME_PATTERN
 from shared.kernel.instants import HOUR, Instant, parse_rfc3339
 from shared.tenants.model import Frozen, Label, Language, Name
@@ -112,13 +113,19 @@ class Form(Frozen):
         return self
 
 
+class ChosenOffer(Frozen):
+    """One of several offers, chosen for the member when the message is claimed. Who is held out, or has none to get, gets no message."""
+
+    next_best: NextBest
+
+
 class Step(Frozen):
     """One message. ``offer``: a coupon of it is issued in the same write that claims the message."""
 
     id: Annotated[str, Field(pattern=NAME_PATTERN)]
     channel: Channel = "push"
     content: dict[Language, Content] = Field(min_length=1, max_length=20)
-    offer: Name | None = None
+    offer: Name | ChosenOffer | None = None
     form: Form | None = None
 
 

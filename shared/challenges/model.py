@@ -22,7 +22,8 @@ from pydantic import AfterValidator, Field, StrictInt, StringConstraints, model_
 from shared.kernel.instants import Instant, parse_rfc3339
 from shared.programmes.conditions import ALWAYS, When
 from shared.programmes.selectors import Selector
-from shared.tenants.model import Frozen, Label, Language, Name
+from shared.tenants.content import Contents, SortOrder
+from shared.tenants.model import Frozen, Label, Name
 
 Period = Literal["day", "week", "month"]
 MAX_STREAK: Final = 60
@@ -119,18 +120,12 @@ class Reward(Frozen):
         return self
 
 
-class Content(Frozen):
-    """What the guest reads."""
-
-    title: Label
-    text: str = Field(default="", max_length=2000)
-
-
 class ChallengeBody(Frozen):
     """One version of a challenge. Whoever has received it goes on with the version that she received."""
 
     name: Label
-    content: dict[Language, Content] = Field(default_factory=dict, max_length=20)
+    content: Contents = Field(default_factory=dict)
+    sort_order: SortOrder = 0
     goal: Goal
     window: Window = Window()
     automatic: bool = Field(default=False, description="every member has it, without being given it: from joining or publishing on")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StrictInt, StringConstraints, model_validator
+from pydantic import Field, StrictBool, StrictInt, StringConstraints, model_validator
 
+from shared.coupons.model import ChoiceKind
+from shared.coupons.next_best import NextBest
+from shared.coupons.personal import ShownParameter
 from shared.programmes.conditions import Channel
 from shared.tenants.model import Frozen, Name
 
@@ -56,9 +59,45 @@ class HoldCouponRequest(_UseHere):
 class RedeemCouponRequest(_UseHere):
     """Use a coupon up for a basket, where the basket itself is not sent: what it must contain is then for the caller to check."""
 
+    member_id: str | None = Field(
+        default=None, min_length=1, max_length=64, description="who uses a bearer's coupon: required where the offer has limits per member"
+    )
+    amount: Annotated[StrictInt, Field(ge=0, le=10**9)] | None = Field(
+        default=None, description="what it takes off, minor units: required where the offer has a budget"
+    )
 
-class ReleaseCouponRequest(_Use):
-    """Give a hold up."""
+
+class ReleaseCouponRequest(CouponReference):
+    """Give a hold up: that of the basket named, or with ``force`` whichever there is, for the reason given (scope ``coupons:release``)."""
+
+    basket_id: Ref | None = None
+    force: StrictBool = False
+    reason: Name | None = Field(default=None, description="why by force, as a word of the tenant's own (till-broken): events carry it")
+
+    @model_validator(mode="after")
+    def _says_whose_or_why(self) -> ReleaseCouponRequest:
+        if self.force and self.reason is None:
+            raise ValueError("force needs a reason")
+        if not self.force and self.basket_id is None:
+            raise ValueError("basket_id is required, unless the release is by force")
+        return self
+
+
+class ScoreAnswer(Frozen):
+    """Affinity times margin of an offer, in hundredths of minor units (``shared.coupons.next_best``)."""
+
+    offer: str
+    score: int
+
+
+class ChoiceAnswer(Frozen):
+    """Why this offer of several, or none."""
+
+    kind: ChoiceKind
+    offer: str | None = None
+    experiment: str
+    scores: tuple[ScoreAnswer, ...] = Field(description="the three highest, best first")
+    dropped: dict[str, str] = Field(description="offer -> why it was not available")
 
 
 class CouponAnswer(Frozen):
@@ -75,3 +114,21 @@ class CouponAnswer(Frozen):
     expires_at: str
     hold_until: str | None = None
     basket_id: str | None = None
+    parameters: dict[str, ShownParameter] | None = Field(
+        default=None, description="what the offer's personal parameters were fixed to for her, by their place in its terms"
+    )
+    choice: ChoiceAnswer | None = Field(default=None, description="why this offer, where it was chosen among several")
+
+
+class NextOfferRequest(Frozen):
+    """Choose the next best offer for a member, and give it. ``request_id`` (or an Idempotency-Key) makes it safe to repeat."""
+
+    next_best: NextBest
+    request_id: Ref | None = None
+
+
+class NextOfferAnswer(Frozen):
+    """The choice; no coupon where she is held out, or where there was no offer for her."""
+
+    choice: ChoiceAnswer
+    coupon: CouponAnswer | None = None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, model_validator
 
 from shared.kernel.money import Rounding
 from shared.programmes.selectors import Selector
-from shared.tenants.model import Frozen
+from shared.tenants.model import Frozen, Name
 
 Times = Annotated[int, Field(ge=1, le=1000)]
 Percent = Annotated[int, Field(ge=1, le=100)]
@@ -123,7 +123,47 @@ class Voucher(Frozen):
     counts_as: Literal["discount", "tender"] = "discount"
 
 
+class ExtraPoints(Frozen):
+    """Points of a programme beside its rules: once, or for every whole unit of the scoped lines. No multiplier multiplies them."""
+
+    kind: Literal["extra_points"] = "extra_points"
+    programme: Name
+    points: int = Field(ge=1, le=1_000_000)
+    per: Literal["basket", "unit"] = "basket"
+    units: Times | None = Field(default=None, description="at most so many units count, in the order of the lines")
+
+    @model_validator(mode="after")
+    def _units_are_counted(self) -> ExtraPoints:
+        if self.units is not None and self.per == "basket":
+            raise ValueError("units says how many count where points are given per unit")
+        return self
+
+
+class PointsMultiplier(Frozen):
+    """More of the points that a programme's rules give for the scoped lines; it stands beside the programme's own multipliers."""
+
+    kind: Literal["points_multiplier"] = "points_multiplier"
+    programme: Name
+    percent: int = Field(ge=101, le=10_000, description="200 doubles")
+    of: tuple[Name, ...] = Field(default=(), max_length=50, description="the programme's rules that it multiplies; none: all")
+    rounding: Rounding = "floor"
+
+
+GIVES_POINTS: Final = (ExtraPoints, PointsMultiplier)
+"""The effects that take nothing off."""
+
 Effect = Annotated[
-    PercentOff | AmountOff | AmountPerUnit | UnitPrice | FreeItem | CheapestFree | NthItem | BuyGet | BundlePrice | Voucher,
+    PercentOff
+    | AmountOff
+    | AmountPerUnit
+    | UnitPrice
+    | FreeItem
+    | CheapestFree
+    | NthItem
+    | BuyGet
+    | BundlePrice
+    | Voucher
+    | ExtraPoints
+    | PointsMultiplier,
     Field(discriminator="kind"),
 ]

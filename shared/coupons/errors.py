@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.coupons.rules import REASONS
-from shared.kernel.errors import FieldError, NotFound, StateConflict
+from shared.kernel.errors import FieldError, NotFound, StateConflict, Unprocessable
 
 
 class UnknownOffer(NotFound):
@@ -40,3 +40,25 @@ class TooManyHolds(StateConflict):
     """The member has as many baskets open as a member may have."""
 
     code, title = "too_many_holds", "Too many holds"
+
+
+class NoOffer(StateConflict):
+    """A choice among offers gave none: ``kind`` says why (``holdout``, ``none``)."""
+
+    code, title = "no_offer", "No offer"
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+
+
+class AmountNeeded(Unprocessable):
+    """The offer has a budget of value: the caller must say what the coupon takes off."""
+
+    code, title = "amount_needed", "Amount needed"
+
+
+class LocationNeeded(Unprocessable):
+    """The offer has a budget for each location: the caller must say where."""
+
+    code, title = "location_needed", "Location needed"

@@ -7,7 +7,7 @@ from typing import Final
 
 from shared.coupons.code_store import AT_ONCE, Fate, store_codes
 from shared.coupons.errors import UnknownOffer
-from shared.coupons.issuing import offer_in_force
+from shared.coupons.issuing import check_bearer, offer_in_force
 from shared.coupons.model import Coupon
 from shared.coupons.pools_api import CodesAnswer, CodesRequest, RefusedCode
 from shared.coupons.rules import validity
@@ -47,6 +47,7 @@ def _template(scope: TenantScope, offer_id: str, key: str) -> Coupon:
     """What each of the codes is. ``issued_by`` tells this import's codes from all others."""
     now = scope.clock()
     body, version = offer_in_force(scope, offer_id, now)
+    check_bearer(body)
     active_from, expires_at = validity(body, now, scope.definitions.settings.time_zone)
     if expires_at <= now:
         raise UnknownOffer("The offer has ended.")

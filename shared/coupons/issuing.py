@@ -1,6 +1,6 @@
 """Issuing a coupon to a member: what a new coupon is, and whether she may have one. The caller commits it with her state.
 
-    coupon, code = new_coupon(scope, offer_id, member, now, issued_by)
+    coupon, code = new_coupon(scope, offer_id, state, now, issued_by)
     CouponRepository(...).add_new(batch, coupon, blind_code(scope, code))      and the event ``issued(coupon, cause)``
 """
 
@@ -11,26 +11,32 @@ from typing import Final
 
 from shared.coupons.errors import TooManyCoupons, UnknownOffer
 from shared.coupons.model import CODE_ALPHABET, Coupon, OfferBody
+from shared.coupons.personal import resolve
 from shared.coupons.rules import validity
 from shared.kernel.ids import new_id
 from shared.kernel.instants import Instant
 from shared.member_state.events import CouponIssued
 from shared.member_state.model import MAX_COUPONS, MemberState
 from shared.tenants.scope import TenantScope
+from shared.transactions.errors import MemberNeeded
 
 CODE_LENGTH: Final = 10
 """30 characters to the power of 10: 49 bits, so that guessing one of a million codes takes 10**8 tries."""
 
 
 def new_coupon(
-    scope: TenantScope, offer_id: str, member: str | None, now: Instant, issued_by: str | None = None
+    scope: TenantScope, offer_id: str, holder: MemberState | None, now: Instant, issued_by: str | None = None
 ) -> tuple[Coupon, str | None]:
     """A fresh coupon of an offer in force, and its printable code. Reads the cached definitions; writes nothing.
 
-    ``UnknownOffer`` if it is not; ``issued_by`` is the campaign, key or form that gives it.
+    ``UnknownOffer`` if it is not, ``MemberNeeded`` if it has personal parameters and nobody to fix them for; ``issued_by`` is the
+    campaign, key or form that gives it. The caller commits it under the state that it was made from.
     """
     body, version = offer_in_force(scope, offer_id, now)
-    active_from, expires_at = validity(body, now, scope.definitions.settings.time_zone)
+    zone = scope.definitions.settings.time_zone
+    active_from, expires_at = validity(body, now, zone)
+    if holder is None:
+        check_bearer(body)
     id_ = new_id("cpn", now)
     code = printable_code(scope, id_)
     coupon = Coupon(
@@ -38,13 +44,20 @@ def new_coupon(
         offer=offer_id,
         offer_version=version,
         state="active",
-        member=member,
+        member=holder.member if holder is not None else None,
         active_from=active_from,
         expires_at=expires_at,
         code=code,
         issued_by=issued_by,
+        parameters=resolve(body.personal, holder, now, zone) if holder is not None else (),
     )
     return coupon, code
+
+
+def check_bearer(body: OfferBody) -> None:
+    """``MemberNeeded`` if a bearer's coupon of the offer would have nobody whom its personal parameters are fixed for."""
+    if body.personal:
+        raise MemberNeeded(f"The offer is personal ({', '.join(sorted(body.personal))}): say for which member.")
 
 
 def printable_code(scope: TenantScope, coupon_id: str) -> str:
@@ -86,4 +99,5 @@ def blind_code(scope: TenantScope, code: str | None) -> str | None:
 
 def issued(coupon: Coupon, now: Instant, cause: str = "") -> CouponIssued:
     """What happens to the member."""
-    return CouponIssued(now, coupon.id, coupon.offer, coupon.active_from, coupon.expires_at, cause)
+    why = coupon.choice.data() if coupon.choice is not None else None
+    return CouponIssued(now, coupon.id, coupon.offer, coupon.active_from, coupon.expires_at, cause, why)

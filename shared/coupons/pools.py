@@ -17,7 +17,7 @@ from typing import Any, Final, Literal, Protocol
 
 from shared.coupons.code_space import GUESSES, BadPattern, CodeSpace
 from shared.coupons.errors import UnknownOffer
-from shared.coupons.issuing import offer_in_force
+from shared.coupons.issuing import check_bearer, offer_in_force
 from shared.coupons.model import Coupon
 from shared.coupons.pools_api import PoolAnswer, PoolRequest
 from shared.coupons.repository import POOL
@@ -147,6 +147,7 @@ def order(
 def _new(scope: TenantScope, offer_id: str, request: PoolRequest, now: Instant) -> Pool:
     """A pool that may be made: of an offer in force, and not guessable."""
     body, version = offer_in_force(scope, offer_id, now)
+    check_bearer(body)
     active_from, expires_at = validity(body, now, scope.definitions.settings.time_zone)
     if expires_at <= now:
         raise UnknownOffer("The offer has ended.")

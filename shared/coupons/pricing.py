@@ -3,6 +3,9 @@
 Every discount lies on lines, in minor units, and is never more than a line costs. Effects that count units see a line as its whole
 units, each at the line's price divided by them and rounded down; what the division leaves stays on the line. Weighed goods
 (1.250 kg) are their whole units only. At most ``MAX_UNITS`` units of a basket are counted.
+
+An amount over several lines is first split over their tax rates, then over the lines of each rate (``spread``), so that what a
+receipt says of each rate is right to the minor unit.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ from shared.coupons.effects import (
     PercentOff,
     UnitPrice,
 )
-from shared.kernel.money import allocate, divide
+from shared.kernel.money import allocate_by_group, divide
 from shared.programmes.lines import Line, selects
 from shared.programmes.selectors import Selector
 
@@ -40,16 +43,21 @@ class _Unit:
 
 
 def parts_of(effect: Effect, scoped: Sequence[Line]) -> Parts:
-    """What the effect takes off each scoped line; nothing for the effects that do not price (vouchers, items that are added)."""
+    """What the effect takes off each scoped line; nothing for the effects that do not price (vouchers, items that are added, points)."""
     price = _PRICES.get(type(effect))
     return price(effect, list(scoped)) if price is not None else [0] * len(scoped)
+
+
+def spread(total: int, weights: list[int], lines: Iterable[Line]) -> Parts:
+    """The amount over the lines in proportion to their weights, by tax rate first; lines that do not say their rate are one group."""
+    return allocate_by_group(total, weights, [line.rate for line in lines])
 
 
 def _percent(effect: PercentOff, scoped: list[Line]) -> Parts:
     """Of the total, spread to the last unit; or rounded for a unit and taken as often (a weighed line is one unit)."""
     nets = [line.net for line in scoped]
     if effect.round_per == "total":
-        return allocate(divide(sum(nets) * effect.percent, 100, effect.rounding), nets)
+        return spread(divide(sum(nets) * effect.percent, 100, effect.rounding), nets, scoped)
     parts = []
     for line in scoped:
         units = line.whole_units if line.units % 1000 == 0 and line.units > 0 else 1
@@ -59,7 +67,7 @@ def _percent(effect: PercentOff, scoped: list[Line]) -> Parts:
 
 def _amount(effect: AmountOff, scoped: list[Line]) -> Parts:
     nets = [line.net for line in scoped]
-    return allocate(min(effect.amount, sum(nets)), nets)
+    return spread(min(effect.amount, sum(nets)), nets, scoped)
 
 
 def _amount_per_unit(effect: AmountPerUnit, scoped: list[Line]) -> Parts:
@@ -122,7 +130,8 @@ def _bundle(effect: BundlePrice, scoped: list[Line]) -> Parts:
         saved = sum(unit.price for unit in taken) - effect.price
         if saved <= 0:
             return parts
-        for unit, share in zip(taken, allocate(saved, [unit.price for unit in taken]), strict=True):
+        shares = spread(saved, [unit.price for unit in taken], [scoped[unit.line] for unit in taken])
+        for unit, share in zip(taken, shares, strict=True):
             parts[unit.line] += share
         left = _without(left, taken)
     return parts

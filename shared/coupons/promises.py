@@ -35,4 +35,5 @@ def coupon_of(scope: TenantScope, promised: PromisedCoupon, member: str) -> Coup
         expires_at=promised.expires_at,
         code=printable_code(scope, promised.id),
         issued_by=promised.issued_by,
+        parameters=promised.parameters,
     )

@@ -11,11 +11,11 @@ Timeline of a coupon's item (every arrow is one conditional write)::
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from shared.coupons.model import Coupon
+from shared.coupons.model import Choice, Coupon
 from shared.kernel.ids import is_id
 from shared.kernel.instants import Instant
 from shared.storage import keys
@@ -95,11 +95,12 @@ class CouponRepository:
             quota_shard=body.get("shard"),
             left=int(item.left) if item.left is not None else None,
             issued_by=body.get("by"),
+            parameters=tuple(sorted(body.get("fix", {}).items())),
+            choice=choice_of(body["why"], item.offer) if "why" in body else None,
         )
 
     def add_new(self, batch: WriteBatch, coupon: Coupon, blind_code: str | None, out: str | None = None) -> None:
         """Put a new coupon, its code, and its place in the member's list. Labels ``coupon:<id>`` and ``code:<id>``."""
-        body = {} if coupon.issued_by is None else {"by": coupon.issued_by}
         item = CouponItem.at(
             keys.coupon(self.tenant, coupon.id),
             offer=coupon.offer,
@@ -109,7 +110,7 @@ class CouponRepository:
             active_from=coupon.active_from,
             coupon_expires_at=coupon.expires_at,
             version=1,
-            body=pack(body),
+            body=pack(_body(coupon)),
             out=out,
         )
         if coupon.member is not None:
@@ -138,8 +139,7 @@ class CouponRepository:
         actions: list[Action] = [Path("state").set("redeemed"), Path("redeemed_basket").set(basket)]
         actions += [Path("hold_until").remove(), Path("hold_basket").remove()]
         if quota_shard is not None:
-            body = {} if coupon.issued_by is None else {"by": coupon.issued_by}
-            actions.append(Path("d").set(pack(body | {"shard": quota_shard})))
+            actions.append(Path("d").set(pack(_body(coupon) | {"shard": quota_shard})))
         self._update(batch, coupon, actions, usable_by(hold, now), out)
 
     def add_use_in_part(self, batch: WriteBatch, coupon: Coupon, hold: str | None, now: Instant, left: int) -> None:
@@ -168,8 +168,8 @@ class CouponRepository:
         self._update(batch, coupon, [Path("state").set("active"), Path("redeemed_basket").remove()], redeemed_by_this_basket, None)
 
     def add_void(self, batch: WriteBatch, coupon: Coupon) -> None:
-        """Withdraw a coupon that nobody has used, as it was read."""
-        unused_as_read = (Path("state") == "active") & (Path("version") == coupon.version)
+        """Withdraw a coupon that nobody has used, as it was read (a hold that has run out is none)."""
+        unused_as_read = (Path("state") == coupon.state) & (Path("version") == coupon.version)
         self._update(batch, coupon, [Path("state").set("void")], unused_as_read, None)
 
     def _update(self, batch: WriteBatch, coupon: Coupon, changes: Sequence[Action], when: Condition, out: str | None) -> None:
@@ -180,30 +180,35 @@ class CouponRepository:
 
     # -- quotas -----------------------------------------------------------------------------------------------------
 
-    def create_quota(self, offer: str, limit: int) -> None:
-        """The shards of an offer's limit, each with its share; existing ones stay as they are."""
+    def create_quota(self, key: str, limit: int) -> None:
+        """The shards of a limit (``offer:<id>``, ``promotion:<id>``), each with its share; existing ones stay as they are."""
         shards = keys.quota_shards(limit)
         for shard in range(shards):
-            share = limit // shards + (1 if shard < limit % shards else 0)
-            key = keys.quota(self.tenant, offer, shard)
-            self.table.update(key, [Path("share").set(share), Path("used").set(Path("used") | 0)])
+            where = keys.quota(self.tenant, key, shard)
+            self.table.update(where, [Path("share").set(keys.quota_share(limit, shard)), Path("used").set(Path("used") | 0)])
 
-    def add_quota(self, batch: WriteBatch, offer: str, shard: int) -> None:
-        """Use one of a shard. Label ``quota:<offer>``."""
+    def add_quota(self, batch: WriteBatch, key: str, shard: int) -> None:
+        """Use one of a shard. Label ``quota:<key>``."""
         some_left = Path("used") < Path("share")
-        batch.update(f"quota:{offer}", keys.quota(self.tenant, offer, shard), [Path("used").add(1)], some_left)
+        batch.update(f"quota:{key}", keys.quota(self.tenant, key, shard), [Path("used").add(1)], some_left)
 
-    def add_quota_return(self, batch: WriteBatch, offer: str, shard: int) -> None:
+    def add_quota_return(self, batch: WriteBatch, key: str, shard: int) -> None:
         """Give one back to the shard that it was taken from."""
-        batch.update(f"quota:{offer}", keys.quota(self.tenant, offer, shard), [Path("used").add(-1)], Path("used") > 0)
+        batch.update(f"quota:{key}", keys.quota(self.tenant, key, shard), [Path("used").add(-1)], Path("used") > 0)
 
-    def shard_with_room(self, offer: str, limit: int, start: str) -> int | None:
+    def shard_with_room(self, key: str, limit: int, start: str) -> int | None:
         """A shard that has some left, from the one of ``start`` round the ring; ``None``: all are used up. At most 32 reads."""
         shards = keys.quota_shards(limit)
-        found = self.table.get_many([keys.quota(self.tenant, offer, shard) for shard in range(shards)], consistent=True)
-        room = {int(key.pk[-2:]) for key, raw in found.items() if _has_room(QuotaItem.read(raw))}
+        found = self.table.get_many([keys.quota(self.tenant, key, shard) for shard in range(shards)], consistent=True)
+        room = {int(where.pk[-2:]) for where, raw in found.items() if _has_room(QuotaItem.read(raw))}
         first = first_shard(start, limit)
         return next(((first + step) % shards for step in range(shards) if (first + step) % shards in room), None)
+
+    def used_up(self, limits: Mapping[str, int]) -> set[str]:
+        """Which of the limits have nothing left. Half a read unit a shard."""
+        shards = {keys.quota(self.tenant, key, shard): key for key, limit in limits.items() for shard in range(keys.quota_shards(limit))}
+        found = self.table.get_many(shards)
+        return set(limits) - {shards[where] for where, raw in found.items() if _has_room(QuotaItem.read(raw))}
 
 
 def coupon_id(raw: RawItem) -> str:
@@ -212,13 +217,34 @@ def coupon_id(raw: RawItem) -> str:
     return f"{keys.CODED}{tail}" if raw["SK"]["S"] == "CODE" else tail
 
 
+def _body(coupon: Coupon) -> dict[str, Any]:
+    """What never changes of it and no condition asks for."""
+    body: dict[str, Any] = {} if coupon.issued_by is None else {"by": coupon.issued_by}
+    if coupon.parameters:
+        body["fix"] = dict(coupon.parameters)
+    if coupon.choice is not None:
+        body["why"] = choice_row(coupon.choice)
+    return body
+
+
+def choice_row(choice: Choice) -> list[Any]:
+    """A choice as stored; its offer is stored beside it."""
+    return [choice.kind, choice.experiment, choice.scores, dict(choice.dropped)]
+
+
+def choice_of(row: list[Any], offer: str | None) -> Choice:
+    """What ``choice_row`` took."""
+    kind, experiment, scores, dropped = row
+    return Choice(kind, offer, experiment, tuple((id_, score) for id_, score in scores), tuple(sorted(dropped.items())))
+
+
 def _is_coupon(raw: RawItem) -> bool:
     """Whether the item at a code's key is a coupon, and no pointer to one."""
     return "offer" in raw
 
 
 def first_shard(start: str, limit: int) -> int:
-    """Where the walk round an offer's quota shards starts."""
+    """Where the walk round a limit's shards starts."""
     return zlib.crc32(start.encode()) % keys.quota_shards(limit)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shared.coupons.effects import FreeItem, Voucher
-from shared.coupons.model import Coupon, OfferBody
-from shared.coupons.pricing import parts_of
+from shared.coupons.effects import ExtraPoints, FreeItem, PointsMultiplier, Voucher
+from shared.coupons.limits import NOTHING_USED, UNLIMITED, refused_by
+from shared.coupons.model import Coupon, OfferBody, OfferTerms, Promotion
+from shared.coupons.pricing import parts_of, spread
 from shared.kernel.instants import DAY, Instant, day_start, local_day, parse_rfc3339
-from shared.kernel.money import allocate
 from shared.programmes.conditions import MemberFacts, Scene, unmet
+from shared.programmes.extras import Extra
 from shared.programmes.lines import Line, net_of, selected
 
 REASONS = {
@@ -38,7 +39,19 @@ REASONS = {
     "no_line_matched": "No line of the basket is what the coupon is for.",
     "not_combinable": "The coupon cannot be combined with another.",
     "exhausted": "All coupons of this offer are used up.",
+    "limit_per_member": "The member has used this offer as often as she may.",
+    "limit_per_day": "The member has used this offer as often as she may on one day.",
+    "limit_per_week": "The member has used this offer as often as she may in one week.",
+    "limit_per_month": "The member has used this offer as often as she may in one month.",
+    "budget_exhausted": "The offer's budget has not enough left for this discount.",
+    "location_budget_exhausted": "The offer's budget for this location has not enough left for this discount.",
+    "member_needed": "The coupon is for members: say who buys.",
+    "programme_not_applying": "The programme whose points it gives does not apply to this basket.",
+    "lower_than_best": "Another multiplier of the programme gives more.",
+    "points_limit": "The programme's own limits leave nothing of its points.",
+    "no_points": "The basket earns no points with it.",
     "voucher_too_large": "The voucher is worth more than the bill, and its remainder would be lost.",
+    "needs_a_sale": "The coupon gives points for a sale: send it with the sale.",
     "listed_twice": "The coupon is listed twice.",
 }
 
@@ -53,6 +66,12 @@ class Use:
     facts: MemberFacts
     basket: str | None = None
     """The hold or basket that may use a held coupon."""
+    exhausted: frozenset[str] = frozenset()
+    """Budgets and quotas without room for what this basket takes (``shared.coupons.limits``)."""
+    programmes: frozenset[str] = frozenset()
+    """Those in force that apply to this basket; asked only for effects that give points."""
+    promised: frozenset[str] = frozenset()
+    """Keys of promotions that a hold has promised: their conditions were met when it was placed, and are not asked again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +83,21 @@ class Discount:
     reason: str | None = None
     missing: int = 0
     """How much more the basket must be worth, where the reason is its minimum."""
+    missing_units: int = 0
+    """How many more whole units there must be, likewise."""
     tender: bool = False
     """It pays the bill, and lowers no line."""
     left: int = 0
     """What stays on the code."""
     added: tuple[tuple[str, int], ...] = ()
     """(item, units) that the till adds for nothing."""
+    extra: Extra | None = None
+    """Points that it gives; how many, the programme says."""
+
+    @property
+    def gift(self) -> bool:
+        """Whether it is worth taking although it takes nothing off."""
+        return bool(self.added) or self.extra is not None
 
 
 def validity(body: OfferBody, issued_at: Instant, zone: str) -> tuple[Instant, Instant]:
@@ -96,45 +124,87 @@ def state_reason(coupon: Coupon, use: Use) -> str | None:
     return None
 
 
-def discount(coupon: Coupon, body: OfferBody, lines: list[Line], use: Use, paid: int = 0) -> Discount:
-    """What the coupon takes off these lines as they stand; the lines are not changed. ``paid``: by vouchers that count as tenders."""
-    reason = state_reason(coupon, use)
-    if reason is None:
+def limit_reason(terms: OfferTerms, key: str, use: Use, before: int = 0) -> str | None:
+    """Which of its limits leaves no room for a use; ``before``: uses of the same by this very basket."""
+    if terms.limits is UNLIMITED and not use.exhausted:
+        return None
+    usage = None if use.facts.anonymous else use.facts.usage.get(key, NOTHING_USED)
+    return refused_by(terms.limits, key, usage, before=before, exhausted=use.exhausted, location=use.scene.location)
+
+
+def discount(source: Coupon | Promotion, body: OfferTerms, lines: list[Line], use: Use, paid: int = 0) -> Discount:
+    """What the coupon or promotion takes off these lines as they stand; the lines are not changed.
+
+    ``paid``: by vouchers that count as tenders.
+    """
+    reason = state_reason(source, use) if isinstance(source, Coupon) else None
+    if reason is None and source.key not in use.promised:
         reason = unmet(body.when, use.facts, use.scene)
+    if reason is None:
+        reason = limit_reason(body, source.key, use)
     if reason is not None:
         return Discount(reason=reason)
-    counted = lines if body.minimum_of.everything else selected(body.minimum_of, lines)
-    worth = net_of(counted) if body.minimum_counts == "after_discounts" else sum(line.amount for line in counted)
-    if worth < body.minimum_basket:
-        return Discount(reason="below_minimum_basket", missing=body.minimum_basket - worth)
-    if body.minimum_quantity and sum(line.whole_units for line in counted) < body.minimum_quantity:
-        return Discount(reason="below_minimum_quantity")
+    short = _below_minimum(body, lines)
+    if short is not None:
+        return short
     if isinstance(body.effect, FreeItem) and body.effect.how == "added":
         return Discount(added=((body.effect.item, body.effect.units),))
+    if isinstance(body.effect, ExtraPoints | PointsMultiplier):
+        return _points(source, body, body.effect, lines, use)
     scoped = [line for line in selected(body.scope, lines) if line.kind in ("item", "modifier") and line.net > 0]
     if not scoped:
         return Discount(reason="no_line_matched")
     if isinstance(body.effect, Voucher):
-        return _voucher(coupon, body.effect, scoped, max(0, net_of(lines) - paid))
+        worth = source.left if isinstance(source, Coupon) and source.left is not None else body.effect.value
+        return _voucher(worth, body.effect, scoped, max(0, net_of(lines) - paid))
     parts = parts_of(body.effect, scoped)
     amount = sum(parts)
     if body.maximum_discount is not None and amount > body.maximum_discount:
-        parts = allocate(body.maximum_discount, parts)
+        parts = spread(body.maximum_discount, parts, scoped)
         amount = body.maximum_discount
     if amount <= 0:
         return Discount(reason="no_line_matched")
     return Discount(amount, tuple((line.id, part) for line, part in zip(scoped, parts, strict=True) if part))
 
 
-def _voucher(coupon: Coupon, effect: Voucher, scoped: list[Line], owed: int) -> Discount:
-    """As much of the voucher as the scoped lines, and what is owed still, take."""
-    worth = effect.value if coupon.left is None else coupon.left
+def _below_minimum(body: OfferTerms, lines: list[Line]) -> Discount | None:
+    """What the basket is short of, if it is."""
+    if not body.minimum_basket and not body.minimum_quantity:
+        return None
+    counted = lines if body.minimum_of.everything else selected(body.minimum_of, lines)
+    worth = net_of(counted) if body.minimum_counts == "after_discounts" else sum(line.amount for line in counted)
+    if worth < body.minimum_basket:
+        return Discount(reason="below_minimum_basket", missing=body.minimum_basket - worth)
+    units = sum(line.whole_units for line in counted) if body.minimum_quantity else 0
+    if units < body.minimum_quantity:
+        return Discount(reason="below_minimum_quantity", missing_units=body.minimum_quantity - units)
+    return None
+
+
+def _points(source: Coupon | Promotion, body: OfferTerms, effect: ExtraPoints | PointsMultiplier, lines: list[Line], use: Use) -> Discount:
+    """The points are a member's, of a programme that applies; a free unit counts as one, a correction of the till does not."""
+    if use.member is None:
+        return Discount(reason="member_needed")
+    if effect.programme not in use.programmes:
+        return Discount(reason="programme_not_applying")
+    goods = (line for line in selected(body.scope, lines) if line.kind in ("item", "modifier"))
+    scoped = tuple(line.id for line in goods if line.units > 0 and line.amount >= 0)
+    if not scoped:
+        return Discount(reason="no_line_matched")
+    if isinstance(effect, ExtraPoints):
+        per_unit = effect.per == "unit"
+        return Discount(extra=Extra(source.key, effect.programme, scoped, effect.points, per_unit=per_unit, units=effect.units))
+    return Discount(extra=Extra(source.key, effect.programme, scoped, percent=effect.percent, of=effect.of, rounding=effect.rounding))
+
+
+def _voucher(worth: int, effect: Voucher, scoped: list[Line], owed: int) -> Discount:
+    """As much of what the voucher is worth still as the scoped lines, and what is owed, take."""
     amount = min(worth, net_of(scoped), owed)
     if amount <= 0:
         return Discount(reason="no_line_matched")
     if amount < worth and effect.remainder == "refused":
         return Discount(reason="voucher_too_large", missing=worth - amount)
-    parts = allocate(amount, [line.net for line in scoped])
+    parts = spread(amount, [line.net for line in scoped], scoped)
     lines = tuple((line.id, part) for line, part in zip(scoped, parts, strict=True) if part)
     left = worth - amount if effect.remainder == "kept" else 0
     return Discount(amount, lines, tender=effect.counts_as == "tender", left=left)

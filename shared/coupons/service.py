@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 
-from shared.coupons.api import CouponAnswer, CouponReference, IssueRequest
+from shared.coupons.api import ChoiceAnswer, CouponAnswer, CouponReference, IssueRequest
 from shared.coupons.errors import UnknownCoupon, UnknownOffer
 from shared.coupons.issuing import blind_code, check_member_limit, issued, new_coupon, offer_in_force, printable_code
 from shared.coupons.model import Coupon
+from shared.coupons.personal import shown
 from shared.coupons.repository import CouponRepository
 from shared.kernel.errors import FieldError, KeyRequired
 from shared.kernel.instants import Instant, format_rfc3339
@@ -76,7 +77,7 @@ class _Issuing:
                 # Her limit may be used up by this very request, whose answer got lost.
                 return Done(self._replay(stored))
             check_member_limit(offer_in_force(self.scope, self.offer, self.now)[0], self.offer, state)
-            coupon = self._new(state.member)
+            coupon = self._new(state)
 
             def finish(_after: MemberState, _effects: Effects, batch: WriteBatch) -> Issued:
                 self._add(batch, coupon, None)
@@ -100,8 +101,8 @@ class _Issuing:
 
         return commit(self.scope.table, plan, effort=self.scope.effort(), replay=self._replay)
 
-    def _new(self, member: str | None) -> Coupon:
-        coupon, _ = new_coupon(self.scope, self.offer, member, self.now, ISSUED_BY)
+    def _new(self, holder: MemberState | None) -> Coupon:
+        coupon, _ = new_coupon(self.scope, self.offer, holder, self.now, ISSUED_BY)
         if coupon.expires_at <= self.now:
             raise UnknownOffer("The offer has ended.")
         return coupon
@@ -149,7 +150,6 @@ def answer_of(scope: TenantScope, coupon: Coupon, now: Instant) -> CouponAnswer:
     unused = coupon.state in ("active", "held")
     state = "expired" if unused and coupon.expires_at <= now else "held" if held else "active" if unused else coupon.state
     body = scope.offer(coupon.offer, coupon.offer_version)
-    language = next((each for each in scope.definitions.settings.languages if body and each in body.content), None)
     return CouponAnswer(
         id=coupon.id,
         offer_id=coupon.offer,
@@ -157,9 +157,11 @@ def answer_of(scope: TenantScope, coupon: Coupon, now: Instant) -> CouponAnswer:
         state=state,
         member_id=coupon.member,
         code=code,
-        title=body.content[language].title if body and language else None,
+        title=scope.reader(None).title(body.content, body.name) if body is not None else None,
         active_from=format_rfc3339(coupon.active_from),
         expires_at=format_rfc3339(coupon.expires_at),
         hold_until=format_rfc3339(coupon.hold_until) if state == "held" and coupon.hold_until else None,
         basket_id=coupon.redeemed_basket if state == "redeemed" else coupon.hold_basket if state == "held" else None,
+        parameters=shown(coupon.parameters, scope.definitions.settings.currency) if coupon.parameters else None,
+        choice=ChoiceAnswer.model_validate(coupon.choice.data()) if coupon.choice is not None else None,
     )

@@ -8,11 +8,12 @@ from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
 from shared.campaigns.model import CampaignBody
 from shared.challenges.model import ChallengeBody
-from shared.coupons.model import OfferBody
+from shared.coupons.model import OfferBody, PromotionBody
 from shared.definitions.model import Kind, Status
 from shared.kernel.instants import parse_rfc3339
 from shared.programmes.lint.model import Code, Finding
 from shared.programmes.model import ProgrammeBody
+from shared.rewards.model import RewardBody
 from shared.segments.api import SegmentBody
 from shared.tenants.model import CatalogueItem, Frozen, Location, Name
 
@@ -39,6 +40,14 @@ class ProgrammeRequest(DefinitionRequest[ProgrammeBody]):
 
 class OfferRequest(DefinitionRequest[OfferBody]):
     """An offer to write."""
+
+
+class PromotionRequest(DefinitionRequest[PromotionBody]):
+    """An automatic promotion to write."""
+
+
+class RewardRequest(DefinitionRequest[RewardBody]):
+    """A reward to write."""
 
 
 class SegmentRequest(DefinitionRequest[SegmentBody]):
@@ -97,6 +106,14 @@ class OfferAnswer(DefinitionAnswer[OfferBody]):
     """An offer."""
 
 
+class PromotionAnswer(DefinitionAnswer[PromotionBody]):
+    """An automatic promotion."""
+
+
+class RewardAnswer(DefinitionAnswer[RewardBody]):
+    """A reward."""
+
+
 class SegmentAnswer(DefinitionAnswer[SegmentBody]):
     """A segment."""
 
@@ -120,6 +137,20 @@ class OfferPage(Frozen):
     """Offers by id."""
 
     data: tuple[OfferAnswer, ...]
+    next_cursor: str | None = None
+
+
+class PromotionPage(Frozen):
+    """Automatic promotions by id."""
+
+    data: tuple[PromotionAnswer, ...]
+    next_cursor: str | None = None
+
+
+class RewardPage(Frozen):
+    """Rewards by id."""
+
+    data: tuple[RewardAnswer, ...]
     next_cursor: str | None = None
 
 
@@ -147,6 +178,8 @@ class ChallengePage(Frozen):
 REQUESTS: dict[Kind, type[DefinitionRequest[Any]]] = {
     "programme": ProgrammeRequest,
     "offer": OfferRequest,
+    "promotion": PromotionRequest,
+    "reward": RewardRequest,
     "segment": SegmentRequest,
     "campaign": CampaignRequest,
     "challenge": ChallengeRequest,

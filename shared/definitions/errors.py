@@ -35,6 +35,18 @@ class LintFailed(Unprocessable):
     code, title = "lint_failed", "The programme has mistakes"
 
 
+class TooManyPromotions(StateConflict):
+    """Every basket asks all promotions in force: retire one first."""
+
+    code, title = "too_many_promotions", "Too many promotions in force"
+
+
+class LimitLowered(Unprocessable):
+    """A limit that all share is lower than in a version before; ``errors`` points at each."""
+
+    code, title = "limit_lowered", "Limit lowered"
+
+
 class BrokenReference(Unprocessable):
     """The definition names something that is not there; ``errors`` points at each place."""
 

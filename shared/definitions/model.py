@@ -13,19 +13,22 @@ from functools import cached_property
 from typing import Any, Literal
 
 from shared.challenges.model import Challenge, ChallengeBody
-from shared.coupons.model import OfferBody
+from shared.coupons.model import OfferBody, Promotion, PromotionBody
+from shared.coupons.personal import resolve
+from shared.coupons.promotions import Promotions
 from shared.coupons.rules import validity
 from shared.kernel.instants import NEVER, Instant
 from shared.member_state.view import Challenges, FoldView, Promise, SegmentEvaluator, fold_view
 from shared.programmes.asking import Asked, asked_by
 from shared.programmes.compiled import Programme
 from shared.programmes.model import ProgrammeBody
+from shared.rewards.model import RewardBody
 from shared.segments.live import LiveSegments
 from shared.tenants.model import Location, TenantSettings
 
-Kind = Literal["programme", "offer", "segment", "campaign", "challenge"]
+Kind = Literal["programme", "offer", "promotion", "reward", "segment", "campaign", "challenge"]
 Status = Literal["draft", "published", "retired"]
-KINDS: tuple[Kind, ...] = ("programme", "offer", "segment", "campaign", "challenge")
+KINDS: tuple[Kind, ...] = ("programme", "offer", "promotion", "reward", "segment", "campaign", "challenge")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +77,31 @@ class TenantView:
 
     @cached_property
     def asked(self) -> Asked:
-        """What the programmes ask about a member."""
-        return asked_by(self.programmes, visits=self._whole.challenges_count_visits)
+        """What the programmes and promotions ask about a member."""
+        return asked_by(
+            self.programmes,
+            visits=self._whole.challenges_count_visits,
+            whens=[each.body.when for each in self.promotions],
+            counted=[each.key for each in self.promotions if each.body.limits.of_member],
+        )
+
+    @cached_property
+    def promotions(self) -> Promotions:
+        """Promotions in force, by falling priority, then id."""
+        found = [self._whole.promotion(each.id, each.version) for each in self._whole.in_force("promotion", self._at).values()]
+        in_force = (each for each in found if each is not None)
+        return Promotions(sorted(in_force, key=lambda each: (-each.body.stacking.priority, each.id)))
 
     @cached_property
     def offers(self) -> Mapping[str, Definition]:
         """Offers in force, by id; ``offer()`` parses."""
         return self._whole.in_force("offer", self._at)
+
+    @cached_property
+    def rewards(self) -> Mapping[str, tuple[str, int, RewardBody]]:
+        """Rewards in force, by id: id, version, body."""
+        found = ((each, self._whole.reward(each.id, each.version)) for each in self._whole.in_force("reward", self._at).values())
+        return {each.id: (each.id, each.version, body) for each, body in found if body is not None}
 
     @cached_property
     def campaigns(self) -> Mapping[str, Definition]:
@@ -147,7 +168,10 @@ class TenantView:
         active_from, expires_at = validity(body, at, self.settings.time_zone)
         if expires_at <= at:
             return None
-        return Promise(offer, definition.version, active_from, expires_at, body.per_member)
+        promise = Promise(offer, definition.version, active_from, expires_at, body.per_member)
+        if not body.personal:
+            return promise
+        return replace(promise, parameters=lambda state, when: resolve(body.personal, state, when, self.settings.time_zone))
 
     def offer(self, id_: str, version: int) -> OfferBody | None:
         """An offer's version, in force or not: a coupon keeps the version that it was issued with."""
@@ -166,6 +190,8 @@ class DefinitionSet:
     _offers: dict[tuple[str, int], OfferBody] = field(default_factory=dict, compare=False, repr=False)
     _programmes: dict[tuple[str, int], Programme] = field(default_factory=dict, compare=False, repr=False)
     _challenges: dict[tuple[str, int], Challenge] = field(default_factory=dict, compare=False, repr=False)
+    _rewards: dict[tuple[str, int], RewardBody] = field(default_factory=dict, compare=False, repr=False)
+    _promotions: dict[tuple[str, int], Promotion] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def _by_version(self) -> dict[tuple[Kind, str, int], Definition]:
@@ -218,6 +244,15 @@ class DefinitionSet:
             self._offers[id_, version] = OfferBody.model_validate(found.body)
         return self._offers[id_, version]
 
+    def reward(self, id_: str, version: int) -> RewardBody | None:
+        """A reward's version, in force or not, parsed once."""
+        if (id_, version) not in self._rewards:
+            found = self._by_version.get(("reward", id_, version))
+            if found is None:
+                return None
+            self._rewards[id_, version] = RewardBody.model_validate(found.body)
+        return self._rewards[id_, version]
+
     @cached_property
     def challenges_count_visits(self) -> bool:
         """Whether any challenge, of whatever version, tells visits from receipts."""
@@ -234,6 +269,15 @@ class DefinitionSet:
             body = ChallengeBody.model_validate(published[version].body)
             self._challenges[id_, version] = Challenge(id_, version, body, since)
         return self._challenges[id_, version]
+
+    def promotion(self, id_: str, version: int) -> Promotion | None:
+        """A promotion's version, in force or not, parsed once: a hold keeps the version that it promised."""
+        if (id_, version) not in self._promotions:
+            found = self._by_version.get(("promotion", id_, version))
+            if found is None:
+                return None
+            self._promotions[id_, version] = Promotion(id_, version, PromotionBody.model_validate(found.body))
+        return self._promotions[id_, version]
 
     def programme(self, id_: str, version: int) -> Programme | None:
         """A programme's version, in force or not, parsed once: sales and returns keep the version that they were decided with."""

@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from shared.coupons.personal import PARAMETERS, WORDS
 from shared.definitions.model import Definition, DefinitionSet, Kind
 from shared.kernel.errors import FieldError
 from shared.kernel.instants import Instant
+from shared.messaging.rendering import variables
+from shared.tenants.content import content_problems
 
 Found = Iterator[FieldError]
+MOST_IMAGES: Final = 50
+"""Each is checked in the transaction that publishes, and a transaction has 100 writes."""
+_READ_BY_GUESTS: Final = frozenset({"offer", "promotion", "reward", "challenge"})
 _CODES: Final[Mapping[str, str]] = {"offer": "unknown_offer", "segment": "unknown_segment"}
 
 
@@ -52,7 +58,24 @@ def _conditions(known: DefinitionSet, when: Mapping[str, Any], pointer: str, at:
 
 
 def _offer(known: DefinitionSet, body: Mapping[str, Any], at: Instant) -> Found:
+    """Conditions name locations and segments; an effect that gives points names a programme in force, and rules that it has."""
     yield from _conditions(known, body.get("when") or {}, "/when", at)
+    favourite = (body.get("personal") or {}).get("when.locations")
+    if favourite is not None:
+        named = {"otherwise": favourite["otherwise"], **{f"becomes/{name}": to for name, to in (favourite.get("becomes") or {}).items()}}
+        for where in (where for where, location in named.items() if location not in known.locations):
+            yield _missing(f"/personal/when.locations/{where}", "unknown_location", "location")
+    effect = body.get("effect") or {}
+    if effect.get("programme") is None:
+        return
+    programme = known.in_force("programme", at).get(effect["programme"])
+    if programme is None:
+        yield _missing("/effect/programme", "unknown_programme", "published programme")
+        return
+    rules = {rule["id"] for rule in programme.body.get("earning") or ()}
+    for index, rule in enumerate(effect.get("of") or ()):
+        if rule not in rules:
+            yield _missing(f"/effect/of/{index}", "unknown_rule", "rule of the programme")
 
 
 def _segment(known: DefinitionSet, body: Mapping[str, Any], _at: Instant) -> Found:
@@ -93,11 +116,48 @@ def _campaign(known: DefinitionSet, body: Mapping[str, Any], at: Instant) -> Fou
         ("/audience/segment", "segment", audience.get("segment")),
     ]
     for index, step in enumerate(body.get("steps", ())):
-        named.append((f"/steps/{index}/offer", "offer", step.get("offer")))
+        named += [(f"/steps/{index}/offer{where}", "offer", offer) for where, offer in _offers_of(step)]
         named.append((f"/steps/{index}/form/offer", "offer", (step.get("form") or {}).get("offer")))
     for pointer, kind, id_ in named:
         if id_ is not None and not _published(known, kind, id_, at):
             yield _missing(pointer, _CODES[kind], f"published {kind}")
+    for index, step in enumerate(body.get("steps", ())):
+        yield from _personal_texts(known, step, f"/definition/steps/{index}", at)
+
+
+def _offers_of(step: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The offers that a step of a campaign may give, each with its place below the step's offer."""
+    offer = step.get("offer")
+    if isinstance(offer, str):
+        yield "", offer
+    elif offer is not None:
+        chosen = offer["next_best"]
+        yield from ((f"/next_best/among/{index}/offer", each["offer"]) for index, each in enumerate(chosen["among"]))
+        if chosen.get("fallback") is not None:
+            yield "/next_best/fallback", chosen["fallback"]
+
+
+def _personal_texts(known: DefinitionSet, step: Mapping[str, Any], pointer: str, at: Instant) -> Found:
+    """Texts that show a personal parameter of the step's offer: one that the offer in force has, or each of those that are chosen among."""
+    in_force, shown = known.in_force("offer", at), set(WORDS)
+    for _, offer in _offers_of(step):
+        shown &= {PARAMETERS[place].word for place in (in_force[offer].body.get("personal") or {})} if offer in in_force else set()
+    lacking = {f"coupon.{word}" for word in WORDS - shown}
+    for language, content in (step.get("content") or {}).items():
+        for name in ("title", "body", "deep_link"):
+            if any(each.name in lacking for each in variables(content.get(name) or "")):
+                yield FieldError(f"{pointer}/content/{language}/{name}", "unknown_variable", "the offer has nothing personal of this name")
+
+
+def _reward(known: DefinitionSet, body: Mapping[str, Any], at: Instant) -> Found:
+    """Its conditions name locations and segments, its wallet is one of the tenant's, if it names any, its offer is in force."""
+    yield from _conditions(known, body.get("when") or {}, "/when", at)
+    offer = body["gives"].get("offer")
+    if offer is not None and not _published(known, "offer", offer, at):
+        yield _missing("/gives/offer", "unknown_offer", "published offer")
+    wallets = known.settings.wallets
+    if wallets and body.get("wallet", "points") not in wallets:
+        yield _missing("/wallet", "unknown_wallet", "wallet of the tenant")
 
 
 def _challenge(known: DefinitionSet, body: Mapping[str, Any], at: Instant) -> Found:
@@ -106,12 +166,44 @@ def _challenge(known: DefinitionSet, body: Mapping[str, Any], at: Instant) -> Fo
     reward = body.get("reward") or {}
     if reward.get("offer") is not None and not _published(known, "offer", reward["offer"], at):
         yield _missing("/reward/offer", "unknown_offer", "published offer")
-    content, language = body.get("content") or {}, known.settings.languages[0]
-    if content and language not in content:
-        yield FieldError("/definition/content", "missing_language", f"guests may read {language}, the tenant's first language")
     wallets = known.settings.wallets
     if wallets and reward.get("points") is not None and reward.get("wallet", "points") not in wallets:
         yield _missing("/reward/wallet", "unknown_wallet", "wallet of the tenant")
+
+
+def unreadable(known: DefinitionSet, kind: Kind, body: Mapping[str, Any]) -> tuple[FieldError, ...]:
+    """Why guests could not read what they are shown of a body: its texts are not there in the tenant's first language, or lead
+    astray. Beside ``broken_references``, because a replay or a trial needs no texts.
+    """
+    return tuple(_unreadable(known, kind, body))
+
+
+def _unreadable(known: DefinitionSet, kind: Kind, body: Mapping[str, Any]) -> Found:
+    for pointer, contents in _contents(kind, body):
+        yield from content_problems(contents, known.settings, pointer)
+    named = dict.fromkeys(id_ for _, id_ in named_media(kind, body))
+    if len(named) > MOST_IMAGES:
+        yield FieldError("/definition", "too_many_images", f"at most {MOST_IMAGES} different images")
+
+
+def _contents(kind: Kind, body: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """What guests read of a definition, by language, with its pointer. Of tiers: nothing, or something of every level."""
+    if kind in _READ_BY_GUESTS:
+        yield "/definition/content", body.get("content") or {}
+    if kind == "programme":
+        levels = (body.get("tiers") or {}).get("levels") or ()
+        if any(level.get("content") for level in levels):
+            yield from ((f"/definition/tiers/levels/{index}/content", level.get("content") or {}) for index, level in enumerate(levels))
+
+
+def named_media(kind: Kind, body: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """The images that a definition (its body as stored) names: pointer and id."""
+    return tuple(
+        (f"{pointer}/{language}/image", content["image"])
+        for pointer, contents in _contents(kind, body)
+        for language, content in contents.items()
+        if content.get("image") is not None
+    )
 
 
 def named_offers(kind: Kind, body: Mapping[str, Any]) -> frozenset[str]:
@@ -123,9 +215,9 @@ def named_offers(kind: Kind, body: Mapping[str, Any]) -> frozenset[str]:
         return frozenset(leaf["offer"] for leaf, _ in _leaves(body) if leaf.get("kind") == "coupon")
     if kind == "campaign":
         steps = body.get("steps") or ()
-        named = [each.get("offer") for each in steps] + [(each.get("form") or {}).get("offer") for each in steps]
+        named = [offer for each in steps for _, offer in _offers_of(each)] + [(each.get("form") or {}).get("offer") for each in steps]
     else:
-        named = [(body.get("reward") or {}).get("offer")]
+        named = [(body.get("reward") or body.get("gives") or {}).get("offer")]
     return frozenset(each for each in named if each is not None)
 
 
@@ -172,6 +264,8 @@ def _missing(pointer: str, code: str, what: str) -> FieldError:
 _CHECKS: Final[Mapping[Kind, Callable[[DefinitionSet, Mapping[str, Any], Instant], Found]]] = {
     "programme": _programme,
     "offer": _offer,
+    "promotion": _offer,
+    "reward": _reward,
     "segment": _segment,
     "campaign": _campaign,
     "challenge": _challenge,

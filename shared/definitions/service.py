@@ -1,4 +1,4 @@
-"""Programmes, offers, segments and campaigns: write a draft, publish it from an instant on, retire it.
+"""Programmes, offers, promotions, segments and campaigns: write a draft, publish it from an instant on, retire it.
 
 A version that is published never changes; replacing it writes the next draft. What is published or retired takes effect
 at least two cache times later, so that every function knows of it before it holds.
@@ -17,17 +17,28 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from shared.coupons.promotions import MOST_IN_FORCE
 from shared.definitions.api import DefinitionRequest
 from shared.definitions.catalogue import categories
-from shared.definitions.errors import BrokenReference, DefinitionExists, NothingToPublish, TooEarly, UnknownDefinition
+from shared.definitions.errors import (
+    BrokenReference,
+    DefinitionExists,
+    LimitLowered,
+    NothingToPublish,
+    TooEarly,
+    TooManyPromotions,
+    UnknownDefinition,
+)
 from shared.definitions.linting import refuse_errors
 from shared.definitions.model import Definition, DefinitionSet, Kind
-from shared.definitions.references import broken_references, named_offers, names_categories, unknown_categories
+from shared.definitions.raising import lowered
+from shared.definitions.references import broken_references, named_media, named_offers, names_categories, unknown_categories, unreadable
 from shared.definitions.repository import DefinitionRepository
 from shared.kernel.errors import FieldError, PreconditionFailed, Unprocessable
 from shared.kernel.ids import NAME_PATTERN
-from shared.kernel.instants import Instant, format_rfc3339, parse_rfc3339
+from shared.kernel.instants import NEVER, Instant, format_rfc3339, parse_rfc3339
 from shared.kernel.pages import open_cursor, seal_cursor
+from shared.media.repository import MediaRepository
 from shared.member_state.events import DomainEvent
 from shared.member_state.repository import Stamp, envelope
 from shared.programmes.model import ProgrammeBody
@@ -149,16 +160,35 @@ def publish(
             raise NothingToPublish
         return newest
     since = _effective(known, newest, at, scope.clock() + lead(cache_seconds))
-    missing = broken_references(known, kind, newest.body, since)
-    if missing:
-        raise BrokenReference("The definition names what does not exist; see errors.", errors=missing)
-    if kind == "programme":
-        refuse_errors(scope, known, id_, ProgrammeBody.model_validate(newest.body), since, accept)
+    _check(scope, known, newest, since, accept)
     published = _as_published(known, newest, since, scope.clock())
     if kind in hooks:
         hooks[kind](scope, published)
     data = _event_data(published, published.epoch) | {"effective_from": since}
     return _rewrite(scope, newest, published, DomainEvent("definition.published", published.changed_at, data), correlation)
+
+
+def _check(scope: TenantScope, known: DefinitionSet, draft: Definition, since: Instant, accept: Collection[str]) -> None:
+    """Whether the draft may hold from ``since`` on, beside everything else that does; each refusal lists all that is wrong."""
+    missing = (*broken_references(known, draft.kind, draft.body, since), *unreadable(known, draft.kind, draft.body))
+    missing += _missing_images(scope, draft)
+    if missing:
+        raise BrokenReference("The definition names or lacks what does not exist; see errors.", errors=missing)
+    versions = (each for each in known.definitions if (each.kind, each.id) == (draft.kind, draft.id))
+    lower = lowered((each.body for each in versions if each.effective_from is not None), draft.body)
+    if lower:
+        raise LimitLowered("Limits that all share may only be raised; see errors.", errors=lower)
+    if draft.kind == "programme":
+        refuse_errors(scope, known, draft.id, ProgrammeBody.model_validate(draft.body), since, accept)
+    if draft.kind == "promotion":
+        _refuse_too_many(known, draft.id, since)
+
+
+def _missing_images(scope: TenantScope, draft: Definition) -> tuple[FieldError, ...]:
+    """Images that it names and that are not there. One batch read where it names any."""
+    named = named_media(draft.kind, draft.body)
+    ready = MediaRepository(scope.tenant, scope.table).ready({id_ for _, id_ in named}) if named else frozenset()
+    return tuple(FieldError(pointer, "unknown_media", "there is no such image") for pointer, id_ in named if id_ not in ready)
 
 
 def retire(scope: TenantScope, kind: Kind, id_: str, cache_seconds: float, *, correlation: str = "") -> Definition:
@@ -246,6 +276,17 @@ def _effective(known: DefinitionSet, draft: Definition, wanted: Instant | None, 
     return earliest if wanted is None else wanted
 
 
+def _refuse_too_many(known: DefinitionSet, id_: str, since: Instant) -> None:
+    """``TooManyPromotions`` if as many others are in force then, or will be later."""
+    others = {
+        each.id
+        for each in known.definitions
+        if each.kind == "promotion" and each.id != id_ and each.effective_from is not None and (each.retired_from or NEVER) > since
+    }
+    if len(others) >= MOST_IN_FORCE:
+        raise TooManyPromotions(f"At most {MOST_IN_FORCE} promotions are in force at a time; retire one first.")
+
+
 def _as_published(known: DefinitionSet, draft: Definition, since: Instant, now: Instant) -> Definition:
     published = changed(draft, status="published", revision=draft.revision + 1, changed_at=now, effective_from=since)
     if draft.kind == "programme" and begins_by_itself(draft.body):
@@ -287,13 +328,17 @@ def _retire_all(scope: TenantScope, versions: list[Definition], now: Instant, un
 
 def _rewrite(scope: TenantScope, before: Definition, after: Definition, event: DomainEvent | None, correlation: str) -> Definition:
     repository: DefinitionRepository = scope.repository
+    media = MediaRepository(scope.tenant, scope.table)
     out = envelope([event] if event else [], Stamp(scope.clock(), correlation))
+    images = {id_ for _, id_ in named_media(after.kind, after.body)} if after.status == "published" else set()
 
     def plan(stale: Stale) -> Plan[Definition]:
         if stale:
-            raise PreconditionFailed("The definition was changed at the same time.")
+            raise PreconditionFailed("The definition, or an image that it names, was changed at the same time.")
         batch = WriteBatch()
         repository.add_rewrites(batch, [(before, after)], out)
+        for image in sorted(images):
+            media.add_check(batch, image)
         return Plan(batch, after)
 
     done = commit(scope.table, plan, effort=scope.effort())

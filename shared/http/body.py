@@ -18,7 +18,7 @@ from shared.kernel.errors import AppError, FieldError, MalformedRequest, Unproce
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 MAX_BODY: Final = 1024 * 1024
-"""Bytes, after base64."""
+"""Bytes, after base64, where the route says nothing else."""
 MAX_ERRORS: Final = 20
 """Errors named in one answer."""
 _MAX_TOKEN: Final = 64
@@ -38,23 +38,23 @@ _NO_DETAIL: Final = "This value is not valid here."
 
 
 class PayloadTooLarge(AppError):
-    """A body above 1 MB."""
+    """A body above what the route takes: 1 MB, unless it says more."""
 
     code, status, title = "payload_too_large", 413, "Payload too large"
 
 
-def body_bytes(event: Mapping[str, Any]) -> bytes:
-    """The body as it was sent, at most 1 MB."""
-    body = event.get("body") or ""
-    too_long_even_as_base64 = len(body) > MAX_BODY * 4 // 3 + 4
+def body_bytes(event: Mapping[str, Any], limit: int = MAX_BODY) -> bytes:
+    """The body as it was sent, at most ``limit`` bytes."""
+    body, too_large = event.get("body") or "", PayloadTooLarge(f"A body may have at most {limit // 1024**2} MB.")
+    too_long_even_as_base64 = len(body) > limit * 4 // 3 + 4
     if too_long_even_as_base64:
-        raise PayloadTooLarge("A body may have at most 1 MB.")
+        raise too_large
     try:
         raw = base64.b64decode(body, validate=True) if event.get("isBase64Encoded") else body.encode()
     except (binascii.Error, UnicodeError):
         raise MalformedRequest("The body could not be decoded.") from None
-    if len(raw) > MAX_BODY:
-        raise PayloadTooLarge("A body may have at most 1 MB.")
+    if len(raw) > limit:
+        raise too_large
     return raw
 
 

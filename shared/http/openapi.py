@@ -18,6 +18,7 @@ from pydantic_core import core_schema
 
 from shared.http.problem import PROBLEM_TYPE, Problem
 from shared.http.routes import ROUTES, SCOPES, Route
+from shared.kernel.ids import NAME_PATTERN
 from shared.kernel.pages import MAX_LIMIT
 
 _Mode = Literal["validation", "serialization"]
@@ -41,6 +42,10 @@ _PROBLEMS: Final = {
 _RETRIED: Final = frozenset({409, 429, 503})
 _QUERY: Final[dict[str, dict[str, Any]]] = {
     "limit": {"description": "Entries per page", "schema": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": 50}},
+    "from": {"description": "The first business date; 31 days if it is left out", "schema": {"type": "string", "format": "date"}},
+    "until": {"description": "The last business date, inclusive; today if it is left out", "schema": {"type": "string", "format": "date"}},
+    "force": {"description": "`true`: end the hold of another (scope `coupons:release`)", "schema": {"type": "boolean", "default": False}},
+    "reason": {"description": "Why by force, as a word of your own (till-broken)", "schema": {"type": "string", "pattern": NAME_PATTERN}},
     "cursor": {"description": "next_cursor of the page before, as it came", "schema": {"type": "string", "minLength": 1}},
 }
 _ETAG: Final = {"ETag": {"description": "The version, for If-Match", "schema": {"type": "string"}}}

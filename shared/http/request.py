@@ -115,9 +115,9 @@ class Request:
 
     @property
     def body(self) -> bytes:
-        """The raw body, at most 1 MB; ``PayloadTooLarge`` above."""
+        """The raw body, at most as long as the route takes; ``PayloadTooLarge`` above."""
         if self._body is None:
-            self._body = body_bytes(self._event)
+            self._body = body_bytes(self._event, self.route.max_body)
         return self._body
 
     def parse(self, model: type[ModelT]) -> ModelT:

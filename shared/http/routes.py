@@ -13,7 +13,8 @@ from typing import Final, Literal
 from shared.kernel.scopes import MEMBER, PUBLIC, SCOPES
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
-FunctionName = Literal["registration", "transaction_ingestion", "coupon_redemption", "administration"]
+FunctionName = Literal["registration", "transaction_ingestion", "coupon_redemption", "administration", "media"]
+MB: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ class Route:
     status: int = 200
     needs_if_match: bool = False
     query: tuple[str, ...] = ()
+    max_body: int = MB
+    """Bytes. Lambda takes 6 MB with everything round the body."""
 
     @property
     def key(self) -> str:
@@ -46,12 +49,14 @@ class Route:
 _M = "shared.members.api:"
 _P = "shared.members.points_api:"
 _CH = "shared.members.challenges_api:"
+_R = "shared.rewards.api:"
 _T = "shared.transactions.api:"
 _TA = "shared.transactions.answer_models:"
 _C = "shared.coupons.api:"
 _CP = "shared.coupons.pools_api:"
 _D = "shared.definitions.api:"
 _TEN = "shared.tenants.api:"
+_MED = "shared.media.api:"
 _S = "shared.segments.api:"
 _CAM = "shared.campaigns.api:"
 _PAGE = ("limit", "cursor")
@@ -99,6 +104,14 @@ def _registration() -> list[Route]:
                   request=_P + "TransferRequest", response=_P + "PointsAnswer", status=201),
         *for_both("POST", "/conversions", "convert_points", "points:write", "Turn points into vouchers",
                   request=_P + "ConversionRequest", response=_P + "PointsAnswer", status=201),
+        *for_both("GET", "/rewards", "list_member_rewards", "members:read", "The rewards catalogue for her, and what she has claimed",
+                  response=_R + "RewardsAnswer", query=("location_id",)),
+        *for_both("POST", "/rewards", "claim_reward", "points:write", "Exchange points for a reward",
+                  request=_R + "ClaimRequest", response=_R + "ClaimAnswer", status=201),
+        route("POST", "/v1/members/{member_id}/rewards/{claim_id}/hand-over", "hand_over_reward", "coupons:redeem",
+              "The item of a claim was given to the member", response=_R + "ClaimAnswer"),
+        route("POST", "/v1/members/{member_id}/rewards/{claim_id}/cancel", "cancel_reward", "points:write",
+              "Cancel a claim that was not used: the points come back", request=_R + "CancelClaimRequest", response=_R + "ClaimAnswer"),
         *for_both("POST", "/referral-code", "get_referral_code", "members:read", "The code that friends give when they register",
                   response=_P + "ReferralCodeAnswer"),
         route("POST", "/v1/challenges/{challenge_id}/members", "give_challenge", "coupons:issue",
@@ -131,7 +144,7 @@ def _transaction_ingestion() -> list[Route]:
         route("POST", "/v1/holds", "create_hold", write, "Hold points and coupons for a basket: all or none",
               request=_T + "HoldRequest", response=_TA + "HoldAnswer", status=201),
         route("GET", "/v1/holds/{hold_id}", "get_hold", write, "Read a hold", response=_TA + "HoldAnswer"),
-        route("DELETE", "/v1/holds/{hold_id}", "release_hold", write, "Release a hold", status=204),
+        route("DELETE", "/v1/holds/{hold_id}", "release_hold", write, "Release a hold", status=204, query=("force", "reason")),
         route("POST", "/v1/holds/{hold_id}/extend", "extend_hold", write, "Give a hold more time",
               request=_T + "ExtendRequest", response=_TA + "HoldAnswer"),
         route("POST", "/v1/transactions", "record_transaction", write, "Record a finished sale, exactly once",
@@ -148,6 +161,9 @@ def _transaction_ingestion() -> list[Route]:
               request=_T + "ClaimRequest", response=_TA + "TransactionAnswer"),
         route("POST", "/v1/returns", "record_return", write, "Return a whole sale: reverses exactly its part",
               request=_T + "ReturnRequest", response=_TA + "ReversalAnswer", status=201),
+        route("GET", "/v1/locations/{location_id}/offline-losses", "report_offline_losses", read,
+              "What a location lost to sales made offline, by business date and reason", response=_TA + "OfflineLossesAnswer",
+              query=("from", "until")),
         route("POST", "/v1/events", "record_event", write, "A declared event of a member: opens, clicks, custom",
               request=_T + "EventRequest", response=_TA + "EventAnswer", status=202),
     ]
@@ -164,6 +180,9 @@ def _coupon_redemption() -> list[Route]:
     redeem, pool = "coupons:redeem", "/pools/{pool_id}"
     return [
         route("/v1/offers/{offer_id}/coupons", "issue_coupon", "coupons:issue", "Issue a coupon of an offer", "IssueRequest", 201),
+        Route("POST", "/v1/members/{member_id}/next-offer", "coupon_redemption", "give_next_offer", "coupons:issue",
+              "Choose the next best of several offers for a member, and give her a coupon of it",
+              _C + "NextOfferRequest", _C + "NextOfferAnswer", 201),
         route("/v1/coupons/lookup", "lookup_coupon", redeem, "Read a coupon by its code or id", "CouponReference"),
         route("/v1/coupons/hold", "hold_coupon", redeem, "Hold a coupon for a basket", "HoldCouponRequest"),
         route("/v1/coupons/redeem", "redeem_coupon", redeem, "Redeem a coupon for a basket", "RedeemCouponRequest"),
@@ -220,7 +239,7 @@ def _administration() -> list[Route]:
               response=_CAM + "DeliveryPage", query=_PAGE),
         route("GET", "/v1/openapi.json", "get_openapi", PUBLIC, "This interface as OpenAPI 3.1"),
     ]
-    kinds = ("programmes", "offers", "segments", "campaigns", "challenges")
+    kinds = ("programmes", "offers", "promotions", "rewards", "segments", "campaigns", "challenges")
     for kind, name in ((each, each.removesuffix("s")) for each in kinds):
         model, base = _D + name.capitalize() + "Answer", f"/v1/{kind}"
         body, one = _D + name.capitalize() + "Request", f"/v1/{kind}/{{definition_id}}"
@@ -237,7 +256,21 @@ def _administration() -> list[Route]:
     return routes
 
 
+def _media() -> list[Route]:
+    def route(method: Method, path: str, operation: str, scope: str, summary: str, **more: object) -> Route:
+        return Route(method, path, "media", operation, scope, summary, **more)  # type: ignore[arg-type]
+
+    read, write, one = "definitions:read", "definitions:write", "/v1/media/{media_id}"
+    return [
+        route("POST", "/v1/media", "upload_media", write, "Store an image of at most 4 MB in several sizes; the same one again answers 200",
+              request=_MED + "UploadRequest", response=_MED + "MediaAnswer", status=201, max_body=6 * MB),
+        route("GET", "/v1/media", "list_media", read, "List images", response=_MED + "MediaPage", query=_PAGE),
+        route("GET", one, "get_media", read, "Read an image's sizes and links", response=_MED + "MediaAnswer"),
+        route("DELETE", one, "delete_media", write, "Delete an image that no published definition names", status=204),
+    ]
+
+
 __all__ = ["MEMBER", "PUBLIC", "ROUTES", "ROUTES_BY_KEY", "SCOPES", "FunctionName", "Route"]
 
-ROUTES: Final[tuple[Route, ...]] = (*_registration(), *_transaction_ingestion(), *_coupon_redemption(), *_administration())
+ROUTES: Final[tuple[Route, ...]] = (*_registration(), *_transaction_ingestion(), *_coupon_redemption(), *_administration(), *_media())
 ROUTES_BY_KEY: Final[dict[str, Route]] = {route.key: route for route in ROUTES}

@@ -5,6 +5,7 @@ Exponents: ISO 4217 (https://www.six-group.com/en/products-services/financial-in
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from typing import Final, Literal
 
 from shared.kernel.errors import InvalidValue
@@ -73,6 +74,25 @@ def allocate(total: int, weights: list[int]) -> list[int]:
     for index in order[:missing]:
         parts[index] += 1
     return [sign * part for part in parts]
+
+
+def allocate_by_group(total: int, weights: list[int], groups: Sequence[Hashable]) -> list[int]:
+    """``total`` over groups in proportion to their weights, then over the weights of each group; both as ``allocate``.
+
+    The part of each group is within one unit of its exact share, however many lines it has, and none is more than its weight while
+    ``total`` is not more than all of them. One group: the same as ``allocate``.
+    """
+    if len(set(groups)) <= 1:
+        return allocate(total, weights)
+    places: dict[Hashable, list[int]] = {}
+    for place, group in enumerate(groups):
+        places.setdefault(group, []).append(place)
+    shares = allocate(total, [sum(weights[place] for place in members) for members in places.values()])
+    parts = [0] * len(weights)
+    for share, members in zip(shares, places.values(), strict=True):
+        for place, part in zip(members, allocate(share, [weights[place] for place in members]), strict=True):
+            parts[place] = part
+    return parts
 
 
 def format_money(minor: int, currency: str) -> str:

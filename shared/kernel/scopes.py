@@ -10,6 +10,8 @@ MEMBER: Final = "me"
 """The scope of every member's token: the guest's own view."""
 OPERATOR: Final = "operator"
 """The operator's own key, and no other."""
+RELEASE: Final = "coupons:release"
+"""What ending the holds of others needs, beside the scope of the route."""
 SCOPES: Final = {
     MEMBER: "the guest's own data, by her own token",
     "members:register": "enrol members (an app or a web page may hold such a key)",
@@ -21,6 +23,7 @@ SCOPES: Final = {
     "transactions:read": "read transactions and their explanations",
     "coupons:issue": "issue coupons of an offer; give challenges",
     "coupons:redeem": "look up, hold, redeem and release coupons",
+    RELEASE: "end the holds of others by force (staff: no till needs it)",
     "definitions:read": "read programmes, offers, segments, campaigns, catalogue and locations",
     "definitions:write": "change and publish definitions, catalogue and locations",
     "campaigns:run": "launch, pause and cancel campaigns; read their reports",

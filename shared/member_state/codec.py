@@ -103,7 +103,7 @@ def _encode_programmes(state: MemberState) -> list[Any] | int:
     """What programmes count of her; 0 for the many of whom they count nothing."""
     rows = [
         state.tags,
-        {key: [each.points, each.times, each.days] for key, each in state.usage.items()},
+        {key: _usage_row(each) for key, each in state.usage.items()},
         [[each.location, each.first, each.last - each.first] for each in state.visits],
         state.visits_made,
         [[each.id, each.since] for each in state.tier_spans],
@@ -121,13 +121,26 @@ def _decode_programmes(state: MemberState, rows: list[Any]) -> None:
     for closed, *hers in challenges:
         state.challenges_closed, state.challenges = closed, [_decode_challenge(row) for row in hers]
     state.tags, state.visits_made, state.referrals = tags, made, referrals
-    state.usage = {
-        key: RuleUsage(points, times, {int(day): pair for day, pair in days.items()}) for key, (points, times, days) in usage.items()
-    }
+    state.usage = {key: _usage_of(row) for key, row in usage.items()}
     state.visits = [RecentVisit(location, first, first + length) for location, first, length in visits]
     state.tier_spans = [TierSpan(id_, since) for id_, since in spans]
     state.tier_floor = Tier(floor[0], floor[1], floor[2] or NEVER) if floor else None
     state.referred = Referred(*referred) if referred else None
+
+
+def _usage_row(each: RuleUsage) -> list[Any]:
+    """Weeks and months only where a limit asked for them; rows from before they were counted have none."""
+    return [each.points, each.times, each.days, *([each.weeks, each.months] if each.weeks or each.months else [])]
+
+
+def _usage_of(row: list[Any]) -> RuleUsage:
+    points, times, days, *periods = row
+    weeks, months = periods or ({}, {})
+    return RuleUsage(points, times, _by_number(days), _by_number(weeks), _by_number(months))
+
+
+def _by_number(counts: dict[str, Any]) -> dict[int, Any]:
+    return {int(number): each for number, each in counts.items()}
 
 
 def _encode_challenge(each: Instance) -> list[Any]:

@@ -11,7 +11,7 @@ from typing import Literal
 
 from shared.challenges.model import Counts
 from shared.kernel.instants import Instant
-from shared.member_state.model import Consent, HeldCoupon, Scalar
+from shared.member_state.model import Consent, CountedUse, HeldCoupon, Parameters, Scalar
 from shared.profile.model import Visit
 from shared.wallet.model import Posting
 
@@ -102,6 +102,8 @@ class Purchased:
     """(wallet, days, to the end of the day) of wallets whose points expire with inactivity."""
     counts: Counts = ()
     """What it counts for her challenges, and for those that every member has."""
+    uses: tuple[CountedUse, ...] = ()
+    """Of offers and promotions with limits per member, one each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,8 @@ class Reversed:
     location: str = ""
     counts: Counts = ()
     """What no longer counts for her challenges."""
+    uses: tuple[CountedUse, ...] = ()
+    """Which uses no longer count towards limits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +170,43 @@ class PointsConverted:
     offer: str
     coupons: tuple[str, ...]
     cause: str = "request"
+
+
+@dataclass(frozen=True, slots=True)
+class RewardClaimed:
+    """Points became a reward, at her request."""
+
+    at: Instant
+    claim: str
+    reward: str
+    wallet: str
+    points: int
+    use: CountedUse | None = None
+    """What it counts as, where the reward has limits per member."""
+
+
+@dataclass(frozen=True, slots=True)
+class RewardCancelled:
+    """A claim was cancelled: ``postings`` are what it had drawn (signed as booked), ``day`` the local day that it was counted on."""
+
+    at: Instant
+    claim: str
+    reward: str
+    postings: tuple[Posting, ...]
+    reason: str = ""
+    actor: str = ""
+    use: CountedUse | None = None
+    day: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RewardHandedOver:
+    """She has got the item that she claimed."""
+
+    at: Instant
+    claim: str
+    reward: str
+    actor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +252,17 @@ class CouponIssued:
     active_from: Instant
     expires_at: Instant
     cause: str = ""
+    choice: Mapping[str, object] | None = None
+    """Why this offer, where it was chosen among several."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfferWithheld:
+    """A choice among offers gave her none: she is held out, or there was none for her."""
+
+    at: Instant
+    choice: Mapping[str, object]
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +272,11 @@ class CouponChanged:
     at: Instant
     coupon: str
     to: Literal["active", "held", "redeemed", "void"]
+    use: CountedUse | None = None
+    """The use that its redemption counts as, where the offer has limits per member."""
+    reason: str = ""
+    """Why a hold was ended by force, and by whom."""
+    actor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,10 +293,12 @@ class HoldPlaced:
 
 @dataclass(frozen=True, slots=True)
 class HoldReleased:
-    """A hold was given up."""
+    """A hold was given up; by force, if it says why and by whom."""
 
     at: Instant
     hold: str
+    reason: str = ""
+    actor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,10 +333,14 @@ MemberEvent = (
     | Reversed
     | PointsBooked
     | PointsConverted
+    | RewardClaimed
+    | RewardCancelled
+    | RewardHandedOver
     | TierSet
     | ReferralEnded
     | ChallengeGiven
     | CouponIssued
+    | OfferWithheld
     | CouponChanged
     | HoldPlaced
     | HoldReleased
@@ -318,6 +381,7 @@ class PromisedCoupon:
     active_from: Instant
     expires_at: Instant
     issued_by: str
+    parameters: Parameters = ()
 
 
 @dataclass(slots=True)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from shared.kernel.errors import InvalidValue
-from shared.kernel.instants import Instant
-from shared.member_state import bonuses, challenges, points, purchases, tiers
+from shared.kernel.instants import Instant, local_day
+from shared.member_state import bonuses, challenges, points, purchases, rewards, tiers
 from shared.member_state import events as happened
 from shared.member_state.events import Effects, LedgerEntry, MemberEvent
 from shared.member_state.model import (
@@ -23,6 +23,7 @@ from shared.member_state.model import (
     Touch,
 )
 from shared.member_state.purchases import forget_redeemed
+from shared.member_state.usage import count_use
 from shared.member_state.view import FoldView
 from shared.wallet.model import Hold, Posting
 
@@ -37,13 +38,19 @@ def entry(kind: str, at: Instant, postings: Iterable[Posting], reference: str | 
     return LedgerEntry(kind, at, tuple(postings), reference)
 
 
-def release_hold(state: MemberState, hold_id: str, at: Instant, effects: Effects, type_: str) -> None:
+def release_hold(
+    state: MemberState, hold_id: str, at: Instant, effects: Effects, type_: str, released: happened.HoldReleased | None = None
+) -> None:
     """Points and coupons of a hold are free again."""
     hold = state.holds.pop(hold_id)
     for coupon_id in hold.coupons:
         if coupon_id in state.coupons and state.coupons[coupon_id].state == "held":
             state.coupons[coupon_id].state = "active"
-    effects.tell(type_, at, {"hold": hold_id, "points": hold.points})
+    data: dict[str, object] = {"hold": hold_id, "points": hold.points}
+    if released is None:
+        effects.tell(type_, at, data)
+    else:
+        effects.tell(type_, at, data | _by_force(released), _cause_of(released))
 
 
 def _time_passed(_state: MemberState, _event: happened.TimePassed, _view: FoldView, _at: Instant, _effects: Effects) -> str:
@@ -115,12 +122,20 @@ def _coupon_issued(state: MemberState, event: happened.CouponIssued, _view: Fold
     if len(state.coupons) >= MAX_COUPONS:
         raise InvalidValue(f"a member holds at most {MAX_COUPONS} coupons")
     state.coupons[event.coupon] = HeldCoupon(event.offer, "active", event.active_from, event.expires_at)
-    effects.tell("coupon.issued", at, {"coupon": event.coupon, "offer": event.offer}, event.cause or None)
+    why = {} if event.choice is None else {"choice": event.choice}
+    effects.tell("coupon.issued", at, {"coupon": event.coupon, "offer": event.offer, **why}, event.cause or None)
     return "coupon.issued"
 
 
-def _coupon_changed(state: MemberState, event: happened.CouponChanged, _view: FoldView, at: Instant, effects: Effects) -> str:
+def _offer_withheld(_state: MemberState, event: happened.OfferWithheld, _view: FoldView, at: Instant, effects: Effects) -> str:
+    effects.tell("offer.withheld", at, {"choice": event.choice}, event.cause or None)
+    return "offer.withheld"
+
+
+def _coupon_changed(state: MemberState, event: happened.CouponChanged, view: FoldView, at: Instant, effects: Effects) -> str:
     if event.to == "redeemed":
+        if event.use is not None:
+            count_use(state, event.use, local_day(event.at, view.zone))
         forget_redeemed(state, event.coupon, at, effects)
         return "coupon.redeemed"
     coupon = state.coupons.get(event.coupon)
@@ -129,7 +144,7 @@ def _coupon_changed(state: MemberState, event: happened.CouponChanged, _view: Fo
     elif coupon is not None:
         coupon.state = event.to
     type_ = {"held": "coupon.held", "active": "coupon.released", "void": "coupon.voided"}[event.to]
-    effects.tell(type_, at, {"coupon": event.coupon, "offer": coupon.offer if coupon else ""})
+    effects.tell(type_, at, {"coupon": event.coupon, "offer": coupon.offer if coupon else "", **_by_force(event)}, _cause_of(event))
     return type_
 
 
@@ -146,8 +161,17 @@ def _hold_placed(state: MemberState, event: happened.HoldPlaced, _view: FoldView
 
 def _hold_released(state: MemberState, event: happened.HoldReleased, _view: FoldView, at: Instant, effects: Effects) -> str:
     if event.hold in state.holds:
-        release_hold(state, event.hold, at, effects, "hold.released")
+        release_hold(state, event.hold, at, effects, "hold.released", event)
     return "hold.released"
+
+
+def _by_force(event: happened.CouponChanged | happened.HoldReleased) -> dict[str, object]:
+    """Who ended a hold that was not hers to end."""
+    return {"actor": event.actor} if event.actor else {}
+
+
+def _cause_of(event: happened.CouponChanged | happened.HoldReleased) -> str | None:
+    return event.reason or None
 
 
 def _touched(state: MemberState, event: happened.Touched, _view: FoldView, at: Instant, effects: Effects) -> str:
@@ -183,9 +207,13 @@ _HANDLERS: dict[type, Callable[[MemberState, Any, FoldView, Instant, Effects], s
     happened.Reversed: purchases.reverse,
     happened.PointsBooked: points.booked,
     happened.PointsConverted: points.converted,
+    happened.RewardClaimed: rewards.claimed,
+    happened.RewardCancelled: rewards.cancelled,
+    happened.RewardHandedOver: rewards.handed_over,
     happened.ReferralEnded: points.referral_ended,
     happened.ChallengeGiven: challenges.given,
     happened.CouponIssued: _coupon_issued,
+    happened.OfferWithheld: _offer_withheld,
     happened.CouponChanged: _coupon_changed,
     happened.HoldPlaced: _hold_placed,
     happened.HoldReleased: _hold_released,

@@ -18,6 +18,8 @@ from shared.wallet.model import Hold, Posting, Wallet
 MemberStatus = Literal["active", "merged", "erased"]
 CouponState = Literal["active", "held", "redeemed", "expired", "void"]
 Scalar = str | int | bool
+Parameters = tuple[tuple[str, int | str], ...]
+"""What the personal parameters of an offer were fixed to for her: (place in its terms, value), by place."""
 
 MAX_TOUCHES: Final = 60
 """Campaign touches kept, newest first; older ones no cap can ask for."""
@@ -31,9 +33,11 @@ MAX_REDEEMED: Final = 50
 """Redemptions remembered for segments (offer -> last instant); the oldest are forgotten first."""
 MAX_TAGS: Final = 50
 MAX_USAGE: Final = 200
-"""Rules with limits that are counted per member; the one used longest ago is forgotten first."""
+"""Rules and offers with limits that are counted per member; the one used longest ago is forgotten first."""
 USAGE_DAYS: Final = 7
-"""Local days for which daily limits are counted: a till may send a sale that many days late."""
+"""Local days for which daily limits are counted: a till may send a sale that many days late. Of weeks and months those are kept that
+such a sale may belong to.
+"""
 MAX_VISITS: Final = 12
 """Visits remembered, newest first, while a late receipt may still belong to them: what decides whether one opens another."""
 VISIT_DAYS: Final = 3
@@ -67,6 +71,20 @@ class RuleUsage:
     points: int = 0
     times: int = 0
     days: dict[int, list[int]] = field(default_factory=dict)
+    weeks: dict[int, int] = field(default_factory=dict)
+    """Times by week from Monday, and by calendar month, where a limit asks for them: at most two of each."""
+    months: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CountedUse:
+    """One use of an offer or promotion with limits per member (``offer:<id>``, ``promotion:<id>``), and by what it is counted
+    beside the day.
+    """
+
+    key: str
+    weekly: bool = False
+    monthly: bool = False
 
 
 @dataclass(slots=True)
@@ -166,7 +184,9 @@ class MemberState:
     touches: list[Touch] = field(default_factory=list)
     tags: list[str] = field(default_factory=list)
     usage: dict[str, RuleUsage] = field(default_factory=dict)
-    """``programme/rule``, ``programme``, or ``pay:wallet`` -> what it has given; used longest ago first."""
+    """``programme/rule``, ``programme``, ``pay:wallet``, ``offer:<id>`` or ``promotion:<id>`` -> what it has given; used longest ago
+    first.
+    """
     visits: list[RecentVisit] = field(default_factory=list)
     visits_made: int = 0
     tier_spans: list[TierSpan] = field(default_factory=list)

@@ -44,7 +44,10 @@ def give_coupon(
     """
     id_ = coupon if coupon is not None else _new_id(state, at, effects)
     state.coupons[id_] = HeldCoupon(promise.offer, "active", promise.active_from, promise.expires_at, bought)
-    effects.promised.append(PromisedCoupon(id_, promise.offer, promise.version, promise.active_from, promise.expires_at, cause))
+    parameters = promise.parameters(state, at)
+    effects.promised.append(
+        PromisedCoupon(id_, promise.offer, promise.version, promise.active_from, promise.expires_at, cause, parameters)
+    )
     effects.tell("coupon.issued", at, {"coupon": id_, "offer": promise.offer}, cause)
     return id_
 

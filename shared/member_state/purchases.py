@@ -13,7 +13,7 @@ from shared.member_state.model import MAX_REDEEMED, MAX_VISITS, VISIT_DAYS, Memb
 from shared.member_state.taking import take_back
 from shared.member_state.tier_windows import VISITS
 from shared.member_state.tiers import points_dimension, settle_tier
-from shared.member_state.usage import count_usage, uncount_usage
+from shared.member_state.usage import count_usage, count_use, uncount_usage, uncount_use
 from shared.member_state.view import FoldView
 from shared.profile.model import Visit
 from shared.profile.rules import add_visit, spill
@@ -37,6 +37,8 @@ def purchased(state: MemberState, event: Purchased, view: FoldView, at: Instant,
         postings += lots.earn(state.wallet(posting.wallet), posting, at)
     for key, points in event.usage:
         count_usage(state, key, points, day)
+    for use in event.uses:
+        count_use(state, use, day)
     for name, days, end_of_day in event.idle_days:
         lots.touch(state.wallet(name), idle_until(event.at, days, end_of_day, view.zone))
     postings += _settle_late(state, at)
@@ -65,6 +67,8 @@ def reverse(state: MemberState, event: Reversed, view: FoldView, at: Instant, ef
     day = local_day(event.visit.at, view.zone)
     for key, points in event.usage:
         uncount_usage(state, key, points, day, times=int(event.whole))
+    for use in event.uses:
+        uncount_use(state, use, day)
     for coupon_id, coupon in event.reissued.items():
         state.redeemed.pop(coupon.offer, None)
         if coupon.expires_at > at:

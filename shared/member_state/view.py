@@ -8,7 +8,7 @@ from typing import Protocol
 
 from shared.challenges.model import Challenge
 from shared.kernel.instants import Instant
-from shared.member_state.model import Facts, MemberState
+from shared.member_state.model import Facts, MemberState, Parameters
 from shared.programmes.compiled import Programme
 from shared.programmes.terms import Bonus, Conversion, TierScheme
 from shared.tenants.model import WalletSettings
@@ -41,6 +41,10 @@ class SegmentEvaluator(Protocol):
         """Compare the truth now with ``state.segments``; the state is not changed."""
 
 
+def _nothing_personal(_state: MemberState, _at: Instant) -> Parameters:
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Promise:
     """What a coupon of an offer would be, if it were given at an instant."""
@@ -50,6 +54,8 @@ class Promise:
     active_from: Instant
     expires_at: Instant
     per_member: int
+    parameters: Callable[[MemberState, Instant], Parameters] = _nothing_personal
+    """Her state, instant -> what the offer's personal parameters are for her."""
 
 
 def _no_promise(_offer: str, _at: Instant) -> Promise | None:

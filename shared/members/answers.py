@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared.coupons.model import OfferBody
 from shared.definitions.model import DefinitionSet
 from shared.kernel.instants import NEVER, Instant, format_rfc3339
 from shared.member_state.model import HeldCoupon, MemberState
 from shared.members import api
 from shared.members.model import Fields
 from shared.programmes.spending import rate_of
-from shared.programmes.terms import Spending
-from shared.tenants.model import TenantSettings
+from shared.programmes.terms import Spending, TierScheme
+from shared.tenants.content import Reader
 from shared.wallet import rules as lots
 from shared.wallet.model import SLIDING
 
@@ -22,7 +21,7 @@ def when(instant: Instant | None) -> str | None:
     return None if instant is None or instant >= NEVER else format_rfc3339(instant)
 
 
-def member_answer(state: MemberState, fields: Fields) -> api.MemberAnswer:
+def member_answer(state: MemberState, fields: Fields, tier_title: str | None = None) -> api.MemberAnswer:
     """The member."""
     kinds: Any = state.identifier_kinds
     return api.MemberAnswer(
@@ -38,6 +37,7 @@ def member_answer(state: MemberState, fields: Fields) -> api.MemberAnswer:
         consents=consent_answers(state),
         devices=tuple(state.devices),
         tier=state.tier.id if state.tier is not None else None,
+        tier_title=tier_title,
     )
 
 
@@ -49,15 +49,6 @@ def consent_answers(state: MemberState) -> tuple[api.ConsentAnswer, ...]:
         at = format_rfc3339(consent.at)
         rows.append(api.ConsentAnswer(purpose=purpose, channel=channel, granted=consent.granted, document_version=consent.version, at=at))
     return tuple(rows)
-
-
-def title_of(body: OfferBody | None, language: str | None, settings: TenantSettings) -> str | None:
-    """An offer's title in her language, the tenant's first, or any."""
-    if body is None:
-        return None
-    wanted = (language, language.partition("-")[0] if language else None, *settings.languages)
-    content = next((body.content[each] for each in wanted if each in body.content), next(iter(body.content.values()), None))
-    return content.title if content is not None else body.name
 
 
 def spendable(state: MemberState, definitions: DefinitionSet, now: Instant) -> tuple[api.Spendable, ...]:
@@ -74,6 +65,21 @@ def spendable(state: MemberState, definitions: DefinitionSet, now: Instant) -> t
         value = rate_of(rule, settings).worth(points)
         rows.append(api.Spendable(wallet=name, points=points, value=value, currency=view.settings.currency))
     return tuple(rows)
+
+
+def tier_views(state: MemberState, scheme: TierScheme | None, reader: Reader) -> tuple[api.TierView, ...]:
+    """The levels as she may read them; the teaser of those that she does not hold."""
+    levels = scheme.levels if scheme is not None else ()
+    held = next((level.threshold for level in levels if state.tier is not None and level.id == state.tier.id), -1)
+    return tuple(
+        api.TierView(
+            tier=level.id,
+            reached=level.threshold <= held,
+            benefits=level.benefits,
+            **reader.shown(level.content, level.name, teased=level.threshold > held),
+        )
+        for level in sorted(levels, key=lambda each: (each.sort_order, each.threshold))
+    )
 
 
 def is_usable(coupon: HeldCoupon, now: Instant) -> bool:

@@ -6,9 +6,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StrictBool, StrictInt, StringConstraints, model_validator
 
+from shared.coupons.personal import ShownParameter
 from shared.kernel.ids import NAME_PATTERN
 from shared.member_state.model import MAX_ATTRIBUTES, MAX_TAGS, CouponState
 from shared.members.identifiers import IdentifierKind
+from shared.tenants.content import GuestText
 from shared.tenants.model import Frozen, Language, PushPlatform
 from shared.transactions.answer_models import Answer
 from shared.transactions.api import MemberReference, Ref, Timestamp
@@ -181,6 +183,7 @@ class MemberAnswer(Answer):
     consents: tuple[ConsentAnswer, ...]
     devices: tuple[str, ...]
     tier: str | None = None
+    tier_title: str | None = Field(default=None, description="as she reads it; in the answer that reads a member")
 
 
 class RegisterAnswer(Answer):
@@ -211,12 +214,11 @@ class Spendable(Answer):
     currency: str
 
 
-class UsableCoupon(Answer):
+class UsableCoupon(GuestText):
     """A coupon that a basket may use now."""
 
     coupon_id: str
     offer_id: str
-    title: str | None = None
     expires_at: str | None = None
 
 
@@ -260,10 +262,11 @@ class WalletBalance(Answer):
 
 
 class WalletAnswer(Answer):
-    """Every wallet of the member."""
+    """Every wallet of the member, and the tier that she holds."""
 
     member_id: str
     currency: str
+    tier: TierView | None = None
     wallets: tuple[WalletBalance, ...]
 
 
@@ -297,16 +300,18 @@ class LedgerPage(Answer):
     next_cursor: str | None = None
 
 
-class CouponView(Answer):
-    """A coupon with its state as of now."""
+class CouponView(GuestText):
+    """A coupon with its state as of now; the teaser while it is not active yet."""
 
     coupon_id: str
     offer_id: str
     state: CouponState
-    title: str | None = None
     code: str | None = None
     active_from: str
     expires_at: str | None = None
+    parameters: dict[str, ShownParameter] | None = Field(
+        default=None, description="what the offer's personal parameters were fixed to for her, by their place in its terms"
+    )
 
 
 class QrAnswer(Answer):
@@ -317,7 +322,7 @@ class QrAnswer(Answer):
 
 
 class CouponsAnswer(Answer):
-    """Her coupons, newest first; at most 200."""
+    """Her coupons by the sort order of their offers, the newest first of equal ones; at most 200."""
 
     member_id: str
     data: tuple[CouponView, ...]
@@ -349,6 +354,14 @@ class TagAnswer(Answer):
     share_percent: int
 
 
+class TierView(GuestText):
+    """A level as she may read it; the teaser of one that she has not reached."""
+
+    tier: str
+    reached: bool
+    benefits: tuple[str, ...] = ()
+
+
 class NextTier(Answer):
     """The tier to aim for: so much more of what counts."""
 
@@ -368,6 +381,7 @@ class TierAnswer(Answer):
     counted: int
     floor: str | None = None
     next: NextTier | None = None
+    levels: tuple[TierView, ...] = Field(default=(), description="all of them, by their sort order, then from the lowest")
 
 
 class ProfileAnswer(Answer):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from shared.coupons.errors import CouponRefused, UnknownCoupon
+from shared.coupons.model import OfferBody
 from shared.coupons.qr import LIFETIME, MAX_VALUE, Kind, QrContent
 from shared.coupons.repository import CouponRepository
 from shared.kernel.instants import SECOND, Instant, format_rfc3339
@@ -32,13 +33,12 @@ def coupon_qr(scope: TenantScope, member: str, coupon_id: str, signer: TokenSign
         raise CouponRefused("expired")
     if coupon.active_from > now:
         raise CouponRefused("not_yet_active")
-    value, expires_at = _value(scope, coupon.offer, coupon.offer_version), min(now + LIFETIME, coupon.expires_at)
+    value, expires_at = _value(coupon.terms(scope.offer(coupon.offer, coupon.offer_version))), min(now + LIFETIME, coupon.expires_at)
     return _signed(scope, signer, "coupon", coupon.id, value, expires_at)
 
 
-def _value(scope: TenantScope, offer: str, version: int) -> str:
+def _value(body: OfferBody | None) -> str:
     """What it is worth, for the cashier: the effect's kind and its number, as far as they fit."""
-    body = scope.offer(offer, version)
     if body is None:
         return ""
     fields = body.effect.model_dump()

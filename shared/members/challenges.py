@@ -27,6 +27,7 @@ from shared.storage.expressions import Path
 from shared.storage.items import RequestItem
 from shared.storage.packing import pack, unpack
 from shared.storage.table import WriteBatch
+from shared.tenants.content import Reader
 from shared.tenants.scope import TenantScope
 from shared.transactions.repository import REQUEST_LABEL, check_same, payload_hash
 
@@ -85,11 +86,11 @@ def list_challenges(scope: TenantScope, member: str) -> api.ChallengesAnswer:
     found = [(instance, challenge) for instance in state.challenges if (challenge := _version_of(view, instance)) is not None]
     found += _not_begun(state, view, now)
     language = read_fields(scope, state.member, "identity").get("language")
-    languages = (language, language.partition("-")[0] if language else None, *scope.definitions.settings.languages)
-    rows = [(instance, _view(instance, challenge, view.zone, now, languages)) for instance, challenge in found]
+    reader, order = scope.reader(language), {challenge.id: challenge.body.sort_order for _, challenge in found}
+    rows = [(instance, _view(instance, challenge, view.zone, now, reader)) for instance, challenge in found]
     open_ = [(instance, row) for instance, row in rows if row.state == "open" and instance.until > now]
     completed = [(instance, row) for instance, row in rows if row.state == "completed"]
-    open_.sort(key=lambda pair: (pair[0].until, pair[0].start, pair[0].challenge, pair[0].id))
+    open_.sort(key=lambda pair: (order[pair[0].challenge], pair[0].until, pair[0].start, pair[0].challenge, pair[0].id))
     completed.sort(key=lambda pair: -pair[0].completed_at)
     return api.ChallengesAnswer(member_id=state.member, data=tuple(row for _, row in [*open_, *completed[:MAX_COMPLETED]]))
 
@@ -112,21 +113,18 @@ def _not_begun(state: MemberState, view: FoldView, now: Instant) -> list[tuple[I
 
 
 def _view(
-    instance: Instance, challenge: Challenge, zone: str, now: Instant, languages: tuple[str | None, ...]
+    instance: Instance, challenge: Challenge, zone: str, now: Instant, reader: Reader
 ) -> api.ChallengeView:
     body, goal = challenge.body, challenge.body.goal
     whole = rules.progress(body, instance.base, instance.parts, zone)
     whole.times = instance.times
     done, needed = _progress(body, whole, zone, now)
-    title, text = _content(body, languages)
     is_open = instance.times < body.times and now < instance.until
     reward = body.reward
     return api.ChallengeView(
         challenge_id=challenge.id,
         instance_id=instance.id or None,
         state="completed" if instance.times and not is_open else "open",
-        title=title,
-        text=text,
         of=goal.of,
         counted="cumulative" if isinstance(goal, StreakGoal) else goal.counted,
         per=goal.per if isinstance(goal, StreakGoal) else None,
@@ -144,6 +142,7 @@ def _view(
             offer_id=reward.offer,
             badge=reward.badge,
         ),
+        **reader.shown(body.content, body.name, teased=not instance.id),
     )
 
 
@@ -158,12 +157,6 @@ def _progress(body: ChallengeBody, whole: Base, zone: str, now: Instant) -> tupl
     if whole.times >= body.times:
         done = needed
     return min(done, needed) // unit, -(-needed // unit)
-
-
-def _content(body: ChallengeBody, languages: tuple[str | None, ...]) -> tuple[str, str]:
-    """Title and text in the first of the languages that there is, or any; else the name."""
-    content = next((body.content[each] for each in languages if each in body.content), next(iter(body.content.values()), None))
-    return (content.title, content.text) if content is not None else (body.name, "")
 
 
 def _given(state: MemberState, instance: Instance) -> api.GivenChallengeAnswer:

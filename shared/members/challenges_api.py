@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from shared.tenants.content import GuestText
 from shared.tenants.model import Frozen
 from shared.transactions.answer_models import Answer
 
@@ -38,16 +39,14 @@ class ChallengeReward(Answer):
     badge: str | None = None
 
 
-class ChallengeView(Answer):
+class ChallengeView(GuestText):
     """A challenge as of now. ``done``, ``needed`` and ``left`` are of the next completion: minor units, items, visits, purchases, or
-    (streaks) periods in a row; parts of an item are rounded down.
+    (streaks) periods in a row; parts of an item are rounded down. The teaser while nothing has counted.
     """
 
     challenge_id: str
     instance_id: str | None = Field(default=None, description="absent: every member has it, and nothing has counted yet")
     state: Literal["open", "completed"]
-    title: str
-    text: str = ""
     of: Literal["spend", "items", "visits", "purchases", "streak"]
     counted: Literal["cumulative", "single_purchase"] = "cumulative"
     per: Literal["day", "week", "month"] | None = None
@@ -63,7 +62,7 @@ class ChallengeView(Answer):
 
 
 class ChallengesAnswer(Answer):
-    """What is open, what ends first before; then what she has completed, newest first, at most 10."""
+    """What is open, by sort order, of equal ones what ends first before; then what she has completed, newest first, at most 10."""
 
     member_id: str
     data: tuple[ChallengeView, ...]

@@ -14,6 +14,7 @@ from shared.campaigns.api import FormAnswer, FormCoupon, FormField, FormReceipt,
 from shared.coupons.errors import TooManyCoupons, UnknownOffer
 from shared.coupons.issuing import blind_code, check_member_limit, issued, new_coupon, offer_in_force
 from shared.coupons.model import Coupon
+from shared.coupons.personal import shown
 from shared.coupons.repository import CouponRepository
 from shared.kernel.errors import FieldError, Unprocessable
 from shared.kernel.instants import Instant, format_rfc3339
@@ -21,7 +22,6 @@ from shared.member_state.events import Effects, MemberEvent, Responded
 from shared.member_state.model import MemberState
 from shared.member_state.repository import StateRepository
 from shared.member_state.service import Change, Done, Occasion, change_member
-from shared.members.answers import title_of
 from shared.members.api import ProfileFields
 from shared.members.changes import ProfileEdit
 from shared.members.form_links import Invitation
@@ -122,15 +122,17 @@ def _coupon(scope: TenantScope, invitation: Invitation, state: MemberState, now:
     try:
         body, _ = offer_in_force(scope, invitation.offer, now)
         check_member_limit(body, invitation.offer, state)
-        coupon, _ = new_coupon(scope, invitation.offer, state.member, now, f"form:{invitation.campaign}")
+        coupon, _ = new_coupon(scope, invitation.offer, state, now, f"form:{invitation.campaign}")
     except (UnknownOffer, TooManyCoupons):
         return None
     return coupon
 
 
 def _coupon_answer(scope: TenantScope, coupon: Coupon, language: str | None) -> FormCoupon:
-    title = title_of(scope.offer(coupon.offer, coupon.offer_version), language, scope.definitions.settings)
-    return FormCoupon(id=coupon.id, offer=coupon.offer, title=title, expires_at=format_rfc3339(coupon.expires_at))
+    body = scope.offer(coupon.offer, coupon.offer_version)
+    title = scope.reader(language).title(body.content, body.name) if body is not None else None
+    hers = shown(coupon.parameters, scope.definitions.settings.currency) if coupon.parameters else None
+    return FormCoupon(id=coupon.id, offer=coupon.offer, title=title, expires_at=format_rfc3339(coupon.expires_at), parameters=hers)
 
 
 def _receipt_of(raw: RawItem) -> FormReceipt:

@@ -5,18 +5,21 @@ Cost: one read of the identifier, one batch (state, history, profile), one read 
 
 from __future__ import annotations
 
+from shared.coupons.model import OfferBody
 from shared.kernel.ids import is_id
 from shared.member_state.errors import ErasedMember, UnknownMember
+from shared.member_state.model import HeldCoupon
 from shared.member_state.repository import Loaded, StateRepository
 from shared.member_state.service import peek
 from shared.members import api
-from shared.members.answers import is_usable, spendable, title_of, when
+from shared.members.answers import is_usable, spendable, when
 from shared.members.directory import find
 from shared.members.identifiers import InvalidIdentifier
 from shared.members.model import masked_name
 from shared.members.repository import MemberRepository, StoredProfile
 from shared.storage import keys
 from shared.storage.items import HistoryItem
+from shared.tenants.content import Reader
 from shared.tenants.scope import TenantScope
 from shared.wallet.rules import balance
 
@@ -30,6 +33,7 @@ def identify(scope: TenantScope, request: api.IdentifyRequest) -> api.IdentifyAn
     language = fields.get("language")
     coupons = {coupon_id: coupon for coupon_id, coupon in state.coupons.items() if is_usable(coupon, now)}
     offers = scope.offers_shown({coupon.offer for coupon in coupons.values()}, now)
+    reader, order = scope.reader(language), {id_: body.sort_order for id_, body in offers.items()}
     return api.IdentifyAnswer(
         member_id=state.member,
         name=masked_name(fields),
@@ -38,15 +42,15 @@ def identify(scope: TenantScope, request: api.IdentifyRequest) -> api.IdentifyAn
         balance=balance(state.wallets, state.holds),
         spendable=spendable(state, definitions, now),
         coupons=tuple(
-            api.UsableCoupon(
-                coupon_id=coupon_id,
-                offer_id=coupon.offer,
-                title=title_of(offers.get(coupon.offer), language, definitions.settings),
-                expires_at=when(coupon.expires_at),
-            )
-            for coupon_id, coupon in coupons.items()
+            _usable(coupon_id, coupon, offers.get(coupon.offer), reader)
+            for coupon_id, coupon in sorted(coupons.items(), key=lambda each: order.get(each[1].offer, 0))
         ),
     )
+
+
+def _usable(id_: str, coupon: HeldCoupon, body: OfferBody | None, reader: Reader) -> api.UsableCoupon:
+    text = reader.shown(body.content, body.name) if body is not None else {"title": coupon.offer}
+    return api.UsableCoupon(coupon_id=id_, offer_id=coupon.offer, expires_at=when(coupon.expires_at), **text)
 
 
 def _member_of(scope: TenantScope, request: api.IdentifyRequest) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from shared.coupons.issuing import printable_code
-from shared.coupons.model import Coupon
+from shared.coupons.model import Coupon, OfferBody
+from shared.coupons.personal import shown
 from shared.coupons.repository import CouponRepository
 from shared.kernel.instants import Instant, format_rfc3339, local_day
 from shared.kernel.money import divide
@@ -17,11 +18,12 @@ from shared.member_state.service import view_member
 from shared.member_state.tiers import progress
 from shared.member_state.view import FoldView
 from shared.members import api
-from shared.members.answers import member_answer, title_of, wallet_balances, when
+from shared.members.answers import member_answer, tier_views, wallet_balances, when
 from shared.members.repository import read_fields
 from shared.profile.model import OTHERS, Profile
 from shared.profile.rules import Letter, all_cells, average_basket, favourite, window
 from shared.storage import keys
+from shared.tenants.content import Reader
 from shared.tenants.scope import TenantScope
 
 WINDOWS: Final = (7, 30, 90, 365)
@@ -31,16 +33,21 @@ MAX_COUPONS_LISTED: Final = 200
 
 def get_member(scope: TenantScope, member: str) -> api.MemberAnswer:
     """A member with her personal fields. 3 reads."""
-    state = view_member(scope, member, scope.clock())
-    return member_answer(state, read_fields(scope, state.member))
+    now = scope.clock()
+    state = view_member(scope, member, now)
+    fields = read_fields(scope, state.member)
+    held = _held_tier(scope, state, now, fields.get("language"))
+    return member_answer(state, fields, held.title if held is not None else None)
 
 
 def get_wallet(scope: TenantScope, member: str) -> api.WalletAnswer:
-    """Balances, and what expires when. 1 Query."""
+    """Balances, what expires when, and her tier. 1 Query; with a tier 2 reads for her language."""
     now, definitions = scope.clock(), scope.definitions
     state = view_member(scope, member, now)
+    language = read_fields(scope, state.member, "identity").get("language") if state.tier is not None else None
+    tier = _held_tier(scope, state, now, language)
     balances = wallet_balances(state, definitions, now)
-    return api.WalletAnswer(member_id=state.member, currency=definitions.settings.currency, wallets=balances)
+    return api.WalletAnswer(member_id=state.member, currency=definitions.settings.currency, tier=tier, wallets=balances)
 
 
 def list_ledger(scope: TenantScope, member: str, limit: int, cursor: str | None, cursor_key: bytes) -> api.LedgerPage:
@@ -59,7 +66,7 @@ def list_ledger(scope: TenantScope, member: str, limit: int, cursor: str | None,
 
 
 def list_coupons(scope: TenantScope, member: str) -> api.CouponsAnswer:
-    """Her coupons with their state as of now, newest first. 1 Query of the state, 1 of the index, 1 batch a
+    """Her coupons with their state as of now, by their offers' order. 1 Query of the state, 1 of the index, 1 batch a
     hundred coupons, and one of their offers where these are not cached."""
     now = scope.clock()
     state = view_member(scope, member, now)
@@ -71,16 +78,17 @@ def list_coupons(scope: TenantScope, member: str) -> api.CouponsAnswer:
     language = read_fields(scope, state.member, "identity").get("language") if hers else None
     newest_first = sorted(hers, key=lambda each: each.id, reverse=True)[:MAX_COUPONS_LISTED]
     offers = scope.offers({(each.offer, each.offer_version) for each in newest_first})
-    titles = {key: title_of(body, language, scope.definitions.settings) for key, body in offers.items()}
-    rows_of_hers = tuple(_coupon(scope, each, titles.get((each.offer, each.offer_version)), now) for each in newest_first)
-    return api.CouponsAnswer(member_id=state.member, data=rows_of_hers)
+    reader, bodies = scope.reader(language), [offers.get((each.offer, each.offer_version)) for each in newest_first]
+    listed = sorted(zip(newest_first, bodies, strict=True), key=lambda each: each[1].sort_order if each[1] is not None else 0)
+    return api.CouponsAnswer(member_id=state.member, data=tuple(_coupon(scope, each, body, reader, now) for each, body in listed))
 
 
 def get_profile(scope: TenantScope, member: str) -> api.ProfileAnswer:
-    """What her purchases say. 1 Query."""
+    """What her purchases say. 1 Query; where there are tiers, 2 reads for her language."""
     now = scope.clock()
     state = view_member(scope, member, now)
     view, profile = scope.definitions.fold_at(now), state.profile
+    language = read_fields(scope, state.member, "identity").get("language") if view.scheme is not None else None
     today = local_day(now, view.zone)
     return api.ProfileAnswer(
         member_id=state.member,
@@ -97,7 +105,7 @@ def get_profile(scope: TenantScope, member: str) -> api.ProfileAnswer:
             tag=_favourite(profile, "t", today),
         ),
         tags=_tags(profile, today),
-        tier=_tier(state, view, now),
+        tier=_tier(state, view, now, scope.reader(language)),
         segments=len(_memberships(scope, state, now)),
     )
 
@@ -142,15 +150,22 @@ def _entry(entry_id: str, committed_at: Instant, entry: LedgerEntry) -> api.Ledg
     )
 
 
-def _coupon(scope: TenantScope, coupon: Coupon, title: str | None, now: Instant) -> api.CouponView:
+def _held_tier(scope: TenantScope, state: MemberState, now: Instant, language: str | None) -> api.TierView | None:
+    levels = tier_views(state, scope.definitions.fold_at(now).scheme, scope.reader(language))
+    return next((each for each in levels if state.tier is not None and each.tier == state.tier.id), None)
+
+
+def _coupon(scope: TenantScope, coupon: Coupon, body: OfferBody | None, reader: Reader, now: Instant) -> api.CouponView:
+    content, name = (body.content, body.name) if body is not None else ({}, coupon.offer)
     return api.CouponView(
         coupon_id=coupon.id,
         offer_id=coupon.offer,
         state=effective_state(coupon, now),
-        title=title,
         code=printable_code(scope, coupon.id),
         active_from=format_rfc3339(coupon.active_from),
         expires_at=when(coupon.expires_at),
+        parameters=shown(coupon.parameters, scope.definitions.settings.currency) if coupon.parameters else None,
+        **reader.shown(content, name, teased=now < coupon.active_from),
     )
 
 
@@ -188,9 +203,10 @@ def _tags(profile: Profile, today: int) -> tuple[api.TagAnswer, ...]:
     )
 
 
-def _tier(state: MemberState, view: FoldView, now: Instant) -> api.TierAnswer:
-    standing, held = progress(state, view, now), state.tier
+def _tier(state: MemberState, view: FoldView, now: Instant, reader: Reader) -> api.TierAnswer:
+    standing, held, levels = progress(state, view, now), state.tier, tier_views(state, view.scheme, reader)
     ahead = standing.next
+    aim = api.NextTier(tier=ahead.id, name=reader.title(ahead.content, ahead.name), missing=standing.missing) if ahead is not None else None
     return api.TierAnswer(
         tier=standing.tier,
         since=when(held.since) if held is not None else None,
@@ -199,5 +215,6 @@ def _tier(state: MemberState, view: FoldView, now: Instant) -> api.TierAnswer:
         counts=view.scheme.by if view.scheme is not None else None,
         counted=standing.metric,
         floor=state.tier_floor.id if state.tier_floor is not None else None,
-        next=api.NextTier(tier=ahead.id, name=ahead.name, missing=standing.missing) if ahead is not None else None,
+        next=aim,
+        levels=levels,
     )

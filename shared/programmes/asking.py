@@ -29,17 +29,22 @@ VISIT_MINUTES: Final = 30
 """How long a visit is where no programme says it."""
 
 
-def asked_by(programmes: Iterable[Programme], *, visits: bool = False) -> Asked:
-    """Once for the programmes in force between two switches. ``visits``: something else than they counts visits."""
+def asked_by(
+    programmes: Iterable[Programme], *, visits: bool = False, whens: Iterable[When] = (), counted: Iterable[str] = ()
+) -> Asked:
+    """Once for the programmes in force between two switches. ``visits``: something else than they counts visits.
+
+    ``whens`` and ``counted`` are the conditions of promotions, and the keys of those with limits per member.
+    """
     programmes = tuple(programmes)
-    conditions = [when for programme in programmes for when in _conditions(programme)]
+    conditions = [*(when for programme in programmes for when in _conditions(programme)), *whens]
     of_tiers = any(each.body.tiers is not None and each.body.tiers.by == "visits" for each in programmes)
     counts_visits = of_tiers or visits
     minutes = max((each.body.visit_minutes for each in programmes if counts_visits or _per_visit(each)), default=0)
     return Asked(
         segments=frozenset(segment for when in conditions for segment in when.segments),
         tags=frozenset(tag for when in conditions for tag in when.tags),
-        usage=tuple(key for programme in programmes for key in _limited(programme)),
+        usage=(*(key for programme in programmes for key in _limited(programme)), *counted),
         visit_minutes=minutes or (VISIT_MINUTES if visits else 0),
         counts_visits=counts_visits,
         idle_days=tuple(

@@ -80,6 +80,9 @@ class Usage:
     times: int = 0
     points_today: int = 0
     times_today: int = 0
+    times_week: int = 0
+    """In its week from Monday; counted only where a limit asks, as is the month."""
+    times_month: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,5 +191,6 @@ def _day(text: Day) -> int:
     return day_of(text)
 
 
+@lru_cache(maxsize=2048)
 def _minute(text: TimeOfDay) -> int:
     return int(text[:2]) * 60 + int(text[3:])

@@ -15,7 +15,8 @@ Programmes are asked by falling priority, then by id. One that does not apply an
 A ``stop`` rule that gave points closes the lines that it worked on, those included whose share came to nothing. Of the ``best``
 rules the one that gives most after its limits counts (the earlier, if equal), the others are ``lower_than_best``.
 
-**Multipliers** come after all rules, then the tier's (step ``tier:<level>``): see ``multipliers``.
+**Multipliers** come after all rules, then those of offers and promotions (step ``offer:<id>``), then the tier's (step
+``tier:<level>``): see ``multipliers``. Extra points of offers and promotions come last: see ``extras``.
 
 **The programme's limits** cut the sum: one step ``limit`` with the points taken, so that the points of a programme's steps always add up
 to its award. The cut is spread over lines in proportion, and over rules likewise for their usage and budgets, to the last point.
@@ -33,12 +34,13 @@ from shared.kernel.money import allocate
 from shared.programmes.base import Discounts, Payment, earning_base
 from shared.programmes.compiled import Entry, Giver, Programme
 from shared.programmes.conditions import ALWAYS, MemberFacts, Scene, Usage, unmet
+from shared.programmes.extras import Extra, extra_points
 from shared.programmes.limits import cut, reason_of
 from shared.programmes.lines import Line
 from shared.programmes.lots import lot_of
 from shared.programmes.model import Limits, Multiplier
 from shared.programmes.multipliers import Factor, Pot, extra
-from shared.programmes.outcome import Award, Earned, Step
+from shared.programmes.outcome import Award, Earned, ExtraGiven, Step
 from shared.programmes.rules import Given, Match, give
 from shared.tenants.model import WalletSettings
 
@@ -55,20 +57,22 @@ def earn(
     scene: Scene,
     wallets: Mapping[str, WalletSettings],
     exhausted: frozenset[str] = frozenset(),
+    extras: Sequence[Extra] = (),
 ) -> Earned:
     """What a purchase earns, at most one award a programme. Never raises for a valid definition and a basket of distinct line ids.
 
     ``facts`` are as of the purchase; ``exhausted`` are the budgets (``programme/rule`` or ``programme``) with nothing left, and
-    ``Earned.budgets`` what is to be taken from others.
+    ``Earned.budgets`` what is to be taken from others. ``extras`` are what offers and promotions give beside the rules.
     """
-    earned = Earned()
+    earned = Earned(extras=[ExtraGiven(0, "programme_not_applying")] * len(extras))
     owned: set[str] = set()
     for programme in sorted(programmes, key=lambda each: (-each.body.priority, each.id)):
         reason = unmet(programme.body.applies, facts, scene)
         if reason is not None:
             earned.steps.append(Step(programme.id, programme.version, "*", reason=reason))
             continue
-        _Decision(programme, lines, payment, facts, scene, wallets.get(programme.body.wallet, PLAIN), exhausted, owned).into(earned)
+        wallet, mine = wallets.get(programme.body.wallet, PLAIN), [each for each in enumerate(extras) if each[1].programme == programme.id]
+        _Decision(programme, lines, payment, facts, scene, wallet, exhausted, owned, mine).into(earned)
     return earned
 
 
@@ -81,6 +85,13 @@ class _Result:
     given: Given
     limit: str | None = None
     entry: Entry[Giver] | Entry[Multiplier] | None = None
+    extra: int | None = None
+    """Which of the extras it is, if it is one."""
+
+    def step(self, programme: Programme) -> Step:
+        """As the trace says it."""
+        id_, version, it = programme.id, programme.version, self.given
+        return Step(id_, version, self.rule, self.ids, it.base, it.formula, it.rounding, it.points, it.reason, self.limit)
 
     def drop(self, reason: str) -> None:
         """It gives nothing after all."""
@@ -91,19 +102,12 @@ class _Decision:
     """One programme over one basket."""
 
     def __init__(
-        self,
-        programme: Programme,
-        lines: list[Line],
-        payment: Payment,
-        facts: MemberFacts,
-        scene: Scene,
-        wallet: WalletSettings,
-        exhausted: frozenset[str],
-        owned: set[str],
-    ) -> None:
+        self, programme: Programme, lines: list[Line], payment: Payment, facts: MemberFacts, scene: Scene, wallet: WalletSettings,
+        exhausted: frozenset[str], owned: set[str], extras: Sequence[tuple[int, Extra]],
+    ) -> None:  # fmt: skip
         self.programme, self.body = programme, programme.body
         self.lines, self.payment, self.facts, self.scene, self.wallet = lines, payment, facts, scene, wallet
-        self.exhausted, self.owned = exhausted, owned
+        self.exhausted, self.owned, self.extras = exhausted, owned, extras
         self.base = earning_base(self.body, lines, payment)
         self.earning = lines if len(self.base) == len(lines) else [line for line in lines if line.id in self.base]
         self.results: list[_Result] = []
@@ -115,23 +119,12 @@ class _Decision:
         """Decide, and add steps, award and budgets."""
         self._rules()
         self._multipliers()
+        self._extra_points()
         programme, steps = self.programme, earned.steps
         for each in self.results:
-            given = each.given
-            steps.append(
-                Step(
-                    programme.id,
-                    programme.version,
-                    each.rule,
-                    each.ids,
-                    given.base,
-                    given.formula,
-                    given.rounding,
-                    given.points,
-                    given.reason,
-                    each.limit,
-                )
-            )
+            steps.append(each.step(programme))
+            if each.extra is not None:
+                earned.extras[each.extra] = ExtraGiven(0, each.given.reason)
         self._award(earned)
         if self.unmatched:
             counted = f"{self.unmatched} rule{'s' if self.unmatched > 1 else ''}"
@@ -166,11 +159,11 @@ class _Decision:
         """The multipliers and the tier's, on what the rules gave."""
         matched = self.programme.multipliers.matched(self.earning)
         self.unmatched += len(self.programme.multipliers) - len(matched)
-        tier = self._tier()
-        if not matched and tier is None:
+        tier, extras = self._tier(), [each for each in self.extras if each[1].multiplies]
+        if not matched and tier is None and not extras:
             return
         counted = [(each.rule, each.ids, each.given.parts) for each in self.results if each.given.points > 0]
-        pot = Pot(counted, by_rule=any(entry.rule.of for entry, _ in matched))
+        pot = Pot(counted, by_rule=any(entry.rule.of for entry, _ in matched) or any(each.of for _, each in extras))
         best: _Result | None = None
         for entry, lines in matched:
             match, reason = self._open(entry, lines, frozenset())
@@ -179,6 +172,13 @@ class _Decision:
                 continue
             factor = Factor(entry.rule.percent, entry.rule.rounding, match.ids, entry.rule.of)
             best = self._multiply(_Result(entry.rule.id, match.ids, extra(factor, pot), None, entry), factor, pot, best)
+        for place, each in extras:
+            match, reason = self._of_extra(each)
+            if reason is not None:
+                self.results.append(_Result(each.rule, match.ids, Given(0, 0, reason=reason), extra=place))
+                continue
+            factor = Factor(each.percent, each.rounding, match.ids, each.of)
+            best = self._multiply(_Result(each.rule, match.ids, extra(factor, pot), extra=place), factor, pot, best)
         if tier is not None:
             self._multiply(_Result(f"tier:{self.facts.tier}", tier.ids, extra(tier, pot)), tier, pot, best)
 
@@ -203,6 +203,22 @@ class _Decision:
         percent = next((level.multiplier_percent for level in levels if level.id == self.facts.tier), 100)
         ids = tuple([line.id for line in self.earning if line.id not in self.owned])
         return Factor(percent, "floor", ids) if percent > 100 and ids else None
+
+    def _extra_points(self) -> None:
+        """What offers and promotions give that does not multiply."""
+        for place, each in self.extras:
+            if not each.multiplies:
+                match, reason = self._of_extra(each)
+                given = extra_points(each, match) if reason is None else Given(0, 0, reason=reason)
+                self.results.append(_Result(each.rule, match.ids, given, extra=place))
+
+    def _of_extra(self, wanted: Extra) -> tuple[Match, str | None]:
+        """The lines of an extra that earn here and that no exclusive programme owns, or why there are none."""
+        lines = [line for line in self.earning if line.id in wanted.lines]
+        opened = [line for line in lines if line.id not in self.owned]
+        if opened:
+            return Match(opened, self.base), None
+        return Match([], self.base), "owned_by_another" if lines else "no_line_matched"
 
     def _open(
         self, entry: Entry[Giver] | Entry[Multiplier], lines: list[Line], stopped: set[str] | frozenset[str]
@@ -262,9 +278,12 @@ class _Decision:
             why = reason_of(limit) if left == 0 else None
             step = Step(self.programme.id, self.programme.version, "limit", (), total, f"at most {left}", None, left - total, why, limit)
             earned.steps.append(step)
-            if left == 0:
-                return
             shares = allocate(left, shares)
+        for each, share in zip(counted, shares, strict=True):
+            if each.extra is not None:
+                earned.extras[each.extra] = ExtraGiven(share, None if share else "points_limit")
+        if left == 0:
+            return
         self._book(earned, left, self._parts(counted, left, total), counted, shares)
         if self.body.ownership == "exclusive":
             self.owned.update(id_ for each in counted for id_ in each.ids)

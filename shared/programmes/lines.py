@@ -28,6 +28,8 @@ class Line:
     tax: int = 0
     """The tax on ``amount``, in minor units: part of it, or (``tax_on_top``) beside it."""
     tax_on_top: bool = False
+    rate: int | None = None
+    """The tax rate as printed, in ten-thousandths of a percent; ``None``: not said."""
     known: bool = True
     """Whether the catalogue lists its item, or the line says itself what it is."""
 

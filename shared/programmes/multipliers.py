@@ -4,7 +4,8 @@ Each multiplier works on the points that the rules it is ``of`` gave for the lin
 ``points x (percent - 100) / 100`` more, rounded once on their sum, as it names. How several combine is the programme's choice:
 
 * ``add``: each works on the points as the rules gave them;
-* ``multiply``: each works on the points with what the multipliers before it have added, in their order, the tier's last;
+* ``multiply``: each works on the points with what the multipliers before it have added: the programme's in their order, those of
+  offers and promotions, the tier's last;
 * ``best``: only the one that gives most over the whole basket counts (the first, if equal); the others are ``lower_than_best``.
 
 What one gives is attributed to its lines in proportion to the points it multiplied (and on a line to the rules, in the same way),

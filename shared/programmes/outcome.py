@@ -38,6 +38,14 @@ class Award:
     usage: tuple[tuple[str, int], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class ExtraGiven:
+    """What an offer or promotion gave beside the rules, after all limits; the ``reason``, if nothing."""
+
+    points: int
+    reason: str | None = None
+
+
 @dataclass(slots=True)
 class Earned:
     """All programmes over one basket. ``budgets``: (``programme/rule`` or ``programme``) -> points to be taken from it."""
@@ -45,6 +53,8 @@ class Earned:
     awards: list[Award] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     budgets: dict[str, int] = field(default_factory=dict)
+    extras: list[ExtraGiven] = field(default_factory=list)
+    """What each of the extras gave in the end, in their order."""
 
     @property
     def points(self) -> int:

@@ -8,6 +8,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from shared.programmes.conditions import ALWAYS, When
 from shared.programmes.selectors import Selector
+from shared.tenants.content import MAX_TEXT, Contents, SortOrder, fits
 from shared.tenants.model import Frozen, Label, Name
 
 EventName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,30}$")]
@@ -94,6 +95,8 @@ class TierLevel(Frozen):
     multiplier_percent: int = Field(default=100, ge=100, le=1000)
     offers: tuple[Name, ...] = Field(default=(), max_length=5)
     benefits: tuple[Label, ...] = Field(default=(), max_length=20, description="for people: what else it brings")
+    content: Contents = Field(default_factory=dict)
+    sort_order: SortOrder = Field(default=0, description="in what guests read; equal ones by rising threshold")
 
 
 class TierScheme(Frozen):
@@ -121,6 +124,8 @@ class TierScheme(Frozen):
             raise ValueError("levels must be listed by rising threshold")
         if len({level.id for level in self.levels}) != len(self.levels):
             raise ValueError("two levels have the same id")
+        if not fits(level.content for level in self.levels):
+            raise ValueError(f"the texts of all levels have more than {MAX_TEXT} characters together")
         if self.entry == "next_period" and self.window not in ("month", "quarter", "year"):
             raise ValueError("next_period needs a calendar window")
         return self

@@ -58,8 +58,28 @@ _REVERSED: Final = {**_SALE, "whole": Field({"type": "boolean", "description": "
 _PLACE: Final = {"location": _text("mitte"), "channel": _text("pos")}
 _PER_WALLET: Final = {"type": "object", "additionalProperties": {"type": "integer"}, "description": "wallet -> points"}
 _COUPON: Final = {"coupon": _text(_COUPON_ID), "offer": _text("welcome", "empty where the member's copy was gone already")}
+_CHOICE_SCHEMA: Final = {
+    "type": "object",
+    "description": "why this offer of several, or none",
+    "properties": {
+        "kind": {"enum": ["best", "explored", "fallback", "holdout", "none"]},
+        "offer": {"type": ["string", "null"]},
+        "experiment": {"type": "string"},
+        "scores": {
+            "type": "array",
+            "description": "the three highest, best first",
+            "items": {"type": "object", "properties": {"offer": {"type": "string"}, "score": {"type": "integer"}}},
+        },
+        "dropped": {"type": "object", "additionalProperties": {"type": "string"}, "description": "offer -> why it was not available"},
+    },
+}
+_CHOICE: Final = {
+    "kind": "best", "offer": "welcome", "experiment": "winter", "scores": [{"offer": "welcome", "score": 4200}],
+    "dropped": {"free-fries": "too_many_coupons"},
+}  # fmt: skip
 _POOL_ID: Final = "pol_01KAJ5XW0000000000000000DD"
 _POOL: Final = {"pool": _text(_POOL_ID), "offer": _text("welcome"), "count": _whole(1000, "codes")}
+_FORCED: Final = {"actor": _text("demo-aaaaaaaaaaaa", "the credential that ended the hold by force", required=False)}
 _HOLD: Final = {"hold": _text("hold_dGlsbHxiMQ"), "points": _whole(20)}
 _MESSAGE: Final = {"campaign": _text("welcome"), "step": _text("hello"), "channel": _text("push")}
 _RESPONSE: Final = {"campaign": _text("welcome", required=False), "step": Field({"type": ["string", "null"]}, "hello", required=False)}
@@ -77,13 +97,14 @@ _COMPLETED: Final = {
 _FLIP: Final = {"segment": _text("regulars"), "segment_version": _whole(1)}
 _TIER: Final = {"type": ["string", "null"], "description": "null: none"}
 _DEFINITION: Final = {
-    "kind": Field({"enum": ["programme", "offer", "segment", "campaign", "challenge"]}, "segment"),
+    "kind": Field({"enum": ["programme", "offer", "promotion", "segment", "campaign", "challenge"]}, "segment"),
     "id": _text("regulars"),
     "version": _whole(2),
     "epoch": _whole(COMMITTED + 120_000, "segments: the instant of the switch; 0 for other kinds"),
 }
 _CAMPAIGN: Final = {"campaign": _text("welcome")}
 _CAMPAIGN_MORE: Final = {"description": "version and instants of the campaign's state"}
+_CLAIM: Final = {"claim": _text("rwd_01K"), "reward": _text("mug")}
 
 _ABOUT_MEMBERS: Final = (
     EventType("member.registered", _MEMBER, "Somebody became a member.", {"source": _text("app"), "location": _text("", "empty: none")}),
@@ -105,6 +126,10 @@ _ABOUT_MEMBERS: Final = (
     EventType("points.expired", _MEMBER, "Points ran out unspent.", {"wallet": _text("points"), "points": _whole(12)}),
     EventType("points.converted", _MEMBER, "Points became a coupon.",
               {"wallet": _text("points"), "points": _whole(100), "conversion": _text("voucher"), "coupon": _text("cpn_01K")}),
+    EventType("reward.claimed", _MEMBER, "Points became a reward; one that is an item waits to be handed over.",
+              {**_CLAIM, "wallet": _text("points"), "points": _whole(800)}),
+    EventType("reward.cancelled", _MEMBER, "A claim was cancelled: its points are back. Cause: why.", {**_CLAIM, "actor": _text("key_1")}),
+    EventType("reward.handed_over", _MEMBER, "She has got the item that she claimed.", {**_CLAIM, "actor": _text("key_1")}),
     EventType("bonus.given", _MEMBER, "A bonus for something other than a purchase.",
               {"programme": _text("points"), "bonus": _text("welcome"), "wallet": _text("points"), "points": _whole(50)}),
     *(EventType(type_, _MEMBER, text, {"reference": _text("adjustment/1"), "points": Field(_PER_WALLET, {"points": points})})
@@ -121,7 +146,7 @@ _ABOUT_MEMBERS: Final = (
     EventType("segment.entered", _MEMBER, "She is in a segment now. Cause ``definition``: because the segment changed.", _FLIP),
     EventType("segment.left", _MEMBER, "She is in a segment no longer. Cause as with segment.entered.", _FLIP),
     EventType("hold.placed", _MEMBER, "Points or coupons are set aside for a basket.", _HOLD),
-    EventType("hold.released", _MEMBER, "A hold was given up.", _HOLD),
+    EventType("hold.released", _MEMBER, "A hold was given up; by force with the reason as cause.", {**_HOLD, **_FORCED}),
     EventType("hold.expired", _MEMBER, "A hold has run out.", _HOLD),
     EventType("message.claimed", _MEMBER, "A message was claimed: it is about to be sent, and will not be again.", _MESSAGE),
     EventType("message.opened", _MEMBER, "A message was opened.", _RESPONSE, _PROPERTIES),
@@ -138,14 +163,35 @@ _ABOUT_SALES: Final = (
     ),
     EventType("transaction.returned", _MEMBER, "A member's sale, or a part of it, came back. ``value``: of what came back.", _REVERSED),
     EventType("transaction.voided", _MEMBER, "A member's sale was cancelled, as if it never was.", _REVERSED),
+    EventType(
+        "offline.loss", _MEMBER,
+        "A sale made offline gave what does not hold (aggregate ``sale:`` without a member). Its void or whole return takes it back.",
+        {
+            "transaction": _text(_SALE_ID),
+            "location": _text("mitte"),
+            "business_date": _text("2026-11-21"),
+            "subject": Field({"enum": ["coupon", "points"]}, "coupon"),
+            "reason": _text("redeemed", "as in refusals; ``exhausted``, ``more_than_worth``"),
+            "amount": Field({"type": "integer", "description": "minor units; absent: nobody knows"}, 250, required=False),
+            "coupon": _text(_COUPON_ID, required=False),
+            "offer": _text("welcome", required=False),
+        },
+    ),
     EventType("transaction.recorded_anonymously", f"sale:{_SALE_ID}", "A sale without a member was recorded.", {**_SALE, **_PLACE}),
     EventType("transaction.returned_anonymously", f"sale:{_SALE_ID}", "A sale without a member, or a part of it, came back.", _SALE),
     EventType("transaction.voided_anonymously", f"sale:{_SALE_ID}", "A sale without a member was cancelled.", _SALE),
 )
 _ABOUT_COUPONS: Final = (
-    EventType("coupon.issued", _MEMBER, "A coupon was given: to the member, or (aggregate ``coupon:``) to a bearer.", _COUPON),
+    EventType(
+        "coupon.issued", _MEMBER, "A coupon was given: to the member, or (aggregate ``coupon:``) to a bearer.",
+        {**_COUPON, "choice": Field(_CHOICE_SCHEMA, _CHOICE, required=False)},
+    ),
+    EventType(
+        "offer.withheld", _MEMBER, "A choice among offers gave her none: she is held out, or there was none for her.",
+        {"choice": Field(_CHOICE_SCHEMA, _CHOICE | {"kind": "holdout", "offer": None})},
+    ),
     EventType("coupon.held", _MEMBER, "A coupon is kept for a basket.", _COUPON),
-    EventType("coupon.released", _MEMBER, "A coupon is free again.", _COUPON),
+    EventType("coupon.released", _MEMBER, "A coupon is free again; by force with the reason as cause.", {**_COUPON, **_FORCED}),
     EventType("coupon.redeemed", _MEMBER, "A coupon was used up.", _COUPON),
     EventType("coupon.voided", _MEMBER, "A coupon was withdrawn.", _COUPON),
     EventType("coupon.expired", _MEMBER, "A member's coupon ran out unused.", _COUPON),

@@ -13,7 +13,7 @@ from shared.kernel.instants import Instant, parse_rfc3339
 from shared.member_state.challenges import has_room
 from shared.member_state.conversions import refusal
 from shared.member_state.events import ChallengeGiven, CouponIssued, MemberEvent, PointsBooked, PointsConverted
-from shared.member_state.model import MemberState
+from shared.member_state.model import MemberState, Parameters
 from shared.member_state.promising import room_for
 from shared.members.errors import NotAllowed, NotEnough
 from shared.programmes.lots import lot_of
@@ -113,15 +113,20 @@ def give_coupon(world: World, event: CouponGiven, at: Instant, reference: str) -
     if id_ in world.coupons:
         raise CouponNameTaken
 
+    fixed: Parameters = ()
+
     def happens(state: MemberState) -> Sequence[MemberEvent]:
+        nonlocal fixed
         if room_for(state, promise) < 1:
             raise TooManyCoupons(f"A member may have {promise.per_member} of these.")
+        fixed = promise.parameters(state, at)
         return [CouponIssued(at, id_, promise.offer, promise.active_from, promise.expires_at, ACTOR)]
 
     world.change(member, at, happens)
     world.coupons[id_] = Coupon(
-        id_, promise.offer, promise.version, "active", event.member, promise.active_from, promise.expires_at, issued_by=ACTOR
-    )
+        id_, promise.offer, promise.version, "active", event.member, promise.active_from, promise.expires_at,
+        issued_by=ACTOR, parameters=fixed,
+    )  # fmt: skip
 
 
 def _adjusted(world: World, event: Adjustment, at: Instant) -> Posting:

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from shared.coupons.effects import Voucher
-from shared.coupons.model import Coupon
+from shared.coupons.limits import QUOTA, counted_use
+from shared.coupons.model import Coupon, OfferTerms
 from shared.kernel.instants import Instant
 from shared.member_state import challenges
 from shared.member_state.events import MemberEvent, PointsBooked, ReferralEnded, Reversed
-from shared.member_state.model import HeldCoupon, MemberState
+from shared.member_state.model import CountedUse, HeldCoupon, MemberState
 from shared.programmes.compiled import Programme
 from shared.programmes.lots import lot_of
 from shared.replay.sales import Sale
@@ -51,10 +52,13 @@ class Reversing:
         for coupon in came_back:
             was = world.coupons[coupon.id]
             world.coupons[coupon.id] = coupon
-            if was.state == "redeemed" and coupon.offer in world.redemptions:
-                world.redemptions[coupon.offer] -= 1
-        for key, points in sale.budgets.items() if plan.whole else ():
-            world.budgets[key] -= points
+            if was.state == "redeemed" and coupon.key in world.redemptions:
+                world.redemptions[coupon.key] -= 1
+        for key, amount in sale.budgets.items() if plan.whole else ():
+            if not key.startswith(QUOTA):
+                world.budgets[key] -= amount
+            elif not self._keeps(self._promotion(key.rpartition(":")[2])):
+                world.redemptions[key.removeprefix(QUOTA)] -= amount
         sale.returned = plan.returned
         sale.status = "voided" if self.kind == "void" else "returned" if plan.whole else "partly_returned"
 
@@ -72,8 +76,8 @@ class Reversing:
 
     def _back(self, coupon: Coupon) -> Coupon | None:
         """The coupon as it is active again: this sale's own, or a voucher with what it paid put back; ``None`` if it stays as it is."""
-        body = self.world.definitions.offer(coupon.offer, coupon.offer_version)
-        if body is not None and body.on_return == "keep" and self.kind == "return":
+        body = coupon.terms(self.world.definitions.offer(coupon.offer, coupon.offer_version))
+        if self._keeps(body):
             return None
         if body is not None and isinstance(body.effect, Voucher) and body.effect.remainder == "kept":
             usable = coupon.state in ("active", "redeemed") and coupon.expires_at > self.at
@@ -82,6 +86,21 @@ class Reversing:
             return replace(coupon, state="active", redeemed_basket=None, left=kept) if usable else None
         is_its_own = coupon.state == "redeemed" and coupon.redeemed_basket == self.transaction
         return replace(coupon, state="active", redeemed_basket=None) if is_its_own else None
+
+    def _keeps(self, terms: OfferTerms | None) -> bool:
+        return terms is not None and terms.on_return == "keep" and self.kind == "return"
+
+    def _promotion(self, id_: str) -> OfferTerms | None:
+        """In the version that was in force at the sale."""
+        return next((each.body for each in self.world.definitions.at(self.sale.sold.at).promotions if each.id == id_), None)
+
+    def _uses(self, plan: ReturnPlan, came_back: list[Coupon]) -> tuple[CountedUse, ...]:
+        """Which uses no longer count towards her limits."""
+        offers = ((each.key, self.world.definitions.offer(each.offer, each.offer_version)) for each in came_back)
+        promotions = ((f"promotion:{id_}", self._promotion(id_)) for id_ in plan.promotions)
+        free = [(key, terms) for key, terms in (*offers, *promotions) if terms is not None and not self._keeps(terms)]
+        found = (counted_use(key, terms.limits) for key, terms in free)
+        return tuple(use for use in found if use is not None)
 
     def _happens(self, state: MemberState, plan: ReturnPlan, came_back: list[Coupon]) -> Sequence[MemberEvent]:
         sold = self.sale.sold
@@ -94,6 +113,7 @@ class Reversing:
             spent=plan.spent,
             reissued={each.id: HeldCoupon(each.offer, "active", each.active_from, each.expires_at) for each in came_back if each.member},
             usage=plan.usage,
+            uses=self._uses(plan, came_back),
             whole=plan.whole,
             terms=terms_of(sold, self._programmes, self.world.definitions.settings.wallets),
             location=sold.location,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from shared.coupons.model import Coupon
+from shared.coupons.limits import QUOTA
 from shared.kernel.instants import Instant
 from shared.member_state import challenges
 from shared.member_state.events import Effects, MemberEvent, PointsBooked
@@ -15,10 +15,10 @@ from shared.member_state.tier_windows import VISITS
 from shared.replay.sales import Sale
 from shared.replay.world import World
 from shared.transactions.api import CouponReference, TransactionRequest
-from shared.transactions.budgets import limit_of
+from shared.transactions.budgets import limited_uses, wanted_by
 from shared.transactions.errors import SaleRefused
 from shared.transactions.facts import circumstances
-from shared.transactions.model import Circumstances, CouponDiscount, Decided, PresentedCoupon, Refused
+from shared.transactions.model import Circumstances, CouponDiscount, Decided, PresentedCoupon
 from shared.transactions.referrals import due_for, refusal
 from shared.transactions.return_policy import paid_by_line
 from shared.transactions.returning import Sold, deducted_by_points
@@ -41,6 +41,8 @@ class Selling:
     decided: Decided = field(default_factory=lambda: Decided([]))
     effects: Effects | None = None
     member: str | None = None
+    taken: dict[str, int] = field(default_factory=dict)
+    """What it takes from budgets."""
     rewarded: tuple[str, PointsBooked] | None = None
     """The member who brought this one, and what she gets."""
 
@@ -52,8 +54,10 @@ class Selling:
         else:
             self.member = member.state.member
             self.effects = world.change(member, self.at, self._happens)
-        for key, points in self.decided.budgets.items():
-            world.budgets[key] += points
+        for key, amount in self.taken.items():
+            world.budgets[key] += amount
+        for key in limited_uses(self.decided):
+            world.redemptions[key] += 1
         for each in self.decided.discounts:
             self._use(each)
         if self.rewarded is not None:
@@ -81,8 +85,10 @@ class Selling:
             paid_with_vouchers=paid_by_line(decided.discounts),
             deducted=deducted_by_points(decided),
             opened_visit=visit is not None and VISITS in visit.by,
+            promotions={each.id: [line for line, _ in each.lines] for each in decided.promotions},
         )
-        return Sale(self.member, sold, decided.budgets, {each.coupon.id: each.amount for each in decided.discounts})
+        taken = self.taken | {QUOTA + each.key: 1 for each in decided.promotions if each.key in limited_uses(decided)}
+        return Sale(self.member, sold, taken, {each.coupon.id: each.amount for each in decided.discounts})
 
     def _happens(self, state: MemberState) -> Sequence[MemberEvent]:
         given = self._decide(state)
@@ -94,23 +100,29 @@ class Selling:
     def _decide(self, state: MemberState | None) -> Circumstances:
         """The decision within what budgets have left."""
         world, request, at = self.world, self.request, self.at
-        given = circumstances(world.definitions.at(at), at, at, request, world.catalogue, state)
         presented = [self._presented(index, each, state) for index, each in enumerate(request.coupons)]
+        offers = [each.offer.when for each in presented if each.offer is not None]
+        counted = [each.coupon.key for each in presented if each.coupon and each.offer and each.offer.limits.of_member]
+        view = world.definitions.at(at)
+        given = circumstances(view, at, at, request, world.catalogue, state, offers=offers, counted=counted)
         decided = decide(request, presented, given)
-        while used_up := self._used_up(decided, given):
+        is_final = self.settled or request.offline
+        while used_up := self._used_up(decided, given, is_final=is_final):
             given = replace(given, exhausted=given.exhausted | used_up)
             decided = decide(request, presented, given)
-        is_final = self.settled or request.offline
-        refused = decided.refused + self._over_limit(decided)
-        if refused and not is_final:
-            raise SaleRefused(refused)
+        if decided.refused and not is_final:
+            raise SaleRefused(decided.refused)
         self.decided = decided
+        self.taken = {key: each.amount for key, each in wanted_by(decided, given).items()}
         return given
 
-    def _used_up(self, decided: Decided, given: Circumstances) -> frozenset[str]:
-        """Budgets that have no room for what it takes."""
-        budgets, taken = decided.budgets, self.world.budgets
-        return frozenset(key for key, points in budgets.items() if taken[key] + points > (limit_of(given.programmes, key) or 0))
+    def _used_up(self, decided: Decided, given: Circumstances, *, is_final: bool) -> frozenset[str]:
+        """Budgets and limits that have no room for what it takes. What has happened overdraws those of value and uses."""
+        taken, uses = self.world.budgets, self.world.redemptions
+        wanted = {key: each for key, each in wanted_by(decided, given).items() if not (is_final and each.of_value)}
+        limited = {} if is_final else limited_uses(decided)
+        over_budget = {key for key, each in wanted.items() if taken[key] + each.amount > each.limit}
+        return frozenset(over_budget | {QUOTA + key for key, limit in limited.items() if uses[key] >= limit})
 
     def _presented(self, index: int, reference: CouponReference, state: MemberState | None) -> PresentedCoupon:
         name = reference.id or reference.code or ""
@@ -118,18 +130,8 @@ class Selling:
             held = [(each.expires_at, id_) for id_, each in state.coupons.items() if each.offer == name.removeprefix(OF_OFFER)]
             name = min(held)[1] if held else name
         coupon = self.world.coupons.get(name)
-        offer = self.world.definitions.offer(coupon.offer, coupon.offer_version) if coupon is not None else None
+        offer = coupon.terms(self.world.definitions.offer(coupon.offer, coupon.offer_version)) if coupon is not None else None
         return PresentedCoupon(f"coupons/{index}", coupon, offer)
-
-    def _over_limit(self, decided: Decided) -> list[Refused]:
-        """Coupons of offers whose limit is used up."""
-        used_up = [each.coupon for each in decided.discounts if not each.left]
-        over = [coupon for coupon in used_up if (limit := self._limit(coupon)) and self.world.redemptions[coupon.offer] >= limit]
-        return [Refused(f"coupons/{coupon.id}", "exhausted", "All coupons of this offer are used up.") for coupon in over]
-
-    def _limit(self, coupon: Coupon) -> int | None:
-        body = self.world.definitions.offer(coupon.offer, coupon.offer_version)
-        return body.limit if body is not None else None
 
     def _use(self, discount: CouponDiscount) -> None:
         """The coupon is used; a voucher of which something is left goes on with it."""
@@ -138,8 +140,6 @@ class Selling:
             self.world.coupons[coupon.id] = replace(coupon, left=discount.left)
             return
         self.world.coupons[coupon.id] = replace(coupon, state="redeemed", redeemed_basket=self.transaction)
-        if self._limit(coupon) is not None:
-            self.world.redemptions[coupon.offer] += 1
 
     def _referral(self, state: MemberState, given: Circumstances) -> list[MemberEvent]:
         """The rewards, if this is the purchase that they are due for."""

@@ -43,9 +43,9 @@ class World:
     identifiers: dict[tuple[str, str], str] = field(default_factory=dict)
     coupons: dict[str, Coupon] = field(default_factory=dict)
     budgets: Counter[str] = field(default_factory=Counter)
-    """Points taken from each budget."""
+    """Points and values taken from each budget."""
     redemptions: Counter[str] = field(default_factory=Counter)
-    """Coupons used of each offer that has a limit."""
+    """Uses of each offer and promotion that has a limit."""
 
     def member(self, id_: str) -> Member:
         """She, or ``UnknownMember``."""
@@ -82,8 +82,9 @@ class World:
         """Keep the coupons that the fold gave and took, and pass on what happened."""
         for given in effects.promised:
             self.coupons[given.id] = Coupon(
-                given.id, given.offer, given.offer_version, "active", member, given.active_from, given.expires_at, issued_by=given.issued_by
-            )
+                given.id, given.offer, given.offer_version, "active", member, given.active_from, given.expires_at,
+                issued_by=given.issued_by, parameters=given.parameters,
+            )  # fmt: skip
         for id_ in effects.withdrawn:
             self.coupons[id_] = replace(self.coupons[id_], state="void")
         if effects.events or effects.entries:

@@ -164,6 +164,14 @@ class CouponItem(Item):
     body = _binary(attr_name="d")
 
 
+class ClaimItem(Item):
+    """A reward that a member claimed."""
+
+    state = UnicodeAttribute()
+    version = NumberAttribute()
+    body = _binary(attr_name="d")
+
+
 class CodeItem(Item):
     """A printable code -> coupon."""
 
@@ -189,6 +197,14 @@ class QuotaItem(Item):
 
     used = NumberAttribute()
     share = NumberAttribute()
+
+
+class OfflineLossItem(Item):
+    """Offline losses of a location on one business date, for one reason. ``unpriced``: how many of them have no amount."""
+
+    number = NumberAttribute()
+    amount = NumberAttribute()
+    unpriced = NumberAttribute()
 
 
 class ConsentItem(Item):
@@ -229,6 +245,13 @@ class SettingsItem(Item):
 
     version = NumberAttribute()
     status = UnicodeAttribute(null=True)
+    body = _binary(attr_name="d")
+
+
+class MediaItem(Item):
+    """An image. ``status`` making (its files are being stored), ready, deleting."""
+
+    status = UnicodeAttribute()
     body = _binary(attr_name="d")
 
 

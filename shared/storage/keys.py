@@ -12,6 +12,7 @@ from urllib.parse import quote
 from shared.kernel.errors import InvalidValue
 from shared.kernel.ids import check_tenant, shard_of
 from shared.kernel.instants import Instant, format_rfc3339
+from shared.kernel.shards import shards_of, share_of
 
 MAX_TEXT_BYTES: Final = 128
 OPERATOR: Final = "operator"
@@ -19,6 +20,9 @@ OPERATOR: Final = "operator"
 LOCAL: Final = "local"
 """Reserved tenant id: the movable clock of a local stage."""
 OFFER_HEADS: Final = "HEAD#"
+MEDIA_PREFIX: Final = "IMAGE#"
+QUOTA_BLOCK: Final = 50
+"""Uses that one shard of a quota has, where the limit is not greater than all of them together."""
 GATES: Final = 32
 """A campaign's gates: a claim checks one of them, so that no item is checked by every claim."""
 
@@ -101,6 +105,16 @@ def catalogue_item(tenant: str, id_: str) -> Key:
     return Key(catalogue(tenant), f"ITEM#{text(id_)}")
 
 
+def media(tenant: str) -> str:
+    """The partition of a tenant's images."""
+    return f"{prefix(tenant)}MEDIA"
+
+
+def medium(tenant: str, media_id: str) -> Key:
+    """One image: what is known of it; its files are objects."""
+    return Key(media(tenant), f"{MEDIA_PREFIX}{text(media_id)}")
+
+
 def tenants() -> str:
     """The operator's list of tenants."""
     return f"T#{OPERATOR}#TENANTS"
@@ -134,6 +148,7 @@ DEVICE_PREFIX: Final = "DEVICE#"
 SEGMENT_PREFIX: Final = "SEG#"
 PART_PREFIX: Final = "PART#"
 DELIVERY_PREFIX: Final = "DLV#"
+CLAIM_PREFIX: Final = "RWD#"
 
 
 def state(tenant: str, member_id: str) -> Key:
@@ -189,6 +204,7 @@ def job_part(tenant: str, job_id: str, part: int) -> Key:
 # -- coupons --------------------------------------------------------------------------------------------------------
 
 
+LOSS_PREFIX: Final = "LOSS#"
 CODED: Final = "code_"
 """What the id of a coupon starts with that lies at its code's own key: one item a code, not two."""
 
@@ -220,19 +236,37 @@ def guesses(tenant: str, caller: str, minute: int) -> Key:
     return Key(f"{prefix(tenant)}GUESS#{text(caller)}", f"MINUTE#{minute:010d}")
 
 
-def quota(tenant: str, offer: str, shard: int) -> Key:
-    """One shard of an offer's quota."""
-    return Key(f"{prefix(tenant)}OFFER#{text(offer)}#Q{shard:02d}", "QUOTA")
+def quota(tenant: str, key: str, shard: int) -> Key:
+    """One shard of a quota: how often an offer (``offer:<id>``) or promotion (``promotion:<id>``) may be used in all."""
+    kind, _, id_ = key.rpartition(":")
+    return Key(f"{prefix(tenant)}{kind.upper()}#{text(id_)}#Q{shard:02d}", "QUOTA")
 
 
 def budget(tenant: str, key: str, shard: int) -> Key:
-    """One shard of a budget of points: of a programme, or of a rule (``programme/rule``)."""
+    """One shard of a budget: points of a programme or a rule (``programme/rule``), or the value of an offer or promotion (its key,
+    with ``@<location>`` for one location).
+    """
     return Key(f"{prefix(tenant)}BUDGET#{text(key)}#Q{shard:02d}", "QUOTA")
 
 
+def offline_losses(tenant: str, location: str) -> str:
+    """The partition of a location's offline losses."""
+    return f"{prefix(tenant)}LOSS#{text(location)}"
+
+
+def offline_loss(tenant: str, location: str, business_date: str, reason: str) -> Key:
+    """Losses of one day for one reason; they sort by day."""
+    return Key(offline_losses(tenant, location), f"{LOSS_PREFIX}{business_date}#{reason}")
+
+
 def quota_shards(limit: int) -> int:
-    """How many shards a limit is spread over: one per 50, between 1 and 32."""
-    return max(1, min(32, limit // 50))
+    """How many shards a limit of uses is spread over: one per 50, at most 32 (``shared.kernel.shards``)."""
+    return shards_of(limit, QUOTA_BLOCK)
+
+
+def quota_share(limit: int, shard: int) -> int:
+    """The part of a limit of uses that a shard has."""
+    return share_of(limit, QUOTA_BLOCK, shard)
 
 
 # -- segments, campaigns --------------------------------------------------------------------------------------------
@@ -271,6 +305,11 @@ def gate(tenant: str, campaign_id: str, number: int) -> Key:
 def gate_of(member_id: str) -> int:
     """The gate that claims for a member check."""
     return shard_of(member_id, GATES)
+
+
+def claim(tenant: str, member_id: str, claim_id: str) -> Key:
+    """A reward that a member claimed; they sort by time."""
+    return Key(member(tenant, member_id), f"{CLAIM_PREFIX}{text(claim_id)}")
 
 
 def delivery(tenant: str, member_id: str, campaign_id: str, step: str, occurrence: str, channel: str) -> Key:

@@ -84,6 +84,24 @@ class TenantSettings(Frozen):
         return value
 
 
+EffectKind = Literal[
+    "percent", "amount", "amount_per_unit", "unit_price", "free_item", "cheapest_free", "nth_item", "buy_x_get_y", "bundle_price",
+    "voucher", "extra_points", "points_multiplier",
+]
+"""What a coupon does (``shared.coupons.effects``), as a till that is offline tells coupons apart."""
+
+
+class OfflineAllowance(Frozen):
+    """What each till of a location may give without asking us. Nothing is given that is not allowed here. Points; minor units."""
+
+    points_per_sale: int = Field(default=0, ge=0, le=10**9)
+    points_per_day: int = Field(default=0, ge=0, le=10**9, description="per till and business date")
+    value_per_sale: int = Field(default=0, ge=0, le=10**12, description="discount by coupons, minor units")
+    value_per_day: int = Field(default=0, ge=0, le=10**12, description="per till and business date, minor units")
+    coupon_kinds: tuple[EffectKind, ...] = Field(default=(), max_length=20, description="effects of the coupons that are taken")
+    hours: int = Field(default=24, ge=1, le=720, description="how long after its last contact with us a till goes on giving")
+
+
 class Location(Frozen):
     """A place of sale. Coordinates in millionths of a degree (no float)."""
 
@@ -93,6 +111,7 @@ class Location(Frozen):
     latitude_e6: int | None = Field(default=None, ge=-90_000_000, le=90_000_000)
     longitude_e6: int | None = Field(default=None, ge=-180_000_000, le=180_000_000)
     groups: tuple[Name, ...] = Field(default=(), max_length=20)
+    offline: OfflineAllowance | None = Field(default=None, description="what its tills may give while they are offline; none: nothing")
 
     @field_validator("time_zone")
     @classmethod

@@ -18,6 +18,7 @@ from shared.storage import keys
 from shared.storage.commit import Effort
 from shared.storage.items import KeyringItem, WrappedKeyItem
 from shared.storage.table import Table
+from shared.tenants.content import Reader
 from shared.tenants.model import CatalogueItem
 
 Unwrap = Callable[[str, bytes], bytes]
@@ -41,6 +42,8 @@ class TenantScope:
     effort: Callable[[], Effort]
     keyrings: dict[str, TenantKeys] = field(default_factory=dict)
     """Shared by all scopes of an execution environment: a tenant's keys are unwrapped once."""
+    media_url: str = ""
+    """Where guests find images; empty in functions that link none."""
 
     @property
     def definitions(self) -> DefinitionSet:
@@ -51,6 +54,11 @@ class TenantScope:
     def repository(self) -> DefinitionRepository:
         """Definitions as stored."""
         return DefinitionRepository(self.tenant, self.table)
+
+    def reader(self, language: str | None) -> Reader:
+        """Whoever reads that language, or else the tenant's first: for what guests read of definitions."""
+        own, tenants = (language,) if language else (), self.definitions.settings.languages
+        return Reader((*own, *tenants), self.tenant, self.media_url)
 
     def items(self, ids: Iterable[str]) -> Mapping[str, CatalogueItem]:
         """Catalogue items by id, cached."""

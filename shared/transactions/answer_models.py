@@ -31,6 +31,28 @@ class CouponOutcome(Answer):
     lines: dict[str, int]
     counts_as: Literal["tender"] | None = Field(default=None, description="a voucher that pays, and lowers no line")
     left: int | None = Field(default=None, description="what stays on a voucher's code")
+    points: int | None = Field(default=None, description="the points that it gave, where it gives points")
+
+
+class PromotionOutcome(Answer):
+    """What an automatic promotion took off, and where."""
+
+    promotion_id: str
+    version: int
+    title: str = Field(description="in the guest's language, if the basket says it, else in the tenant's first")
+    amount: int
+    lines: dict[str, int]
+    points: int | None = Field(default=None, description="the points that it gave, where it gives points")
+
+
+class TaxOutcome(Answer):
+    """The lines of one tax rate together: before our discounts, after them (``net``), and the tax on that."""
+
+    rate: str | None = Field(default=None, description="percent; absent: of the lines that do not say their rate")
+    amount: int
+    discount: int
+    net: int
+    tax: int
 
 
 class AddedItem(Answer):
@@ -54,6 +76,46 @@ class Warned(Answer):
     code: str
     pointer: str
     detail: str
+
+
+class OfflineLoss(Answer):
+    """What a till gave while it was offline, and what does not hold: it is booked to the location."""
+
+    subject: str
+    reason: str
+    amount: int | None = Field(default=None, description="minor units; absent: nobody knows")
+    coupon_id: str | None = None
+    offer_id: str | None = None
+
+
+class OfflineLossSum(Answer):
+    """Losses of one reason."""
+
+    reason: str
+    count: int
+    amount: int = Field(description="minor units, of those that have one")
+    without_amount: int = Field(description="how many of them nobody could put a value on")
+
+
+class OfflineLossDay(Answer):
+    """Losses of one business date."""
+
+    business_date: str
+    count: int
+    amount: int
+    reasons: tuple[OfflineLossSum, ...]
+
+
+class OfflineLossesAnswer(Answer):
+    """What a location lost to sales that were made offline, by the business date and the reason. Days without a loss are left out."""
+
+    location_id: str
+    first: str = Field(description="the first business date")
+    until: str = Field(description="the last one, inclusive")
+    currency: str
+    count: int
+    amount: int
+    days: tuple[OfflineLossDay, ...]
 
 
 class TraceStep(Answer):
@@ -117,6 +179,8 @@ class Decision(Answer):
     totals: Totals
     lines: tuple[LineOutcome, ...]
     discounts: tuple[CouponOutcome, ...] | None = None
+    promotions: tuple[PromotionOutcome, ...] | None = Field(default=None, description="automatic ones, in the order of working")
+    taxes: tuple[TaxOutcome, ...] | None = Field(default=None, description="by rate, where a line says anything of its tax")
     added_items: tuple[AddedItem, ...] | None = None
     refused: tuple[Refusal, ...] | None = None
     warnings: tuple[Warned, ...] | None = None
@@ -156,6 +220,7 @@ class TransactionAnswer(Decision):
     occurred_at: str
     location_id: str
     receipt_number: str
+    offline_losses: tuple[OfflineLoss, ...] | None = Field(default=None, description="what the till gave offline and what does not hold")
 
 
 class ExplanationAnswer(Answer):

@@ -15,7 +15,9 @@ from shared.member_state.model import MemberState
 from shared.member_state.tiers import progress
 from shared.member_state.view import FoldView
 from shared.programmes.outcome import Step
-from shared.transactions.model import CouponDiscount, Decided
+from shared.transactions.model import CouponDiscount, Decided, PromotionDiscount
+from shared.transactions.offline import loss_fields
+from shared.transactions.taxes import TaxSum, tax_sums, text_of_rate
 
 Json = dict[str, Any]
 
@@ -33,11 +35,13 @@ def decision_fields(decided: Decided, currency: str, balance: int | None, standi
         ],
         "points": _points(decided, balance),
     }
-    if decided.discounts:
-        fields["discounts"] = [_discount(each) for each in decided.discounts]
-        added = [{"item_id": item, "quantity": str(units)} for each in decided.discounts for item, units in each.added]
-        if added:
-            fields["added_items"] = added
+    used: Json = {
+        "discounts": [_discount(each) for each in decided.discounts],
+        "promotions": [_promotion(each) for each in decided.promotions],
+        "added_items": [{"item_id": item, "quantity": str(units)} for item, units in decided.added],
+        "taxes": [_tax(each) for each in tax_sums(decided.lines)],
+    }
+    fields |= {name: rows for name, rows in used.items() if rows}
     if decided.refused:
         fields["refused"] = [{"subject": each.subject, "code": each.code, "detail": each.detail} for each in decided.refused]
     if decided.warnings:
@@ -52,6 +56,8 @@ def decision_fields(decided: Decided, currency: str, balance: int | None, standi
         fields["receipt"] = {"lines": receipt(decided, currency, balance)}
     if decided.near_misses:
         fields["near_misses"] = list(decided.near_misses)
+    if decided.losses:
+        fields["offline_losses"] = loss_fields(decided.losses)
     return fields
 
 
@@ -59,7 +65,18 @@ def _discount(used: CouponDiscount) -> Json:
     made: Json = {"coupon_id": used.coupon.id, "offer_id": used.coupon.offer, "amount": used.amount, "lines": dict(used.lines)}
     if used.tender:
         made["counts_as"] = "tender"
-    return made | {"left": used.left} if used.left else made
+    named = {"left": used.left, "points": used.came_to.points}
+    return made | {name: value for name, value in named.items() if value}
+
+
+def _promotion(used: PromotionDiscount) -> Json:
+    made: Json = {"promotion_id": used.id, "version": used.version, "title": used.title, "amount": used.amount, "lines": dict(used.lines)}
+    return made | {"points": used.came_to.points} if used.came_to.points else made
+
+
+def _tax(found: TaxSum) -> Json:
+    rate: Json = {} if found.rate is None else {"rate": text_of_rate(found.rate)}
+    return rate | {"amount": found.amount, "discount": found.amount - found.net, "net": found.net, "tax": found.tax}
 
 
 def receipt(decided: Decided, currency: str, balance: int) -> list[str]:

@@ -12,7 +12,7 @@ from shared.kernel.instants import day_of, parse_rfc3339
 from shared.member_state.events import Mode
 from shared.programmes.conditions import Channel
 from shared.programmes.selectors import LineKind, TenderKind
-from shared.tenants.model import Frozen
+from shared.tenants.model import Frozen, Language
 
 MAX_EXT_BYTES = 2048
 MAX_BULK = 500
@@ -105,6 +105,9 @@ class CouponReference(Frozen):
 
     id: str | None = Field(default=None, max_length=64)
     code: str | None = Field(default=None, min_length=4, max_length=64)
+    given: Annotated[StrictInt, Field(ge=0, le=10**12)] | None = Field(
+        default=None, description="of a sale made offline: what the till took off for it, minor units"
+    )
 
     @model_validator(mode="after")
     def _one_of_both(self) -> CouponReference:
@@ -132,6 +135,7 @@ class Basket(Frozen):
     tenders: tuple[Tender, ...] = Field(default=(), max_length=20)
     points_to_spend: Annotated[StrictInt, Field(ge=0, le=10**9)] = 0
     member: MemberReference | None = None
+    language: Language | None = Field(default=None, description="the guest's, for titles; else the tenant's first")
     ext: Ext = Field(default_factory=dict)
 
     @model_validator(mode="after")

@@ -1,7 +1,12 @@
-"""Budgets of points: shards of a limit, and the walk round them. A budget is never exceeded, and may be used to the last point.
+"""Budgets, of points and of value: shards of a limit, and the walk round them. A budget is never exceeded, and may be used to the last
+unit.
+
+Points are taken from budgets of programmes and rules; what offers and promotions take off from theirs (minor units), in all and at the
+location; and the uses of those with a ``limit`` from their quotas, in the same walk. What a purchase takes more of than is left counts
+as exhausted, and the purchase is decided again without it.
 
 A shard is made by its first use. Where no shard has room for what a purchase takes, it is taken from several, at most
-``MAX_PARTS``; a budget so scattered that these do not suffice counts as used up.
+``MAX_PARTS``; a budget so scattered that these do not suffice counts as used up. A settled offline sale has happened: it overdraws.
 """
 
 from __future__ import annotations
@@ -11,6 +16,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from shared.coupons.limits import QUOTA, value_limits
+from shared.coupons.quota import QuotaWalk
+from shared.kernel import shards
 from shared.programmes.compiled import Programme
 from shared.storage import keys
 from shared.storage.commit import Stale
@@ -18,14 +26,25 @@ from shared.storage.errors import RawItem
 from shared.storage.expressions import Path
 from shared.storage.items import QuotaItem
 from shared.storage.table import Table, WriteBatch
-from shared.transactions.model import Circumstances, Decided
+from shared.transactions.model import Circumstances, CouponDiscount, Decided, PromotionDiscount
 
 MAX_PARTS: Final = 6
+_BLOCK: Final = 10_000
 _LABEL: Final = "budget:"
 Taken = tuple[str, int, int]
-"""Budget, shard, points."""
+"""Budget (``quota:`` and a key: a quota), shard, how much."""
 Decide = Callable[[frozenset[str]], tuple[Circumstances, Decided]]
 """A decision, given the budgets that have nothing left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be taken from a budget: points or minor units, of its limit."""
+
+    amount: int
+    limit: int
+    of_value: bool = False
+    """It is what was taken off: a sale that has happened took it off whether there was room or not."""
 
 
 @dataclass(slots=True)
@@ -35,18 +54,28 @@ class BudgetWalk:
     tenant: str
     table: Table
     start: str
+    quota: QuotaWalk | None = None
+    """For the uses of offers and promotions with a limit in all."""
+    overdraws: bool = False
+    """Value and uses, where there is no room; never points."""
     exhausted: set[str] = field(default_factory=set)
-    """Budgets that have no room for what this purchase takes."""
+    """Budgets and quotas that have no room for what this purchase takes."""
+    overdrawn: set[str] = field(default_factory=set)
+    """Those of which it takes all the same."""
     _taken: dict[str, list[Taken]] = field(default_factory=dict)
+    _limits: dict[str, int] = field(default_factory=dict)
+    _promotions: tuple[str, ...] = ()
+    """Those with a limit in all: no coupon's item says which shard they were taken from, so the sale does."""
 
     def within(self, decide: Decide, stale: Stale) -> tuple[Circumstances, Decided]:
-        """The decision within what budgets have left: made again without each that is found to be used up."""
+        """The decision within what budgets and quotas have left: made again without each that is found to be used up."""
         while True:
             given, decided = decide(frozenset(self.exhausted))
-            if self.choose(decided.budgets, given.programmes, stale):
+            enough = self.choose(wanted_by(decided, given), stale)
+            if self._choose_quotas(decided, stale) and enough:
                 return given, decided
 
-    def choose(self, wanted: Mapping[str, int], programmes: tuple[Programme, ...], stale: Stale) -> bool:
+    def choose(self, wanted: Mapping[str, Wanted], stale: Stale) -> bool:
         """Choose the shards of every budget: the first alone or, after that one refused, those that have room.
 
         ``False``: a budget is used up (``exhausted``), and the purchase is to be decided again without it. No read but after a
@@ -54,16 +83,18 @@ class BudgetWalk:
         """
         self._taken = {key: taken for key, taken in self._taken.items() if key in wanted}
         enough = True
-        for key, points in wanted.items():
-            limit = limit_of(programmes, key)
-            if limit is None:
-                continue
+        for key, each in wanted.items():
             refused = any(label.startswith(f"{_LABEL}{key}#") for label in stale)
-            same_as_before = sum(each[2] for each in self._taken.get(key, ())) == points
+            same_as_before = sum(taken[2] for taken in self._taken.get(key, ())) == each.amount and self._limits.get(key) == each.limit
             if same_as_before and not refused:
                 continue
-            first = zlib.crc32(self.start.encode()) % budget_shards(limit)
-            taken = [(key, first, points)] if not refused and share_of(limit, first) >= points else self._with_room(key, limit, points)
+            self._limits[key] = each.limit
+            first = first_of(self.start, each.limit)
+            alone = not refused and share_of(each.limit, first) >= each.amount
+            taken = [(key, first, each.amount)] if alone else shards_with_room(self.table, self.tenant, self.start, key, each)
+            if taken is None and each.of_value and self.overdraws:
+                self.overdrawn.add(key)
+                taken = [(key, first, each.amount)]
             if taken is None:
                 self.exhausted.add(key)
                 enough = False
@@ -71,42 +102,119 @@ class BudgetWalk:
                 self._taken[key] = taken
         return enough
 
-    def add(self, batch: WriteBatch, programmes: tuple[Programme, ...]) -> tuple[Taken, ...]:
-        """Take the points in the purchase's transaction. Labels ``budget:<key>#<shard>``."""
-        for key, shard, points in (each for taken in self._taken.values() for each in taken):
-            most_before = share_of(limit_of(programmes, key) or 0, shard) - points
-            room_for_them = Path("used").does_not_exist() | (Path("used") <= most_before)
-            batch.update(f"{_LABEL}{key}#{shard}", keys.budget(self.tenant, key, shard), [Path("used").add(points)], room_for_them)
-        return tuple(each for taken in self._taken.values() for each in taken)
+    def _choose_quotas(self, decided: Decided, stale: Stale) -> bool:
+        """The shard of each limited offer or promotion that is used up once more; ``False`` as ``choose``."""
+        if self.quota is None:
+            return True
+        enough, uses = True, limited_uses(decided)
+        self._promotions = tuple(each.key for each in decided.promotions if each.key in uses)
+        for key, limit in uses.items():
+            if self.quota.choose(key, limit, stale):
+                continue
+            if self.overdraws:
+                self.overdrawn.add(QUOTA + key)
+            else:
+                self.exhausted.add(QUOTA + key)
+                enough = False
+        return enough
 
-    def _with_room(self, key: str, limit: int, points: int) -> list[Taken] | None:
-        """The shard that can give all, from the first round the ring; else the few that have most."""
-        shards = budget_shards(limit)
-        found = self.table.get_many([keys.budget(self.tenant, key, shard) for shard in range(shards)], consistent=True)
-        used = {int(where.pk[-2:]): _used(raw) for where, raw in found.items()}
-        first = zlib.crc32(self.start.encode()) % shards
-        ring = [(first + step) % shards for step in range(shards)]
-        room = {shard: share_of(limit, shard) - used.get(shard, 0) for shard in ring}
-        alone = next((shard for shard in ring if room[shard] >= points), None)
-        if alone is not None:
-            return [(key, alone, points)]
-        parts: list[Taken] = []
-        for shard in sorted(ring, key=lambda each: -room[each])[:MAX_PARTS]:
-            part = min(room[shard], points - sum(each[2] for each in parts))
-            if part > 0:
-                parts.append((key, shard, part))
-        return parts if sum(each[2] for each in parts) == points else None
+    def add(self, batch: WriteBatch) -> tuple[Taken, ...]:
+        """Take it in the purchase's transaction. Labels ``budget:<key>#<shard>``."""
+        for key, shard, amount in (each for taken in self._taken.values() for each in taken):
+            most_before = share_of(self._limits[key], shard) - amount
+            room_for_them = None if key in self.overdrawn else Path("used").does_not_exist() | (Path("used") <= most_before)
+            batch.update(f"{_LABEL}{key}#{shard}", keys.budget(self.tenant, key, shard), [Path("used").add(amount)], room_for_them)
+        quotas = ((key, self.quota.add(batch, key) if self.quota is not None else None) for key in self._promotions)
+        of_promotions = [(QUOTA + key, shard, 1) for key, shard in quotas if shard is not None]
+        return (*(each for taken in self._taken.values() for each in taken), *of_promotions)
+
+
+def affordable(tenant: str, table: Table, start: str, decide: Decide) -> tuple[Circumstances, Decided]:
+    """A quote's or hold's decision within what value budgets have left now; nothing is taken. No read where no budget is asked, else
+    one batch of at most 32 items a budget.
+    """
+    exhausted: set[str] = set()
+    while True:
+        given, decided = decide(frozenset(exhausted))
+        values = value_wanted(decided, given)
+        short = {key for key, each in values.items() if shards_with_room(table, tenant, start, key, each) is None}
+        if not short:
+            return given, decided
+        exhausted |= short
+
+
+def wanted_by(decided: Decided, given: Circumstances) -> dict[str, Wanted]:
+    """What a decision takes from the budgets of programmes and rules, and of its offers and promotions. Pure."""
+    limits = {key: limit_of(given.programmes, key) for key in decided.budgets}
+    points = {key: Wanted(points, limit) for key, points in decided.budgets.items() if (limit := limits[key]) is not None}
+    return points | value_wanted(decided, given)
+
+
+def value_wanted(decided: Decided, given: Circumstances) -> dict[str, Wanted]:
+    """What it takes off, from the budgets of its offers and promotions."""
+    found: dict[str, Wanted] = {}
+    for each in applied_of(decided):
+        if each.terms is None or not each.amount:
+            continue
+        for key, limit in value_limits(each.key, each.terms.limits, given.scene.location).items():
+            before = found.get(key)
+            # Two coupons may be of different versions of their offer: the stricter budget holds.
+            amount, strictest = (each.amount, limit) if before is None else (before.amount + each.amount, min(before.limit, limit))
+            found[key] = Wanted(amount, strictest, of_value=True)
+    return found
+
+
+def limited_uses(decided: Decided) -> dict[str, int]:
+    """Key -> limit of what is used up in this sale and may be used so often in all. A voucher in part is not used up."""
+    in_part = {each.key for each in decided.discounts if each.left}
+    return {
+        each.key: each.terms.limit
+        for each in applied_of(decided)
+        if each.terms is not None and each.terms.limit is not None and each.key not in in_part
+    }
+
+
+def applied_of(decided: Decided) -> list[CouponDiscount | PromotionDiscount]:
+    """Its coupons and promotions."""
+    return [*decided.discounts, *decided.promotions]
+
+
+def shards_with_room(table: Table, tenant: str, start: str, key: str, wanted: Wanted) -> list[Taken] | None:
+    """The shard that can give all, from the first round the ring; else the few that have most; ``None``: they have not enough."""
+    limit, count = wanted.limit, budget_shards(wanted.limit)
+    found = table.get_many([keys.budget(tenant, key, shard) for shard in range(count)], consistent=True)
+    used = {int(where.pk[-2:]): _used(raw) for where, raw in found.items()}
+    first = first_of(start, limit)
+    ring = [(first + step) % count for step in range(count)]
+    room = {shard: share_of(limit, shard) - used.get(shard, 0) for shard in ring}
+    alone = next((shard for shard in ring if room[shard] >= wanted.amount), None)
+    if alone is not None:
+        return [(key, alone, wanted.amount)]
+    parts: list[Taken] = []
+    for shard in sorted(ring, key=lambda each: -room[each])[:MAX_PARTS]:
+        part = min(room[shard], wanted.amount - sum(each[2] for each in parts))
+        if part > 0:
+            parts.append((key, shard, part))
+    return parts if sum(each[2] for each in parts) == wanted.amount else None
 
 
 def budget_shards(limit: int) -> int:
-    """How many shards a budget is spread over: one per 10,000 points, between 1 and 32."""
-    return max(1, min(32, limit // 10_000))
+    """How many shards a budget is spread over: one per 10,000 points or minor units, at most 32 (``shared.kernel.shards``)."""
+    return shards.shards_of(limit, _BLOCK)
+
+
+def first_of(start: str, limit: int) -> int:
+    """Where the walk round a budget's shards starts."""
+    return zlib.crc32(start.encode()) % budget_shards(limit)
 
 
 def add_budget_return(batch: WriteBatch, tenant: str, taken: tuple[Taken, ...]) -> None:
     """Give back what a purchase took, when nothing of it is left."""
-    for key, shard, points in taken:
-        batch.update(f"{_LABEL}{key}#{shard}", keys.budget(tenant, key, shard), [Path("used").add(-points)], Path("used") >= points)
+    for key, shard, amount in taken:
+        of_quota = key.startswith(QUOTA)
+        where = keys.quota(tenant, key.removeprefix(QUOTA), shard) if of_quota else keys.budget(tenant, key, shard)
+        label = key if of_quota else f"{_LABEL}{key}#{shard}"
+        batch.update(label, where, [Path("used").add(-amount)], Path("used") >= amount)
 
 
 def limit_of(programmes: tuple[Programme, ...], key: str) -> int | None:
@@ -120,8 +228,7 @@ def limit_of(programmes: tuple[Programme, ...], key: str) -> int | None:
 
 def share_of(limit: int, shard: int) -> int:
     """The part of a limit that a shard has."""
-    shards = budget_shards(limit)
-    return limit // shards + (1 if shard < limit % shards else 0)
+    return shards.share_of(limit, _BLOCK, shard)
 
 
 def _used(raw: RawItem) -> int:

@@ -13,13 +13,14 @@ from shared.member_state.service import Change, Done, MemberSession, Occasion
 from shared.storage.commit import Stale
 from shared.storage.table import WriteBatch
 from shared.tenants.scope import TenantScope
-from shared.transactions import gathering, referrals, reversal, waiting
+from shared.transactions import gathering, offline_books, referrals, reversal, waiting
 from shared.transactions.answers import decision_fields, standing_of
 from shared.transactions.api import MemberReference, TransactionRequest
 from shared.transactions.budgets import BudgetWalk
 from shared.transactions.errors import NotClaimable
 from shared.transactions.given import decode_given
 from shared.transactions.model import Circumstances, Decided, Recorded
+from shared.transactions.offline import after_claim, losses_in
 from shared.transactions.repository import SaleRecord, SaleRepository, natural_key
 from shared.transactions.rules import decide_again
 from shared.transactions.service import balance_of, outcome_of, purchased, sale_answer
@@ -50,11 +51,11 @@ def claim(scope: TenantScope, transaction_id: str, reference: MemberReference, c
             if current.member is None:
                 _check(scope, current)
             return Done(_claimed_before(current, member))
-        basket, as_sold, discounts = decode_given(sale.given, request, state.member, scope.definitions.programme)
+        basket, as_sold, applied = decode_given(sale.given, request, state.member, scope.definitions.programme)
 
         def within(exhausted: frozenset[str]) -> tuple[Circumstances, Decided]:
             given = gathering.circumstances(scope, at, basket, as_sold.catalogue, state, exhausted=exhausted)
-            return given, decide_again(basket, discounts, given)
+            return given, decide_again(basket, applied, given)
 
         given, decided = budgets.within(within, stale)
         view = scope.definitions.at(at)
@@ -62,10 +63,14 @@ def claim(scope: TenantScope, transaction_id: str, reference: MemberReference, c
         reward = referrals.after_purchase(scope, state, given, decided, sale.id, "late")
         events = [purchased(sale.id, request, decided, given, view.asked, counts=counts), *reward.events]
 
+        lost = losses_in(sale.answer)
+        decided.losses = after_claim(lost, basket, given, decided)
+
         def finish(after: MemberState, effects: Effects, batch: WriteBatch) -> Recorded:
+            offline_books.book(batch, scope.tenant, key, decided.losses, before=lost)
             decision = decision_fields(decided, given.scene.currency, balance_of(after), standing_of(after, view.fold, at))
             answer = sale_answer(key, request, at, after.member, decision)
-            outcome = outcome_of(basket, decided, given, answer, _spent(sale.id, effects), budgets.add(batch, given.programmes))
+            outcome = outcome_of(basket, decided, given, answer, _spent(sale.id, effects), (*sale.budgets, *budgets.add(batch)))
             sales.add_claim(batch, sale, outcome, after.member)
             return Recorded(answer)
 

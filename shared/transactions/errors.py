@@ -12,6 +12,12 @@ class UnknownTransaction(NotFound):
     code, title = "unknown_transaction", "Unknown transaction"
 
 
+class UnknownLocation(NotFound):
+    """Not one of the tenant's locations."""
+
+    code, title = "unknown_location", "Unknown location"
+
+
 class RequestReused(Unprocessable):
     """The same natural key (or idempotency key) with another body."""
 

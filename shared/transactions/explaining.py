@@ -30,5 +30,5 @@ def explain(scope: TenantScope, key: NaturalKey) -> dict[str, Any]:
 def replay(scope: TenantScope, sale: SaleRecord) -> list[dict[str, Any]]:
     """The trace of the decision made again with the programme versions of then."""
     request = TransactionRequest.model_validate(sale.basket)
-    basket, given, discounts = decode_given(sale.given, request, sale.member, scope.definitions.programme)
-    return trace(decide_again(basket, discounts, given).steps)
+    basket, given, applied = decode_given(sale.given, request, sale.member, scope.definitions.programme)
+    return trace(decide_again(basket, applied, given).steps)

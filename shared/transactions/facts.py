@@ -28,9 +28,10 @@ def circumstances(
     *,
     hold: str | None = None,
     offers: Sequence[When] = (),
+    counted: Sequence[str] = (),
 ) -> Circumstances:
     """``view`` is that of the sale's instant. ``hold`` is the one whose points and coupons this basket may use, ``offers`` are the
-    conditions of its coupons.
+    conditions of its coupons, ``counted`` the keys of those with limits per member.
     """
     return Circumstances(
         now=now,
@@ -40,10 +41,12 @@ def circumstances(
         catalogue=catalogue,
         known_location=basket.location_id in view.locations,
         member=state.member if state is not None else None,
-        facts=facts_of(state, view, basket, at, hold, offers) if state is not None else NOBODY,
+        facts=facts_of(state, view, basket, at, hold, offers, counted) if state is not None else NOBODY,
         basket=hold,
         counts_visits=view.asked.counts_visits,
         coupons_together=view.settings.coupons_together,
+        promotions=view.promotions,
+        languages=view.settings.languages if basket.language is None else (basket.language, *view.settings.languages),
     )
 
 
@@ -71,7 +74,13 @@ def who(state: MemberState, at: Instant, segments: frozenset[str], tags: frozens
 
 
 def facts_of(
-    state: MemberState, view: TenantView, basket: Basket, at: Instant, hold: str | None = None, offers: Sequence[When] = ()
+    state: MemberState,
+    view: TenantView,
+    basket: Basket,
+    at: Instant,
+    hold: str | None = None,
+    offers: Sequence[When] = (),
+    counted: Sequence[str] = (),
 ) -> MemberFacts:
     """What the rules and the basket's coupons may know of the member, as of the sale: only what they ask."""
     asked, day = view.asked, local_day(at, view.settings.time_zone)
@@ -82,7 +91,7 @@ def facts_of(
     return replace(
         who(state, at, segments, tags),
         same_visit=asked.visit_minutes > 0 and same_visit(state, basket.location_id, at, asked.visit_minutes),
-        usage={key: usage_of(state, key, day) for key in asked.usage if key in state.usage},
+        usage={key: usage_of(state, key, day) for key in (*asked.usage, *counted) if key in state.usage},
         balances=balances,
         payments_today=paid,
     )

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from urllib.parse import quote
 
-from shared.coupons.model import Coupon
+from shared.coupons.model import Coupon, Promotion
+from shared.coupons.promotions import NO_PROMOTIONS
 from shared.coupons.repository import CouponRepository
 from shared.kernel.errors import FieldError, InvalidValue, Unprocessable
 from shared.kernel.instants import MINUTE, Instant, parse_rfc3339
@@ -87,7 +88,7 @@ def presented_coupons(scope: TenantScope, references: Iterable[CouponReference])
     found = repository.get_many([id_ for id_ in ids if id_ is not None])
     offers = scope.offers({(coupon.offer, coupon.offer_version) for coupon in found.values()})
     return [
-        PresentedCoupon(f"coupons/{index}", coupon, offers.get((coupon.offer, coupon.offer_version)) if coupon else None)
+        PresentedCoupon(f"coupons/{index}", coupon, coupon.terms(offers.get((coupon.offer, coupon.offer_version))) if coupon else None)
         for index, coupon in enumerate(found.get(id_ or "") for id_ in ids)
     ]
 
@@ -120,11 +121,23 @@ def circumstances(
     historical: bool = False,
     exhausted: frozenset[str] = frozenset(),
     presented: Sequence[PresentedCoupon] = (),
+    promised: tuple[Promotion, ...] = (),
+    offline: bool = False,
 ) -> Circumstances:
-    """The definitions of the sale's instant (of now, for imported history) and the member's numbers as of it."""
+    """The definitions of the sale's instant (of now, for imported history) and the member's numbers as of it.
+
+    Imported history gets no promotions: what was given then is on the receipt. A sale made offline gets those that give points: what
+    was to be paid the till has decided.
+    """
     now = scope.clock()
     view = scope.definitions.at(now if historical else at)
     offers = [each.offer.when for each in presented if each.offer is not None]
-    given = facts.circumstances(view, now, at, basket, catalogue, state, hold=hold, offers=offers)
-    as_it_is = not (historical or exhausted or held_value is not None)
-    return given if as_it_is else replace(given, historical=historical, exhausted=exhausted, held_value=held_value)
+    counted = [each.coupon.key for each in presented if each.coupon and each.offer and each.offer.limits.of_member]
+    given = facts.circumstances(view, now, at, basket, catalogue, state, hold=hold, offers=offers, counted=counted)
+    as_it_is = not (historical or offline or exhausted or held_value is not None or promised)
+    if as_it_is:
+        return given
+    promotions = NO_PROMOTIONS if historical else given.promotions.giving_points if offline else given.promotions
+    return replace(
+        given, historical=historical, exhausted=exhausted, held_value=held_value, promotions=promotions, promised=promised
+    )

@@ -6,15 +6,17 @@ What is versioned is kept as its version (programmes); what is not is kept itsel
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from shared.coupons.model import Coupon
 from shared.kernel.instants import Instant
 from shared.programmes.compiled import Programme
 from shared.programmes.conditions import MemberFacts, Scene, Usage
+from shared.programmes.extras import Extra
 from shared.tenants.model import CatalogueItem, WalletSettings
 from shared.transactions.api import Basket
-from shared.transactions.model import NOBODY, Circumstances, CouponDiscount, Decided
+from shared.transactions.model import NOBODY, Applied, Circumstances, CouponDiscount, Decided, PromotionDiscount
 
 BasketT = TypeVar("BasketT", bound=Basket)
 ProgrammeOf = Callable[[str, int], Programme | None]
@@ -28,6 +30,10 @@ def encode_given(given: Circumstances, decided: Decided, points_to_spend: int) -
     """Everything that ``decode_given`` needs beside the basket as sent; a hold's points to spend are not in it."""
     facts, scene = given.facts, given.scene
     wallets = {each.body.wallet for each in given.programmes}
+    promotions = [
+        [each.id, each.version, each.title, each.amount, dict(each.lines), each.added, *_extra_row(each.extra)]
+        for each in decided.promotions
+    ]
     return [
         [scene.at, given.now - scene.at, scene.zone, 0 if scene.local_zone == scene.zone else scene.local_zone, points_to_spend],
         [int(given.known_location), int(given.historical), int(given.counts_visits), int(facts.same_visit)],
@@ -39,17 +45,28 @@ def encode_given(given: Circumstances, decided: Decided, points_to_spend: int) -
         [dict(facts.balances), dict(facts.payments_today), given.held_value] if facts.balances else 0,
         sorted(given.exhausted),
         [
-            [each.coupon.id, each.coupon.offer, each.coupon.offer_version, each.amount, dict(each.lines), int(each.tender), each.left]
+            [
+                each.coupon.id,
+                each.coupon.offer,
+                each.coupon.offer_version,
+                each.amount,
+                dict(each.lines),
+                int(each.tender),
+                each.left,
+                *_extra_row(each.extra),
+            ]
             for each in decided.discounts
         ],
+        *([promotions] if promotions else []),
     ]
 
 
 def decode_given(
     stored: list[Any], basket: BasketT, member: str | None, programme_of: ProgrammeOf
-) -> tuple[BasketT, Circumstances, list[CouponDiscount]]:
-    """The basket as decided, its circumstances and the coupons' discounts; ``ProgrammeGone`` if a version cannot be found."""
-    (at, late, zone, local_zone, points_to_spend), flags, versions, wallets, items, numbers, usage, payments, exhausted, discounts = stored
+) -> tuple[BasketT, Circumstances, Applied]:
+    """The basket as decided, its circumstances, and what was used on it; ``ProgrammeGone`` if a version cannot be found."""
+    (at, late, zone, local_zone, points_to_spend), flags, versions, wallets, items, numbers, usage, payments, exhausted, *used = stored
+    discounts, promotions = used if len(used) > 1 else (*used, [])
     known_location, historical, counts_visits, same_visit = map(bool, flags)
     tier, segments, tags, joined_at, purchases = numbers
     balances, paid, held_value = payments or ({}, {}, None)
@@ -81,7 +98,8 @@ def decode_given(
         held_value=held_value,
         exhausted=frozenset(exhausted),
     )
-    return basket.model_copy(update={"points_to_spend": points_to_spend}), given, [_discount(row, at) for row in discounts]
+    applied = Applied([_discount(row, at) for row in discounts], [_promotion(row) for row in promotions])
+    return basket.model_copy(update={"points_to_spend": points_to_spend}), given, applied
 
 
 def _programme(programme_of: ProgrammeOf, id_: str, version: int) -> Programme:
@@ -92,6 +110,26 @@ def _programme(programme_of: ProgrammeOf, id_: str, version: int) -> Programme:
 
 
 def _discount(row: list[Any], at: Instant) -> CouponDiscount:
-    id_, offer, version, amount, lines, tender, left = row
+    id_, offer, version, amount, lines, tender, left, *extra = row
     coupon = Coupon(id_, offer, version, "redeemed", None, at, at)
-    return CouponDiscount(coupon, amount, tuple(lines.items()), bool(tender), left)
+    return CouponDiscount(coupon, amount, tuple(lines.items()), bool(tender), left, extra=_extra(coupon.key, extra))
+
+
+def _promotion(row: list[Any]) -> PromotionDiscount:
+    id_, version, title, amount, lines, added, *extra = row
+    found = PromotionDiscount(id_, version, title, amount, tuple(lines.items()), tuple((item, units) for item, units in added))
+    return replace(found, extra=_extra(found.key, extra))
+
+
+def _extra_row(extra: Extra | None) -> list[Any]:
+    """Nothing for what gives no points: most do not."""
+    if extra is None:
+        return []
+    return [[extra.programme, extra.lines, extra.points, int(extra.per_unit), extra.units, extra.percent, extra.of, extra.rounding]]
+
+
+def _extra(rule: str, row: list[Any]) -> Extra | None:
+    if not row:
+        return None
+    programme, lines, points, per_unit, units, percent, of, rounding = row[0]
+    return Extra(rule, programme, tuple(lines), points, bool(per_unit), units, percent, tuple(of), rounding)

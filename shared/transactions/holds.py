@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from shared.coupons.repository import CouponRepository
-from shared.kernel.errors import InvalidValue
-from shared.kernel.ids import natural_id, natural_parts
+from shared.kernel.errors import FieldError, InvalidValue, Unprocessable
+from shared.kernel.ids import NAME_PATTERN, natural_id, natural_parts
 from shared.kernel.instants import SECOND, Instant, format_rfc3339
 from shared.member_state.events import Effects, HoldPlaced, HoldReleased
 from shared.member_state.model import MemberState
@@ -25,7 +26,9 @@ from shared.transactions import gathering
 from shared.transactions.answer_models import Decision, HoldAnswer
 from shared.transactions.answers import decision_fields, standing_of
 from shared.transactions.api import HoldRequest
+from shared.transactions.budgets import affordable
 from shared.transactions.errors import HoldNotUsable, MemberNeeded, SaleRefused, UnknownHold
+from shared.transactions.model import Circumstances, Decided
 from shared.transactions.repository import REQUEST_LABEL, check_same, payload_hash
 from shared.transactions.rules import decide
 from shared.wallet.rules import balance
@@ -65,8 +68,13 @@ def place(scope: TenantScope, request: HoldRequest, correlation: str = "") -> tu
         return _answer(scope, stored), True
 
     def decide_hold(state: MemberState, stale: Stale) -> Change[tuple[HoldAnswer, bool]] | Done[tuple[HoldAnswer, bool]]:
-        given = gathering.circumstances(scope, at, request, catalogue, state, hold=hold_id, presented=presented)
-        decided = decide(request, gathering.refreshed(scope, presented, stale), given)
+        asked = gathering.refreshed(scope, presented, stale)
+
+        def priced(exhausted: frozenset[str]) -> tuple[Circumstances, Decided]:
+            given = gathering.circumstances(scope, at, request, catalogue, state, hold=hold_id, exhausted=exhausted, presented=asked)
+            return given, decide(request, asked, given)
+
+        given, decided = affordable(scope.tenant, scope.table, hold_id, priced)
         if decided.refused:
             # The coupon may be held by this very hold, whose answer got lost: then the stored answer is the answer.
             stored = scope.table.get(_key(scope.tenant, hold_id))
@@ -96,7 +104,23 @@ def read(scope: TenantScope, hold_id: str) -> HoldAnswer:
     return _answer(scope, load(scope, hold_id))
 
 
-def release(scope: TenantScope, hold_id: str, correlation: str = "") -> None:
+@dataclass(frozen=True, slots=True)
+class Forced:
+    """Who ends the hold of another, and why."""
+
+    reason: str
+    actor: str
+
+
+def reason_of(text: str) -> str:
+    """The reason of a release by force: a word of the tenant's own, because events carry it."""
+    if re.fullmatch(NAME_PATTERN, text) is None:
+        hint = FieldError("/reason", "required", "why by force, as a word of your own (till-broken)")
+        raise Unprocessable("A release by force needs a reason.", errors=(hint,))
+    return text
+
+
+def release(scope: TenantScope, hold_id: str, correlation: str = "", forced: Forced | None = None) -> None:
     """Give a hold up; releasing one that is no longer held changes nothing."""
     record = load(scope, hold_id)
     coupons = CouponRepository(scope.tenant, scope.table)
@@ -112,7 +136,8 @@ def release(scope: TenantScope, hold_id: str, correlation: str = "") -> None:
                 if coupon.state == "held" and coupon.hold_basket == hold_id:
                     coupons.add_release(batch, coupon, hold_id)
 
-        return Change([HoldReleased(now, hold_id)], finish)
+        released = HoldReleased(now, hold_id) if forced is None else HoldReleased(now, hold_id, forced.reason, forced.actor)
+        return Change([released], finish)
 
     MemberSession(scope, record.member).change(Occasion(now, correlation), decide_release)
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from shared.coupons.model import Coupon, OfferBody
+from shared.coupons.model import Coupon, OfferBody, OfferTerms, Promotion
+from shared.coupons.promotions import NO_PROMOTIONS, Promotions
 from shared.coupons.stacking import Objective
 from shared.kernel.ids import natural_id
 from shared.kernel.instants import Instant
 from shared.profile.model import Visit
 from shared.programmes.compiled import Programme
 from shared.programmes.conditions import MemberFacts, Scene
+from shared.programmes.extras import Extra
 from shared.programmes.lines import Line
-from shared.programmes.outcome import Award, Step
+from shared.programmes.outcome import Award, ExtraGiven, Step
 from shared.tenants.model import CatalogueItem, WalletSettings
 from shared.wallet.model import Posting
 
@@ -99,10 +101,19 @@ class Circumstances:
     exhausted: frozenset[str] = frozenset()
     """Budgets that have nothing left."""
     coupons_together: Objective = "best_for_guest"
+    promotions: Promotions = NO_PROMOTIONS
+    """In force at the instant; an imported sale has none."""
+    promised: tuple[Promotion, ...] = ()
+    """Those of the hold, in the version that it was placed with."""
+    languages: tuple[str, ...] = ()
+    """The guest's, if it is known, then the tenant's."""
 
     def wallet(self, name: str) -> WalletSettings:
         """The wallet's settings."""
         return self.wallets.get(name) or WalletSettings()
+
+
+NO_POINTS: Final = ExtraGiven(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +129,44 @@ class CouponDiscount:
     """What stays on its code."""
     added: tuple[tuple[str, int], ...] = ()
     """(item, units) that the till adds for nothing."""
+    terms: OfferTerms | None = None
+    """What it was decided by; none where it was read from a record: its limits were counted then."""
+    extra: Extra | None = None
+    """The points that it gives, and ``came_to``: how many."""
+    came_to: ExtraGiven = NO_POINTS
+
+    @property
+    def key(self) -> str:
+        """What its uses are counted under."""
+        return self.coupon.key
+
+
+@dataclass(frozen=True, slots=True)
+class PromotionDiscount:
+    """What one automatic promotion took off or gave. ``terms`` as with a coupon's."""
+
+    id: str
+    version: int
+    title: str
+    amount: int
+    lines: tuple[tuple[str, int], ...]
+    added: tuple[tuple[str, int], ...] = ()
+    terms: OfferTerms | None = None
+    extra: Extra | None = None
+    came_to: ExtraGiven = NO_POINTS
+
+    @property
+    def key(self) -> str:
+        """As ``shared.coupons.model.Promotion.key``."""
+        return f"promotion:{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What was used on a basket, as it is kept with the sale."""
+
+    coupons: list[CouponDiscount] = field(default_factory=list)
+    promotions: list[PromotionDiscount] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +178,27 @@ class Refused:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class OfflineLoss:
+    """What a till gave while it was offline, and what does not hold: its location bears it."""
+
+    subject: str
+    """As in refusals: ``coupons/0``, ``points``."""
+    reason: str
+    amount: int | None = None
+    """Minor units; none: nobody knows."""
+    coupon: str | None = None
+    offer: str | None = None
+
+
 @dataclass(slots=True)
 class Decided:
     """A priced basket: what each line costs, what was refused and why, what it earns and spends."""
 
     lines: list[Line]
     discounts: list[CouponDiscount] = field(default_factory=list)
+    """Of coupons."""
+    promotions: list[PromotionDiscount] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     warnings: list[Warned] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
@@ -147,6 +211,7 @@ class Decided:
     """Of it, what counts as a tender; the rest counted as a discount and has lowered the lines."""
     near_misses: list[str] = field(default_factory=list)
     visit: Visit | None = None
+    losses: list[OfflineLoss] = field(default_factory=list)
 
     @property
     def earned(self) -> tuple[Posting, ...]:
@@ -160,8 +225,23 @@ class Decided:
 
     @property
     def discount(self) -> int:
-        """What coupons took off."""
-        return sum(each.amount for each in self.discounts if not each.tender)
+        """What coupons and promotions took off."""
+        return sum(each.amount for each in self.discounts if not each.tender) + sum(each.amount for each in self.promotions)
+
+    @property
+    def added(self) -> tuple[tuple[str, int], ...]:
+        """(item, units) that the till adds for nothing."""
+        by_coupons = (item for each in self.discounts for item in each.added)
+        return (*by_coupons, *(item for each in self.promotions for item in each.added))
+
+    @property
+    def taken_off(self) -> Iterator[tuple[str, int]]:
+        """(line, amount) of every coupon and promotion that lowered it."""
+        for discount in self.discounts:
+            if not discount.tender:
+                yield from discount.lines
+        for promotion in self.promotions:
+            yield from promotion.lines
 
     @property
     def paid_with_vouchers(self) -> int:

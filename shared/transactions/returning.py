@@ -51,6 +51,8 @@ class Sold:
     deducted: Mapping[str, int] | None = None
     """Line -> what points took off it, where they were a discount."""
     opened_visit: bool = False
+    promotions: Mapping[str, Sequence[str]] | None = None
+    """Promotion -> lines that it discounted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,8 @@ class ReturnPlan:
     usage: tuple[tuple[str, int], ...]
     coupons: tuple[str, ...]
     """Everything that they discounted has come back."""
+    promotions: tuple[str, ...]
+    """Likewise."""
     visit: Visit
     whole: bool
     """Nothing is left of the sale."""
@@ -118,7 +122,8 @@ def plan_return(
         ),
         spent=_slice(sold.spent, earlier, now, give_back),
         usage=tuple(used for used in _usage(sold, earlier, now, give_back) if used[1] or whole),
-        coupons=_coupons(sold, before, after, whole),
+        coupons=_come_back(sold, sold.coupons, before, after, whole),
+        promotions=_come_back(sold, sold.promotions, before, after, whole),
         visit=_visit(sold, parts, ends=visit_ends),
         whole=whole,
         trace=tuple(_step(award, earlier, now) for award in sold.awards if now.points(award) > earlier.points(award)),
@@ -131,11 +136,11 @@ def share(total: int, units: int, of: int) -> int:
 
 
 def deducted_by_points(decided: Decided) -> dict[str, int]:
-    """Line -> what a payment with points took off it, where it counted as a discount: all that coupons have not taken off."""
+    """Line -> what a payment with points took off it, where it counted as a discount: what no coupon or promotion has taken off."""
     if decided.tendered or not decided.paid_with_points:
         return {}
     left = {line.id: line.amount - line.net for line in decided.lines}
-    for line_id, part in (each for discount in decided.discounts if not discount.tender for each in discount.lines):
+    for line_id, part in decided.taken_off:
         left[line_id] -= part
     return {line_id: part for line_id, part in left.items() if part}
 
@@ -330,7 +335,9 @@ def _usage(sold: Sold, earlier: _Progress, now: _Progress, give_back: Mapping[st
     return found
 
 
-def _coupons(sold: Sold, before: Mapping[str, int], after: Mapping[str, int], whole: bool) -> tuple[str, ...]:
+def _come_back(
+    sold: Sold, used: Mapping[str, Sequence[str]] | None, before: Mapping[str, int], after: Mapping[str, int], whole: bool
+) -> tuple[str, ...]:
     """Those whose last line comes back now; one that worked on no line comes back with the whole sale."""
     by_id = {line.id: line for line in sold.lines}
 
@@ -338,7 +345,7 @@ def _coupons(sold: Sold, before: Mapping[str, int], after: Mapping[str, int], wh
         lines = [by_id[id_] for id_ in ids]
         return _all_back(lines, after) and not _all_back(lines, before) if lines else whole
 
-    return tuple(id_ for id_, lines in (sold.coupons or {}).items() if comes_back(lines))
+    return tuple(id_ for id_, lines in (used or {}).items() if comes_back(lines))
 
 
 def returned_lines(sold: Sold, plan: ReturnPlan) -> list[Line]:

@@ -11,14 +11,15 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from shared.coupons.effects import Voucher
-from shared.coupons.model import Coupon
+from shared.coupons.limits import QUOTA, counted_use
+from shared.coupons.model import Coupon, OfferTerms
 from shared.coupons.repository import CouponRepository
 from shared.kernel.errors import AppError
 from shared.kernel.instants import Instant
 from shared.member_state import challenges
 from shared.member_state.errors import ErasedMember, UnknownMember
 from shared.member_state.events import DomainEvent, Effects, Reversed
-from shared.member_state.model import HeldCoupon, MemberState
+from shared.member_state.model import CountedUse, HeldCoupon, MemberState
 from shared.member_state.repository import Stamp, envelope
 from shared.member_state.service import Change, Done, MemberSession, Occasion
 from shared.member_state.tier_windows import VISITS
@@ -32,13 +33,14 @@ from shared.storage.items import RequestItem
 from shared.storage.packing import pack, unpack
 from shared.storage.table import WriteBatch
 from shared.tenants.scope import TenantScope
-from shared.transactions import gathering, referrals, waiting
+from shared.transactions import gathering, offline_books, referrals, waiting
 from shared.transactions.answers import trace
 from shared.transactions.api import LookupRequest, ReturnRequest, TransactionRequest
-from shared.transactions.budgets import add_budget_return
+from shared.transactions.budgets import Taken, add_budget_return
 from shared.transactions.errors import AlreadyReversed
 from shared.transactions.given import decode_given
-from shared.transactions.model import Circumstances, CouponDiscount, NaturalKey, Recorded
+from shared.transactions.model import Applied, Circumstances, NaturalKey, Recorded
+from shared.transactions.offline import losses_in
 from shared.transactions.repository import (
     REQUEST_LABEL,
     SaleRecord,
@@ -99,7 +101,7 @@ class _Bought:
 
     sold: Sold
     given: Circumstances
-    discounts: list[CouponDiscount]
+    applied: Applied
 
     def steps(self, plan: ReturnPlan, *, short: bool, given_back: int) -> list[Step]:
         """The trace of a return: what of each award was taken back, by which policy not all of it, and what was given back."""
@@ -120,8 +122,8 @@ class _Bought:
 def bought(scope: TenantScope, sale: SaleRecord) -> _Bought:
     """The sale's lines as charged, decided again from what was stored. Reads nothing but cached definitions."""
     request = TransactionRequest.model_validate(sale.basket)
-    basket, given, discounts = decode_given(sale.given, request, sale.member, scope.definitions.programme)
-    decided = decide_again(basket, discounts, given)
+    basket, given, applied = decode_given(sale.given, request, sale.member, scope.definitions.programme)
+    decided = decide_again(basket, applied, given)
     sold = Sold(
         at=sale.visit.at,
         location=request.location_id,
@@ -130,12 +132,13 @@ def bought(scope: TenantScope, sale: SaleRecord) -> _Bought:
         awards=sale.awards,
         spent=sale.spent,
         paid_with_points=decided.tendered,
-        coupons={each.coupon.id: [line for line, _ in each.lines] for each in discounts},
-        paid_with_vouchers=paid_by_line(discounts),
+        coupons={each.coupon.id: [line for line, _ in each.lines] for each in applied.coupons},
+        paid_with_vouchers=paid_by_line(applied.coupons),
         deducted=deducted_by_points(decided),
         opened_visit=VISITS in sale.visit.by,
+        promotions={each.id: [line for line, _ in each.lines] for each in applied.promotions},
     )
-    return _Bought(sold, given, discounts)
+    return _Bought(sold, given, applied)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +148,8 @@ class _Back:
     coupon: Coupon
     amount: int | None = None
     value: int = 0
+    use: CountedUse | None = None
+    """What no longer counts towards the member's limits."""
 
     @property
     def held(self) -> HeldCoupon:
@@ -218,6 +223,7 @@ class _Reversal:
             spent=plan.spent,
             reissued={each.coupon.id: each.held for each in came_back if each.coupon.member is not None},
             usage=plan.usage,
+            uses=(*(each.use for each in came_back if each.use is not None), *self._uses_of_promotions(was, plan)),
             whole=plan.whole,
             terms=terms_of(was.sold, was.given.programmes, was.given.wallets),
             location=was.sold.location,
@@ -234,7 +240,7 @@ class _Reversal:
             reversed_points = -sum(each.points for each in postings if each.kind == "reverse")
             given_back = sum(each.points for each in postings if each.kind == "give_back")
             answer = self._answer(sale, was, plan, came_back, reversed_points, given_back, balance_of(after))
-            self._add(batch, sale, plan, came_back, answer)
+            self._add(batch, was, sale, plan, came_back, answer)
             return Recorded(answer)
 
         return Change([event, *reward.events], finish, request=REQUEST_LABEL, companion=reward.companion)
@@ -251,7 +257,7 @@ class _Reversal:
             type_ = "transaction.returned_anonymously" if self.kind == "return" else "transaction.voided_anonymously"
             event = DomainEvent(type_, self.at, {"transaction": current.id, "value": plan.visit.value})
             batch = WriteBatch()
-            self._add(batch, current, plan, came_back, answer, envelope([event], Stamp(self.scope.clock(), self.correlation)))
+            self._add(batch, was, current, plan, came_back, answer, envelope([event], Stamp(self.scope.clock(), self.correlation)))
             return Plan(batch, Recorded(answer), REQUEST_LABEL)
 
         return commit(self.scope.table, decide, effort=self.scope.effort(), replay=self._replay)
@@ -274,18 +280,40 @@ class _Reversal:
         return [back for back in backs if back is not None]
 
     def _back(self, coupon: Coupon, sale_id: str, amount: int) -> _Back | None:
-        body = self.scope.offer(coupon.offer, coupon.offer_version)
-        if body is not None and body.on_return == "keep" and self.kind == "return":
+        body = coupon.terms(self.scope.offer(coupon.offer, coupon.offer_version))
+        if body is not None and self._keeps(body):
             return None
+        use = counted_use(coupon.key, body.limits) if body is not None else None
         if body is not None and isinstance(body.effect, Voucher) and body.effect.remainder == "kept":
             usable = coupon.state in ("active", "redeemed") and coupon.expires_at > self.at
-            return _Back(coupon, amount, body.effect.value) if usable else None
+            return _Back(coupon, amount, body.effect.value, use) if usable else None
         own = coupon.state == "redeemed" and coupon.redeemed_basket == sale_id
-        return _Back(coupon) if own else None
+        return _Back(coupon, use=use) if own else None
+
+    def _uses_of_promotions(self, was: _Bought, plan: ReturnPlan) -> list[CountedUse]:
+        """Which uses no longer count, by the same policy as with coupons."""
+        versions = {each.id: each.version for each in was.applied.promotions}
+        found = (self.scope.definitions.promotion(id_, versions[id_]) for id_ in plan.promotions)
+        uses = (counted_use(each.key, each.body.limits) for each in found if each is not None and not self._keeps(each.body))
+        return [use for use in uses if use is not None]
+
+    def _keeps(self, terms: OfferTerms) -> bool:
+        """Whether a use stays one although everything came back: never after a void, which makes the sale one that never was."""
+        return terms.on_return == "keep" and self.kind == "return"
+
+    def _taken_back(self, was: _Bought, taken: tuple[Taken, ...]) -> tuple[Taken, ...]:
+        """What the sale gives back to budgets; a promotion's limit in all keeps its use where its policy does."""
+        kept = {
+            QUOTA + promotion.key
+            for each in was.applied.promotions
+            if (promotion := self.scope.definitions.promotion(each.id, each.version)) is not None and self._keeps(promotion.body)
+        }
+        return tuple(each for each in taken if each[0] not in kept)
 
     def _add(
         self,
         batch: WriteBatch,
+        was: _Bought,
         sale: SaleRecord,
         plan: ReturnPlan,
         came_back: list[_Back],
@@ -306,9 +334,10 @@ class _Reversal:
             else:
                 self.coupons.add_reissue(batch, coupon, sale.id)
             if coupon.quota_shard is not None and coupon.state == "redeemed":
-                self.coupons.add_quota_return(batch, coupon.offer, coupon.quota_shard)
+                self.coupons.add_quota_return(batch, coupon.key, coupon.quota_shard)
         if plan.whole:
-            add_budget_return(batch, self.scope.tenant, sale.budgets)
+            add_budget_return(batch, self.scope.tenant, self._taken_back(was, sale.budgets))
+            offline_books.book(batch, self.scope.tenant, sale.key, (), before=losses_in(sale.answer))
 
     def _status(self, plan: ReturnPlan) -> Literal["partly_returned", "returned", "voided"]:
         if self.kind == "void":

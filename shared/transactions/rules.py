@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
-from shared.coupons.rules import REASONS, Discount, Use
-from shared.coupons.stacking import Candidate, choose
 from shared.kernel.errors import FieldError, Unprocessable
 from shared.kernel.instants import Instant
-from shared.kernel.money import divide, format_money
+from shared.kernel.money import divide
 from shared.member_state.tier_windows import VISITS
 from shared.profile.model import Visit
 from shared.programmes.base import Payment
@@ -16,14 +15,16 @@ from shared.programmes.compiled import Programme
 from shared.programmes.conditions import unmet
 from shared.programmes.earning import earn
 from shared.programmes.lines import Line
+from shared.programmes.outcome import ExtraGiven
 from shared.programmes.selectors import TenderKind
 from shared.programmes.spending import REASONS as POINTS_REASONS
 from shared.programmes.spending import deduct, rate_of, refusal, spending_limit
 from shared.tenants.model import CatalogueItem
 from shared.transactions.api import Basket, BasketLine
-from shared.transactions.model import Circumstances, CouponDiscount, Decided, PresentedCoupon, Refused, Warned
+from shared.transactions.applying import applied, apply, reason_of, take_off
+from shared.transactions.model import Applied, Circumstances, Decided, PresentedCoupon, Refused, Warned
+from shared.transactions.taxes import rate_of_text, tax_at
 
-UNKNOWN = Discount(reason="unknown_coupon")
 PROFILE_KINDS = ("item", "modifier")
 
 
@@ -34,19 +35,29 @@ class CurrencyMismatch(Unprocessable):
 
 
 def decide(basket: Basket, presented: list[PresentedCoupon], given: Circumstances) -> Decided:
-    """The whole decision: coupons as they stand best together, payment with points, earning."""
-    decided = _resolved(basket, given)
-    if presented:
-        _apply_coupons(presented, given, decided)
-    return _completed(basket, given, decided)
+    """The whole decision: coupons and promotions as they stand best together, payment with points, earning.
+
+    One that is to give points, and gives none in the end, was not used: then it is decided again without it.
+    """
+    barred: dict[int, str] = {}
+    while True:
+        decided = _resolved(basket, given)
+        places = apply(presented, given, decided, barred) if presented or given.promotions or given.promised else []
+        _complete(basket, given, decided)
+        used = applied(decided)
+        gave_none = {place: each.came_to for place, each in zip(places, used, strict=True) if each.extra and not each.came_to.points}
+        if not gave_none:
+            return decided
+        barred |= {place: reason_of(came_to) for place, came_to in gave_none.items()}
 
 
-def decide_again(basket: Basket, discounts: list[CouponDiscount], given: Circumstances) -> Decided:
-    """The same decision from what was kept of it: the coupons that were used stand, everything else is worked out anew."""
+def decide_again(basket: Basket, kept: Applied, given: Circumstances) -> Decided:
+    """The same decision from what was kept of it: what was used stands, everything else is worked out anew."""
     decided = _resolved(basket, given)
-    for each in discounts:
-        _take_off(decided, each)
-    return _completed(basket, given, decided)
+    decided.discounts, decided.promotions = list(kept.coupons), list(kept.promotions)
+    take_off(decided)
+    _complete(basket, given, decided)
+    return decided
 
 
 def _resolved(basket: Basket, given: Circumstances) -> Decided:
@@ -62,16 +73,25 @@ def _resolved(basket: Basket, given: Circumstances) -> Decided:
     return decided
 
 
-def _completed(basket: Basket, given: Circumstances, decided: Decided) -> Decided:
+def _complete(basket: Basket, given: Circumstances, decided: Decided) -> None:
     """Payment with points, and what the basket earns."""
     decided.tendered = _pay_with_points(basket, given, decided)
     if given.member is not None:
         payment = Payment(decided.tendered, _tenders(basket, decided.paid_with_vouchers))
-        earned = earn(given.programmes, decided.lines, payment, given.facts, given.scene, given.wallets, given.exhausted)
+        extras = [each.extra for each in applied(decided) if each.extra is not None]
+        earned = earn(given.programmes, decided.lines, payment, given.facts, given.scene, given.wallets, given.exhausted, extras)
         decided.awards, decided.steps, decided.budgets = earned.awards, earned.steps, earned.budgets
+        if extras:
+            _count_points(decided, earned.extras)
     opens_visit = given.counts_visits and not given.facts.same_visit
     decided.visit = visit_of(decided.lines, basket.location_id, basket.channel, given.scene.at, opens_visit=opens_visit)
-    return decided
+
+
+def _count_points(decided: Decided, came_to: list[ExtraGiven]) -> None:
+    """Say of each offer and promotion that gives points how many they came to."""
+    given = iter(came_to)
+    decided.discounts = [replace(each, came_to=next(given)) if each.extra else each for each in decided.discounts]
+    decided.promotions = [replace(each, came_to=next(given)) if each.extra else each for each in decided.promotions]
 
 
 def _tenders(basket: Basket, vouchers: int) -> tuple[tuple[TenderKind, int], ...]:
@@ -108,6 +128,7 @@ def resolve_line(sent: BasketLine, pointer: str, basket: Basket, given: Circumst
         full=full,
         tax=tax_of(sent, amount, included=basket.prices_include_tax),
         tax_on_top=not basket.prices_include_tax,
+        rate=rate_of_text(sent.tax_rate) if sent.tax_rate is not None else None,
         known=not unknown,
     )
 
@@ -118,9 +139,7 @@ def tax_of(sent: BasketLine, amount: int, *, included: bool) -> int:
         return sent.tax_amount
     if sent.tax_rate is None:
         return 0
-    whole, _, part = sent.tax_rate.partition(".")
-    rate = int(whole) * 10_000 + int(part.ljust(4, "0") or 0)
-    return divide(amount * rate, (1_000_000 + rate) if included else 1_000_000, "half_up")
+    return tax_at(rate_of_text(sent.tax_rate), amount, included=included)
 
 
 def _kind_of(sent: BasketLine, item: CatalogueItem | None) -> tuple[str | None, frozenset[str]]:
@@ -156,36 +175,6 @@ def visit_of(
     if opens_visit:
         by[VISITS] = 1
     return Visit(at, value, quantity, by, count)
-
-
-def _apply_coupons(presented: list[PresentedCoupon], given: Circumstances, decided: Decided) -> None:
-    # A coupon is good at the instant of the sale, not of the (maybe later) call.
-    use = Use(given.scene.at, given.scene, given.member, given.facts, given.basket)
-    candidates = [
-        Candidate(place, each.coupon, each.offer)
-        for place, each in enumerate(presented)
-        if each.coupon is not None and each.offer is not None
-    ]
-    chosen = choose(candidates, decided.lines, use, given.coupons_together)
-    for candidate, outcome in chosen.used:
-        _take_off(decided, CouponDiscount(candidate.coupon, outcome.amount, outcome.lines, outcome.tender, outcome.left, outcome.added))
-    for place, each in enumerate(presented):
-        if any(candidate.place == place for candidate, _ in chosen.used):
-            continue
-        outcome = chosen.refused.get(place, UNKNOWN)
-        code = outcome.reason or "unknown_coupon"
-        decided.refused.append(Refused(each.reference, code, REASONS[code]))
-        if outcome.missing:
-            decided.near_misses.append(f"{format_money(outcome.missing, given.scene.currency)} more for this coupon")
-    if not chosen.exact:
-        decided.warnings.append(Warned("bounded_search", "/coupons", "too many coupons to try every combination; the best found is used"))
-
-
-def _take_off(decided: Decided, discount: CouponDiscount) -> None:
-    parts = dict(discount.lines) if not discount.tender else {}
-    for line in decided.lines:
-        line.net -= parts.get(line.id, 0)
-    decided.discounts.append(discount)
 
 
 def _pay_with_points(basket: Basket, given: Circumstances, decided: Decided) -> int:

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from shared.challenges.model import Counts
-from shared.coupons.model import OfferBody
+from shared.coupons.limits import QUOTA, counted_use, location_key
+from shared.coupons.model import Promotion
 from shared.coupons.quota import QuotaWalk
 from shared.coupons.repository import CouponRepository
 from shared.definitions.model import TenantView
@@ -18,7 +19,7 @@ from shared.kernel.instants import Instant, format_rfc3339
 from shared.member_state import challenges, handlers
 from shared.member_state.errors import ErasedMember, UnknownMember
 from shared.member_state.events import DomainEvent, Effects, Purchased
-from shared.member_state.model import MemberState
+from shared.member_state.model import CountedUse, MemberState
 from shared.member_state.repository import Stamp, envelope
 from shared.member_state.service import Change, Done, MemberSession, Occasion, view_member
 from shared.programmes.asking import Asked
@@ -27,13 +28,13 @@ from shared.storage.errors import RawItem
 from shared.storage.table import WriteBatch
 from shared.tenants.model import CatalogueItem
 from shared.tenants.scope import TenantScope
-from shared.transactions import gathering, holds, referrals
+from shared.transactions import gathering, holds, offline, offline_books, referrals
 from shared.transactions.answers import decision_fields, standing_of
 from shared.transactions.api import Basket, CouponReference, QuoteRequest, TransactionRequest
-from shared.transactions.budgets import BudgetWalk
-from shared.transactions.errors import HoldNotUsable, SaleRefused, UnknownTransaction
+from shared.transactions.budgets import BudgetWalk, affordable, applied_of
+from shared.transactions.errors import HoldNotUsable, SaleRefused, UnknownHold, UnknownTransaction
 from shared.transactions.given import encode_given
-from shared.transactions.model import Circumstances, Decided, NaturalKey, Recorded, Refused, Warned
+from shared.transactions.model import Circumstances, Decided, NaturalKey, Recorded, Warned
 from shared.transactions.repository import REQUEST_LABEL, Awaited, Outcome, SaleRepository, awaited_of, check_same, payload_hash
 from shared.transactions.rules import decide
 from shared.wallet.model import Posting
@@ -54,8 +55,12 @@ def quote(scope: TenantScope, request: QuoteRequest) -> dict[str, Any]:
         warnings.append(_unknown_member())
     presented = gathering.presented_coupons(scope, request.coupons)
     catalogue = gathering.catalogue_for(scope, request)
-    given = gathering.circumstances(scope, at, request, catalogue, state, presented=presented)
-    decided = decide(request, presented, given)
+
+    def priced(exhausted: frozenset[str]) -> tuple[Circumstances, Decided]:
+        given = gathering.circumstances(scope, at, request, catalogue, state, exhausted=exhausted, presented=presented)
+        return given, decide(request, presented, given)
+
+    given, decided = affordable(scope.tenant, scope.table, request.source, priced)
     decided.warnings += warnings
     if state is None:
         return decision_fields(decided, given.scene.currency, None, None)
@@ -99,21 +104,35 @@ class _Sale:
         self.at = gathering.occurred_at(request, scope.clock())
         self.hash = payload_hash(request)
         self.held_value: int | None = None
+        self.promised: tuple[Promotion, ...] = ()
         self.basket = request if request.hold_id is None else self._as_held(request.hold_id)
         self.presented = gathering.presented_coupons(scope, self.basket.coupons)
         self.catalogue: Mapping[str, CatalogueItem] = gathering.catalogue_for(scope, request)
         self.sales = SaleRepository(scope.tenant, scope.table)
         self.quota = QuotaWalk(CouponRepository(scope.tenant, scope.table), self.key.id("txn"))
-        self.budgets = BudgetWalk(scope.tenant, scope.table, self.key.id("txn"))
+        self.budgets = BudgetWalk(scope.tenant, scope.table, self.key.id("txn"), self.quota, overdraws=request.offline)
         self.awaited: Awaited | None = None
 
     def _as_held(self, hold_id: str) -> TransactionRequest:
-        """The basket with exactly what was held for it."""
-        held = holds.load(self.scope, hold_id)
-        coupons = tuple(CouponReference(id=id_) for id_ in held.coupons)
+        """The basket with exactly what was held for it. A hold that we do not know refuses no sale that was made offline."""
+        try:
+            held = holds.load(self.scope, hold_id)
+        except UnknownHold:
+            if not self.request.offline:
+                raise
+            return self.request
+        given = {each.id: each.given for each in self.request.coupons}
+        coupons = tuple(CouponReference(id=id_, given=given.get(id_)) for id_ in held.coupons)
         if held.points:
             self.held_value = held.decision["totals"]["paid_with_points"]
+        self.promised = self._promised_by(held)
         return self.request.model_copy(update={"coupons": coupons, "points_to_spend": held.points})
+
+    def _promised_by(self, held: holds.HoldRecord) -> tuple[Promotion, ...]:
+        """The promotions that applied when the hold was placed, in the versions of then."""
+        named = ((each["promotion_id"], each["version"]) for each in held.decision.get("promotions") or ())
+        found = (self.scope.definitions.promotion(id_, version) for id_, version in named)
+        return tuple(each for each in found if each is not None)
 
     # -- with a member ----------------------------------------------------------------------------------------------
 
@@ -124,8 +143,8 @@ class _Sale:
 
     def _decide(self, state: MemberState, stale: Stale) -> Change[Recorded] | Done[Recorded]:
         self._look(stale)
-        hold = self.request.hold_id
-        if hold is not None and hold not in state.holds and not self.request.offline:
+        hold = self._hold_of(state)
+        if hold is not None and hold not in state.holds:
             stored = self.stored()
             if stored is None:
                 raise HoldNotUsable("The hold was released, used, or has run out.")
@@ -147,11 +166,19 @@ class _Sale:
             )
             self._add_record(batch, decided, given, answer, after.member, spent)
             self._add_coupons(batch, decided)
+            for told in self._losses_told(decided):
+                effects.tell("offline.loss", self.at, told)
             if hold is not None:
                 holds.add_end(batch, self.scope.tenant, hold, "committed")
             return Recorded(answer, waited_for=self.awaited is not None)
 
         return Change(events, finish, request=REQUEST_LABEL, companion=referral.companion)
+
+    def _hold_of(self, state: MemberState | None) -> str | None:
+        """The hold that this sale uses. A sale that was made offline goes on without one that is gone, or another member's."""
+        hold = self.request.hold_id
+        is_hers = state is not None and hold in state.holds
+        return hold if is_hers or not self.request.offline else None
 
     def _look(self, stale: Stale) -> None:
         """What stood in the way: coupons as they are now, and returns that have come before their sale."""
@@ -161,10 +188,10 @@ class _Sale:
             self.awaited = awaited_of(record)
 
     def _decided(self, state: MemberState | None, stale: Stale) -> tuple[Circumstances, Decided]:
-        """The decision within the budgets, and the quota shards of its coupons; ``SaleRefused`` if it counts on what is not there."""
+        """The decision within budgets and limits; ``SaleRefused`` if it counts on what is not there."""
 
         def within(exhausted: frozenset[str]) -> tuple[Circumstances, Decided]:
-            historical, hold = self.request.mode == "historical", self.request.hold_id
+            historical, hold = self.request.mode == "historical", self._hold_of(state)
             given = gathering.circumstances(
                 self.scope,
                 self.at,
@@ -172,55 +199,57 @@ class _Sale:
                 self.catalogue,
                 state,
                 hold=hold,
-                held_value=self.held_value,
+                held_value=self.held_value if hold is not None else None,
+                promised=self.promised if hold is not None else (),
                 historical=historical,
                 exhausted=exhausted,
                 presented=self.presented,
+                offline=self.request.offline,
             )
             return given, decide(self.basket, self.presented, given)
 
         given, decided = self.budgets.within(within, stale)
-        decided = self._settled(decided)
-        self._choose_quota_shards(decided, stale)
+        decided = self._settled(decided, given)
+        self._tell_overdrawn(decided, given)
         return given, decided
 
     def _view(self) -> TenantView:
         """The definitions that the sale is decided with."""
         return self.scope.definitions.at(self.scope.clock() if self.request.mode == "historical" else self.at)
 
-    def _settled(self, decided: Decided) -> Decided:
-        """Refuse a sale that counts on what cannot be used; a settled offline sale is taken as it is, with warnings."""
-        if decided.refused and not self.request.offline:
-            raise SaleRefused(decided.refused)
+    def _settled(self, decided: Decided, given: Circumstances) -> Decided:
+        """Refuse a sale that counts on what cannot be used; a settled offline sale is taken as it is, with its losses."""
+        if not self.request.offline:
+            if decided.refused:
+                raise SaleRefused(decided.refused)
+            return decided
         decided.warnings += [Warned("offline_loss", f"/{each.subject}", each.detail) for each in decided.refused]
+        decided.losses = offline.losses_of(self.basket, self.presented, given, decided)
         return decided
 
+    def _losses_told(self, decided: Decided) -> list[dict[str, object]]:
+        key = self.key
+        return [offline.event_data(each, key.id("txn"), key.location, key.business_date) for each in decided.losses]
+
     def _add_coupons(self, batch: WriteBatch, decided: Decided) -> None:
-        coupons = CouponRepository(self.scope.tenant, self.scope.table)
+        coupons = self.quota.repository
         for each in decided.discounts:
             if each.left:
                 coupons.add_use_in_part(batch, each.coupon, self.request.hold_id, self.at, each.left)
                 continue
-            shard = self.quota.shards.get(each.coupon.offer)
+            shard = self.quota.add(batch, each.key)
             coupons.add_redeem(batch, each.coupon, self.key.id("txn"), self.request.hold_id, self.at, quota_shard=shard)
-            if shard is not None:
-                coupons.add_quota(batch, each.coupon.offer, shard)
 
-    def _choose_quota_shards(self, decided: Decided, stale: Stale) -> None:
-        """The shard of each limited offer that this sale uses; one that was refused leads to another that has room."""
-        for each in (used for used in decided.discounts if not used.left):
-            body = self._offer(each.coupon.offer, each.coupon.offer_version)
-            if self.quota.choose(each.coupon.offer, body.limit if body is not None else None, stale):
-                continue
-            if self.request.offline:
-                # A settled sale is never refused: the limit is overdrawn by it, and the warning says so.
-                self.quota.shards.pop(each.coupon.offer, None)
+    def _tell_overdrawn(self, decided: Decided, given: Circumstances) -> None:
+        """A settled sale is never refused: what it takes of limits and budgets that were used up is overdrawn, and its location's loss."""
+        for each in decided.discounts if self.budgets.overdrawn else ():
+            keys_of_value = (each.key, location_key(each.key, given.scene.location))
+            if QUOTA + each.key in self.budgets.overdrawn:
                 decided.warnings.append(Warned("offline_loss", "/coupons", "the offer's limit was used up"))
-            else:
-                raise SaleRefused([Refused(f"coupons/{each.coupon.id}", "exhausted", "All coupons of this offer are used up.")])
-
-    def _offer(self, offer: str, version: int) -> OfferBody | None:
-        return self.scope.offer(offer, version)
+                decided.losses.append(offline.beyond_limit(each, self.presented))
+            elif any(key in self.budgets.overdrawn for key in keys_of_value):
+                decided.warnings.append(Warned("offline_loss", "/coupons", "the offer's budget was used up"))
+                decided.losses.append(offline.beyond_limit(each, self.presented, "budget_exhausted"))
 
     # -- without a member -------------------------------------------------------------------------------------------
 
@@ -238,7 +267,8 @@ class _Sale:
         data: dict[str, object] = {"transaction": self.key.id("txn"), "value": decided.visit.value, "location": self.request.location_id}
         event = DomainEvent("transaction.recorded_anonymously", self.at, data | {"channel": self.request.channel})
         batch = WriteBatch()
-        out = envelope([event], Stamp(self.scope.clock(), self.correlation, self.request.mode))
+        losses = [DomainEvent("offline.loss", self.at, each) for each in self._losses_told(decided)]
+        out = envelope([event, *losses], Stamp(self.scope.clock(), self.correlation, self.request.mode))
         self._add_record(batch, decided, given, answer, None, (), out)
         self._add_coupons(batch, decided)
         return Plan(batch, Recorded(answer, waited_for=self.awaited is not None), REQUEST_LABEL)
@@ -255,10 +285,11 @@ class _Sale:
         spent: tuple[Posting, ...],
         out: str | None = None,
     ) -> None:
-        taken = self.budgets.add(batch, given.programmes)
+        taken = self.budgets.add(batch)
         outcome = outcome_of(self.basket, decided, given, answer, spent, taken)
         basket = self.request.model_dump(mode="json", exclude_defaults=True)
         self.sales.add_new(batch, self.key, self.hash, basket, outcome, member, out, self.awaited)
+        offline_books.book(batch, self.scope.tenant, self.key, decided.losses)
 
     def _answer(
         self, decided: Decided, given: Circumstances, balance: int | None, standing: dict[str, Any] | None, member: str | None
@@ -305,10 +336,17 @@ def purchased(
         location=basket.location_id,
         channel=basket.channel,
         usage=tuple(used for award in decided.awards for used in award.usage),
+        uses=uses_of(decided),
         visit_minutes=asked.visit_minutes,
         idle_days=tuple(each for each in asked.idle_days if each[0] in wallets),
         counts=counts,
     )
+
+
+def uses_of(decided: Decided) -> tuple[CountedUse, ...]:
+    """What counts towards the member's limits of offers and promotions. Pure."""
+    counted = (counted_use(each.key, each.terms.limits) for each in applied_of(decided) if each.terms is not None)
+    return tuple(use for use in counted if use is not None)
 
 
 def outcome_of(

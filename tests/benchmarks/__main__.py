@@ -1,6 +1,6 @@
 """``python -m tests.benchmarks [part ...]``: measure, and write docs/benchmarks.md.
 
-Parts: decision segments purchase replay imports local.
+Parts: decision segments purchase replay coupons quota imports local.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from tests.benchmarks import (
     bench_imports,
     bench_local,
     bench_purchase,
+    bench_quota,
     bench_replay,
     bench_segments,
 )
@@ -35,6 +36,7 @@ PARTS: dict[str, tuple[str, Callable[[], list[Row]]]] = {
     "decision": ("A decision of the earning engine", bench_decision.run),
     "replay": ("A replay", bench_replay.run),
     "coupons": ("Coupons on a basket", bench_coupons.run),
+    "quota": ("The limit of an offer", bench_quota.run),
     "imports": ("Cold start", bench_imports.run),
     "segments": ("Segments", bench_segments.run),
     "local": ("The deployed system on the local AWS", bench_local.run),

@@ -17,6 +17,7 @@ FUNCTIONS = (
     "transaction_ingestion",
     "coupon_redemption",
     "administration",
+    "media",
     "segment_evaluation",
     "campaign_planning",
     "campaign_sending",

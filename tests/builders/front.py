@@ -29,7 +29,7 @@ from tests.fakes.push import FakePush
 MASTER = b"a master secret of the tests"
 AUDIENCE = "com.example.app"
 NONCE = "nonce-of-this-sign-in"
-ALL = frozenset({"members:register", "members:identify", "members:read", "members:write", "points:write"})
+ALL = frozenset({"members:register", "members:identify", "members:read", "members:write", "points:write", "coupons:redeem"})
 BY_OPERATION: dict[str, Route] = {route.operation: route for route in ROUTES}
 
 

@@ -55,6 +55,7 @@ class House:
     sleeps: list[float] = field(default_factory=list)
     time_left: Callable[[], int] = lambda: 60_000
     definition_seconds: float = 60.0
+    media_url: str = ""
 
     def __post_init__(self) -> None:
         self.cache = DefinitionCache(self.definition_seconds, time.monotonic)
@@ -62,7 +63,8 @@ class House:
 
     def scope(self) -> TenantScope:
         """A fresh scope, as an invocation has."""
-        return TenantScope(self.tenant, self.table, self.key_table, lambda: self.now, self.cache, _unwrap, self._effort)
+        tables = (self.table, self.key_table)
+        return TenantScope(self.tenant, *tables, lambda: self.now, self.cache, _unwrap, self._effort, media_url=self.media_url)
 
     def _effort(self) -> Effort:
         effort = Effort(time_left_ms=self.time_left, sleep=self.sleeps.append)

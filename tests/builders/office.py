@@ -1,8 +1,9 @@
-"""The functions administration and coupon_redemption over tables of a test: calls as the gateway makes them."""
+"""The functions administration, coupon_redemption and media over tables of a test: calls as the gateway makes them."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from functions.administration import handler as administration
 from functions.coupon_redemption import handler as redemption
+from functions.media import handler as media
 from shared.http.routes import ROUTES, SCOPES, Route
 from shared.tenants.principal import Principal, principal_to_context
 from tests.builders.house import House
@@ -18,7 +20,7 @@ from tests.builders.house import House
 MASTER = b"a master secret of the tests"
 ALL = frozenset(SCOPES) - {"me", "operator"}
 BY_OPERATION: dict[str, Route] = {route.operation: route for route in ROUTES}
-_HANDLERS: dict[str, ModuleType] = {"administration": administration, "coupon_redemption": redemption}
+_HANDLERS: dict[str, ModuleType] = {"administration": administration, "coupon_redemption": redemption, "media": media}
 
 
 @dataclass
@@ -35,21 +37,40 @@ class Said:
         return [(each["pointer"], each["code"]) for each in self.body.get("errors", [])]
 
 
+class Objects:
+    """S3 as far as images use it."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, dict[str, Any]] = {}
+        self.before_each: Callable[[], None] = lambda: None
+
+    def put_object(self, **request: Any) -> None:
+        self.before_each()
+        self.kept[request["Key"]] = request
+
+    def delete_object(self, **request: Any) -> None:
+        self.before_each()
+        self.kept.pop(request["Key"], None)
+
+
 class Office:
     """Calls of a marketer, a till, or the operator. ``house.cache`` lives as long as a test, as in one environment."""
 
     def __init__(self, house: House, monkeypatch: pytest.MonkeyPatch, cache_seconds: float = 60.0) -> None:
         self.house = house
+        self.objects = Objects()
         home = SimpleNamespace(
             scope=lambda principal: self._scope(principal.tenant),
             begin=lambda _context: None,
             table=house.table,
+            client=lambda _service: self.objects,
             master_secret=MASTER,
             new_wrapped_key=lambda tenant: tenant.encode().ljust(32, b"."),
             settings=SimpleNamespace(definition_seconds=cache_seconds),
         )
         for handler in _HANDLERS.values():
             monkeypatch.setattr(handler, "runtime", lambda: home)
+        monkeypatch.setattr(media, "settings", lambda: SimpleNamespace(bucket="media"))
 
     def _scope(self, tenant: str) -> Any:
         scope = self.house.scope()

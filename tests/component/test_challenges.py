@@ -205,6 +205,7 @@ def test_what_a_challenge_names_must_be_there_when_it_is_published(house: House)
         ("/definition/reward/offer", "unknown_offer"),
         ("/definition/when/locations/0", "unknown_location"),
         ("/definition/content", "missing_language"),
+        ("/definition/content/fr", "unknown_language"),
     }
 
 

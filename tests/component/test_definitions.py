@@ -281,8 +281,8 @@ def test_an_offer_with_a_limit_has_its_quota_before_it_holds(office: Office) -> 
     office.call("create_offer", {"id": "few", "definition": FRIES | {"limit": 120}})
     office.call("publish_offer", {}, definition_id="few")
     repository = CouponRepository("demo", office.house.table)
-    assert repository.shard_with_room("few", 120, "anybody") is not None
-    raws = [office.house.table.get(keys.quota("demo", "few", shard)) for shard in range(2)]
+    assert repository.shard_with_room("offer:few", 120, "anybody") is not None
+    raws = [office.house.table.get(keys.quota("demo", "offer:few", shard)) for shard in range(3)]
     assert sum(int(raw["share"]["N"]) for raw in raws if raw) == 120
 
 
@@ -433,3 +433,18 @@ def test_another_tenants_definitions_are_not_there(office: Office) -> None:
     other.create()
     assert office.call("get_offer", definition_id="fries", tenant="other").status == 404
     assert office.call("list_offers", tenant="other").body == {"data": []}
+
+
+def test_a_limit_that_all_share_may_be_raised_and_not_lowered(office: Office) -> None:
+    def published(limit: int) -> Any:
+        etag = office.call("get_offer", definition_id="fries").body["etag"]
+        office.call("replace_offer", {"definition": FRIES | {"limit": limit}}, definition_id="fries", if_match=etag)
+        return office.call("publish_offer", {}, definition_id="fries")
+
+    office.call("create_offer", {"id": "fries", "definition": FRIES | {"limit": 100}})
+    office.call("publish_offer", {}, definition_id="fries")
+    office.house.now += 10 * MINUTE
+    lower = published(99)
+    assert (lower.status, lower.body["code"], lower.body["errors"][0]["pointer"]) == (422, "limit_lowered", "/definition/limit")
+    assert stored(office, "offer", "fries", 2).status == "draft"
+    assert published(101).body["status"] == "published"

@@ -14,7 +14,12 @@ from shared.transactions.service import quote
 from tests.builders.house import House, sale
 from tests.builders.office import Office
 
-FRIES: dict[str, Any] = {"name": "Fries", "effect": {"kind": "percent", "percent": 50}, "scope": {"items": ["fries"]}}
+FRIES: dict[str, Any] = {
+    "name": "Fries",
+    "effect": {"kind": "percent", "percent": 50},
+    "scope": {"items": ["fries"]},
+    "content": {"en": {"title": "Half price fries"}},
+}
 PROGRAMME: dict[str, Any] = {"name": "Points", "earning": [{"kind": "per_amount", "id": "spend", "points": 1, "per": 100}]}
 
 

@@ -39,7 +39,7 @@ def front(bare_house: House, monkeypatch: pytest.MonkeyPatch) -> Front:
 def give_coupon(front: Front, member: str) -> tuple[str, str]:
     """A coupon of hers: id and code."""
     scope, now = front.house.scope(), front.house.now
-    coupon, code = new_coupon(scope, "fries", member, now, "test")
+    coupon, code = new_coupon(scope, "fries", front.house.state(member), now, "test")
 
     def finish(_after: Any, _effects: Any, batch: Any) -> None:
         CouponRepository("demo", front.house.table).add_new(batch, coupon, blind_code(scope, code))
@@ -371,17 +371,20 @@ BODIES: dict[str, Any] = {
     "adjust_points": {"points": 5, "reason": "goodwill"},
     "transfer_points": {"to": {"kind": "card", "value": "9"}, "points": 1},
     "convert_points": {"programme": "points", "conversion": "voucher"},
+    "claim_reward": {"reward_id": "mug"},
+    "hand_over_reward": {},
+    "cancel_reward": {"reason": "changed her mind"},
     "set_tier": {"tier": "gold", "reason": "press"},
 }
-REFUSED_BY_STATE = {"transfer_points_of_me": 409, "convert_points_of_me": 422}
-"""The tenant of these tests lets nobody give points away, and converts none."""
+REFUSED_BY_STATE = {"transfer_points_of_me": 409, "convert_points_of_me": 422, "claim_reward_of_me": 404}
+"""The tenant of these tests lets nobody give points away, converts none, and has no rewards."""
 KEYED = {"idempotency-key": "a-call-of-a-test"}
 
 
 def about(front: Front, route: Any, member: str, **more: Any) -> Any:
     """A sensible call of a route that is about a member."""
     path = {"member_id": member, "segment_id": "regulars", "device_id": "dev_00000000000000", "coupon_id": "cpn_nothing"}
-    wanted = {name: value for name, value in path.items() if f"{{{name}}}" in route.path}
+    wanted = {name: value for name, value in (path | {"claim_id": "rwd_nothing"}).items() if f"{{{name}}}" in route.path}
     return front.call(route.operation, BODIES.get(route.operation), headers=KEYED, **wanted, **more)
 
 

@@ -139,7 +139,7 @@ def test_one_coupon_presented_by_many_is_redeemed_once(house: House) -> None:
 @pytest.mark.parametrize("limit", [1, 7, 150])
 def test_a_quota_is_never_overdrawn(house: House, limit: int) -> None:
     house.publish("offer", "few", FRIES | {"limit": limit, "per_member": 5})
-    CouponRepository(house.tenant, house.table).create_quota("few", limit)
+    CouponRepository(house.tenant, house.table).create_quota("offer:few", limit)
     members = [house.join() for _ in range(12)]
     coupons = [issue(house, member, "few") for member in members]
     requests = [sale(member, lines=(("fries", 350),), coupons=[{"id": id_}]) for member, id_ in zip(members, coupons, strict=True)]

@@ -99,7 +99,7 @@ def test_a_wrong_credential_is_answered_as_a_problem(teller: Teller, credential:
 
 def test_a_key_without_the_scope_is_refused(teller: Teller) -> None:
     with pytest.raises(Refused) as refused:
-        teller.till.get("/v1/programmes")
+        teller.till.get("/v1/campaigns/welcome/report")
     assert (refused.value.status, refused.value.problem["code"]) == (403, "insufficient_scope")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from infra.packaging import FUNCTIONS
@@ -20,7 +22,7 @@ COMMON = {
 }
 OWN = {
     "authorizer": {"OPERATOR_SECRET_ARN"},
-    "registration": {"TENANT_ROLE_ARN", "MEMBERS_QUEUE_URL", "DATA_BUCKET", "DEAD_LETTER_URL"},
+    "registration": {"TENANT_ROLE_ARN", "MEMBERS_QUEUE_URL", "DATA_BUCKET", "DEAD_LETTER_URL", "MEDIA_URL"},
     "transaction_ingestion": {"TENANT_ROLE_ARN", "TRANSACTIONS_QUEUE_URL", "DATA_BUCKET", "DEAD_LETTER_URL"},
     "coupon_redemption": {"TENANT_ROLE_ARN", "COUPONS_QUEUE_URL", "DATA_BUCKET", "DEAD_LETTER_URL"},
     "segment_evaluation": {"SEGMENTS_QUEUE_URL", "PLANNING_QUEUE_URL", "DEAD_LETTER_URL"},
@@ -28,6 +30,7 @@ OWN = {
     "campaign_sending": {"SENDING_QUEUE_URL", "DATA_BUCKET", "DEAD_LETTER_URL"},
     "event_relay": {"BUS_NAME", "FAILURE_QUEUE_URL"},
     "administration": {"TENANT_ROLE_ARN", "OPERATOR_SECRET_ARN"},
+    "media": {"TENANT_ROLE_ARN", "MEDIA_BUCKET", "MEDIA_URL"},
 }
 
 
@@ -92,10 +95,49 @@ def test_an_erased_key_can_not_come_back(prod: Synthesised) -> None:
 
 
 def test_the_bucket_forgets_imports_and_messages(prod: Synthesised) -> None:
-    (bucket,) = (b["Properties"] for b in prod.state.resources("AWS::S3::Bucket").values())
+    (bucket,) = (b["Properties"] for name, b in prod.state.resources("AWS::S3::Bucket").items() if name.startswith("Data"))
     days = {rule["Prefix"]: rule["ExpirationInDays"] for rule in bucket["LifecycleConfiguration"]["Rules"] if "Prefix" in rule}
     assert days == {"bulk/": 7, "outbox/": 30}
     assert all(bucket["PublicAccessBlockConfiguration"].values())
+
+
+def test_images_are_private_and_delivered_by_cloudfront_alone(prod: Synthesised) -> None:
+    ((name, bucket),) = [(n, b) for n, b in prod.state.resources("AWS::S3::Bucket").items() if n.startswith("Media")]
+    assert all(bucket["Properties"]["PublicAccessBlockConfiguration"].values())
+    assert bucket["DeletionPolicy"] == "Retain"
+    assert "ExpirationInDays" not in json.dumps(bucket)
+    (policy,) = (
+        p["Properties"]["PolicyDocument"]["Statement"]
+        for p in prod.state.resources("AWS::S3::BucketPolicy").values()
+        if p["Properties"]["Bucket"] == {"Ref": name}
+    )
+    allowed = [statement for statement in policy if statement["Effect"] == "Allow"]
+    assert [(s["Action"], s["Principal"]) for s in allowed] == [("s3:GetObject", {"Service": "cloudfront.amazonaws.com"})]
+    assert "distribution/" in json.dumps(allowed[0]["Condition"]["StringEquals"])
+    assert any(s["Effect"] == "Deny" and s["Condition"] == {"Bool": {"aws:SecureTransport": "false"}} for s in policy)
+
+
+def test_the_delivery_signs_its_reads_and_answers_reading_over_tls_only(prod: Synthesised) -> None:
+    (distribution,) = (d["Properties"]["DistributionConfig"] for d in prod.state.resources("AWS::CloudFront::Distribution").values())
+    (control,) = prod.state.resources("AWS::CloudFront::OriginAccessControl")
+    behaviour, (origin,) = distribution["DefaultCacheBehavior"], distribution["Origins"]
+    assert (behaviour["ViewerProtocolPolicy"], behaviour["AllowedMethods"]) == ("https-only", ["GET", "HEAD"])
+    assert origin["OriginAccessControlId"] == {"Fn::GetAtt": [control, "Id"]}
+    assert origin["S3OriginConfig"] == {"OriginAccessIdentity": ""}
+
+
+def test_a_local_stage_has_no_delivery_and_its_bucket_answers(local: Synthesised) -> None:
+    assert not local.state.resources("AWS::CloudFront::Distribution")
+    for name in ("registration", "media"):
+        environment = local.service.function(name)["Environment"]["Variables"]
+        assert "MEDIA_BUCKET" in environment
+        assert "MEDIA_URL" not in environment
+
+
+def test_only_the_function_of_images_has_the_image_library(prod: Synthesised) -> None:
+    layers = {name: len(prod.service.function(name)["Layers"]) for name in FUNCTIONS}
+    assert layers == {name: 2 if name == "media" else 1 for name in FUNCTIONS}
+    assert prod.service.function("media")["MemorySize"] == 2048
 
 
 def test_secrets_have_the_form_that_a_printable_key_takes(prod: Synthesised) -> None:

@@ -39,9 +39,15 @@ def layer() -> Path:
     return Packages(stage_named("local")).layer
 
 
+@pytest.fixture(scope="module")
+def images() -> Path:
+    return Packages(stage_named("local")).images
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_a_staged_handler_imports_alone_with_an_empty_environment(staged: dict[str, Path], layer: Path, name: str) -> None:
-    done = run_alone(f"from functions.{name}.handler import lambda_handler", layer / "python", staged[name])
+def test_a_staged_handler_imports_alone_with_an_empty_environment(staged: dict[str, Path], layer: Path, images: Path, name: str) -> None:
+    layers = [layer / "python", images / "python"] if name == "media" else [layer / "python"]
+    done = run_alone(f"from functions.{name}.handler import lambda_handler", *layers, staged[name])
     assert done.returncode == 0, done.stderr
 
 
@@ -118,6 +124,31 @@ def test_the_deployed_layer_is_for_arm64_and_small_enough() -> None:
     assert machine_of_elf == {0xB7}
     # Lambda unpacks 250 MB at most, code included.
     assert sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) < 80_000_000
+
+
+def test_the_layer_of_images_makes_every_file_of_one_and_holds_nothing_else(images: Path) -> None:
+    code = (
+        "import io; from PIL import Image, ImageCms, ImageOps; s = io.BytesIO(); Image.new('RGB', (9, 9)).save(s, 'PNG'); "
+        "i = Image.open(io.BytesIO(s.getvalue()), formats=['PNG']); i.save(io.BytesIO(), 'WEBP'); i.save(io.BytesIO(), 'JPEG'); "
+        "ImageCms.createProfile('sRGB'); assert '/python' in Image.__file__"
+    )
+    done = run_alone(code, images / "python")
+    assert done.returncode == 0, done.stderr
+    assert {entry.name for entry in (images / "python").iterdir()} == {"PIL", "pillow.libs"}
+
+
+def test_the_image_library_is_pinned_once() -> None:
+    """The layer's pin is the one that tests run with."""
+    (pin,) = [line for line in (ROOT / "requirements-media.txt").read_text().split("\n") if line and not line.startswith("#")]
+    assert all(pin in (ROOT / f"requirements-dev.{ending}").read_text().split("\n") for ending in ("in", "txt"))
+
+
+def test_the_deployed_layer_of_images_is_for_arm64() -> None:
+    folder = Packages(stage_named("prod")).images
+    libraries = [file for file in folder.rglob("*.so*") if file.is_file()]
+    assert {int.from_bytes(library.read_bytes()[18:20], "little") for library in libraries} == {0xB7}
+    # With the layer that every function has, Lambda unpacks 250 MB at most.
+    assert sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) < 40_000_000
 
 
 class TestClosure:

@@ -13,7 +13,7 @@ from tests.infra.conftest import Synthesised, listed
 
 WITHOUT_RESOURCE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords", "sns:CreatePlatformApplication"}
 """Actions for which AWS takes no resource but ``*``."""
-TENANT_SERVING = ("registration", "transaction_ingestion", "coupon_redemption", "administration")
+TENANT_SERVING = ("registration", "transaction_ingestion", "coupon_redemption", "administration", "media")
 
 
 def role_of(stage: Synthesised, function: str) -> str:
@@ -112,7 +112,7 @@ def test_what_the_runtime_asks_of_kms_is_what_the_tenant_role_allows(stage: Synt
 
 
 def test_functions_that_serve_tenants_have_no_right_of_their_own_on_the_tables(prod: Synthesised) -> None:
-    for name in ("registration", "transaction_ingestion", "coupon_redemption"):
+    for name in ("registration", "transaction_ingestion", "coupon_redemption", "media"):
         assert not {action for action in actions_of(prod, name) if action.startswith(("dynamodb:", "kms:"))}
     own = [s for s in rights_of(prod, "administration") if any(a.startswith("dynamodb:") for a in listed(s["Action"]))]
     assert len(own) == 1
@@ -136,4 +136,5 @@ def test_planning_never_sees_a_secret_or_a_key(prod: Synthesised) -> None:
 def test_objects_are_reached_below_a_prefix_only(stage: Synthesised) -> None:
     for name, statement in stage.service.statements():
         if any(action.startswith("s3:") for action in listed(statement["Action"])):
-            assert all(json.dumps(r).rstrip(']}"').endswith(("/bulk/*", "/outbox/*")) for r in listed(statement["Resource"])), name
+            below = ("/bulk/*", "/outbox/*", "/media/*")
+            assert all(json.dumps(r).rstrip(']}"').endswith(below) for r in listed(statement["Resource"])), name

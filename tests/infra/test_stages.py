@@ -44,12 +44,26 @@ def without_clock(body: dict[str, Any]) -> dict[str, Any]:
             kept = [statement for statement in statements if CLOCK not in json.dumps(statement)]
             taken += len(statements) - len(kept)
             statements[:] = kept
-    assert taken == 9
+    assert taken == 10
     return cleaned
 
 
-def test_the_state_differs_only_in_what_keeps_it_from_being_deleted(prod: Synthesised, local: Synthesised) -> None:
-    theirs, ours = normal(prod.state, "prod"), normal(local.state, "local")
+def without_delivery(body: dict[str, Any]) -> dict[str, Any]:
+    """Production's state without the distribution of images, its right to read them, and its name for the other stack."""
+    cleaned = copy.deepcopy(body)
+    delivery = {name for name, resource in cleaned["Resources"].items() if resource["Type"].startswith("AWS::CloudFront::")}
+    assert len(delivery) == 2
+    cleaned["Resources"] = {name: resource for name, resource in cleaned["Resources"].items() if name not in delivery}
+    cleaned["Outputs"] = {n: output for n, output in cleaned["Outputs"].items() if "ImagesDistribution" not in n}
+    for resource in cleaned["Resources"].values():
+        if resource["Type"] == "AWS::S3::BucketPolicy":
+            statements = resource["Properties"]["PolicyDocument"]["Statement"]
+            statements[:] = [each for each in statements if each["Principal"] != {"Service": "cloudfront.amazonaws.com"}]
+    return cleaned
+
+
+def test_the_state_differs_only_in_what_keeps_it_from_being_deleted_and_in_the_delivery(prod: Synthesised, local: Synthesised) -> None:
+    theirs, ours = without_delivery(normal(prod.state, "prod")), normal(local.state, "local")
     for resource in theirs["Resources"].values():
         if resource.get("DeletionPolicy") == "Retain":
             resource["DeletionPolicy"] = resource["UpdateReplacePolicy"] = "Delete"
@@ -71,6 +85,13 @@ def test_the_service_differs_only_in_environment_processor_and_clock(prod: Synth
             if resource["Type"] == "AWS::Lambda::Function":
                 properties["Architectures"] = ["PROCESSOR"]
                 environment = properties["Environment"]["Variables"]
+                # Where images are: their delivery, or (locally) the bucket itself.
+                is_media = properties["Handler"].startswith("functions.media.")
+                links = is_media or properties["Handler"].startswith("functions.registration.")
+                assert ("MEDIA_URL" in environment) == (links and stage == "prod")
+                assert ("MEDIA_BUCKET" in environment) == (is_media or (links and stage == "local"))
+                for name in ("MEDIA_URL", "MEDIA_BUCKET"):
+                    environment.pop(name, None)
                 expected = LOCAL_ENVIRONMENT if stage == "local" else {"DEFINITION_CACHE_SECONDS": "60", "STAGE": "prod"}
                 assert {name: environment.pop(name, None) for name in expected} == expected
                 outbox = "1" if (stage, properties["Handler"]) == ("local", "functions.campaign_sending.handler.lambda_handler") else None

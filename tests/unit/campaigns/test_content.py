@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.campaigns.content import Attached, check_content, in_language, needs_person, write
+from shared.campaigns.content import Attached, check_content, needs_person, write
 from shared.campaigns.errors import UnusableContent
 from shared.campaigns.model import CampaignBody, Step
 from shared.coupons.model import Coupon, OfferBody
@@ -73,12 +73,11 @@ def test_links_in_their_order() -> None:
     assert write(plain, {}, None, None, "app://", "UTC", ()).deep_link == "app://"
 
 
-def test_languages_fall_back_to_the_tenants_and_then_to_any() -> None:
-    choices = {"ru": 1, "de": 2, "en": 3}
-    assert in_language(choices, "de-AT", ("en",)) == 2
-    assert in_language(choices, "fr", ("en",)) == 3
-    assert in_language(choices, None, ("fr",)) == 1
-    assert in_language({}, "de", ()) is None
+def test_a_coupons_own_link_goes_before_its_place_in_the_app() -> None:
+    linked = OFFER.model_validate({**OFFER.model_dump(), "content": {"en": {"title": "Fries", "deep_link": "app://fries"}}})
+    message = step("{{ coupon.title }}", offer="fries")
+    assert write(message, {}, ATTACHED, None, "app://", "UTC", ("en",)).deep_link == "app://coupons/cpn_1"
+    assert write(message, {}, Attached(COUPON, linked), None, "app://", "UTC", ("en",)).deep_link == "app://fries"
 
 
 def test_personal_fields_are_opened_only_for_who_is_called_by_name_or_language() -> None:

@@ -17,7 +17,16 @@ from shared.member_state.rules import apply
 from shared.profile.model import Visit
 from shared.storage import keys
 from shared.storage.errors import RawItem
-from shared.storage.items import CounterItem, CouponItem, DeliveryItem, IdentifierItem, SegmentRowItem, SettingsItem
+from shared.storage.items import (
+    CounterItem,
+    CouponItem,
+    DeliveryItem,
+    IdentifierItem,
+    OfflineLossItem,
+    RequestItem,
+    SegmentRowItem,
+    SettingsItem,
+)
 from shared.storage.packing import pack, unpack
 from shared.storage.table import WriteBatch
 from shared.tenants.model import TenantSettings
@@ -123,6 +132,25 @@ def test_what_the_house_writes_agrees(store: Store) -> None:
     assert found(store) == {}
 
 
+LOSS = keys.offline_loss("demo", "mitte", "2026-11-21", "redeemed")
+
+
+def lossy_sale(status: str) -> RawItem:
+    """A sale that was made offline with a coupon that had been used."""
+    basket = {"location_id": "mitte", "business_date": "2026-11-21"}
+    body = [basket, {"offline_losses": [{"subject": "coupons/0", "reason": "redeemed", "amount": 100}]}]
+    return RequestItem.raw(keys.request("demo", "txn", "till", "1"), hash=b"-", body=pack(body), version=1, status=status)
+
+
+def test_an_offline_loss_is_booked_while_its_sale_stands(store: Store) -> None:
+    put(store, lossy_sale("voided"))
+    put(store, OfflineLossItem.at(LOSS, number=0, amount=0, unpriced=0).serialize())
+    assert found(store) == {}
+    put(store, lossy_sale("partly_returned"))
+    put(store, OfflineLossItem.at(LOSS, number=1, amount=100, unpriced=0).serialize())
+    assert found(store) == {}
+
+
 def _state_key() -> keys.Key:
     return keys.state("demo", ANNA)
 
@@ -166,6 +194,11 @@ PLANTED: dict[str, tuple[str, Callable[[Store], object]]] = {
         "reports of campaigns",
         lambda store: put(store, delivery("sent", opened_at=NOW, clicked_at=NOW).serialize()),
     ),
+    "an offline loss that no sale tells of": (
+        "offline losses",
+        lambda store: put(store, OfflineLossItem.at(LOSS, number=1, amount=100, unpriced=0).serialize()),
+    ),
+    "an offline loss that was not booked": ("offline losses", lambda store: put(store, lossy_sale("recorded"))),
     "a counter of nothing": (
         "reports of campaigns",
         lambda store: put(store, CounterItem.at(keys.counter("demo", "spring", 0), sent=1).serialize()),

@@ -86,12 +86,14 @@ class Shop:
     offers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     versions: Sequence[tuple[Instant, str, int, Mapping[str, Any]]] = ()
     """Newer versions of programmes: since when, which, number, body."""
+    promotions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         published = [
             Definition("programme", id_, 1, "published", body, effective_from=0, served_at=0) for id_, body in self.programmes.items()
         ]
         published += [Definition("offer", id_, 1, "published", body, effective_from=0, served_at=0) for id_, body in self.offers.items()]
+        published += [Definition("promotion", id_, 1, "published", body, effective_from=0) for id_, body in self.promotions.items()]
         published += [
             Definition("programme", id_, number, "published", body, effective_from=since, served_at=since)
             for since, id_, number, body in self.versions
@@ -149,10 +151,10 @@ class Shop:
     def claim(self, sale: SaleRecord, state: MemberState) -> SaleRecord:
         """An anonymous sale becomes the member's, decided as of the purchase."""
         request = TransactionRequest.model_validate(sale.basket)
-        basket, as_sold, discounts = decode_given(sale.given, request, state.member, self.definitions.programme)
+        basket, as_sold, applied = decode_given(sale.given, request, state.member, self.definitions.programme)
         at = sale.visit.at
         given = facts.circumstances(self.definitions.at(at), state.as_of, at, basket, as_sold.catalogue, state)
-        return self._booked(state, basket, given, decide_again(basket, discounts, given), None)
+        return self._booked(state, basket, given, decide_again(basket, applied, given), None)
 
     def reverse(
         self,
@@ -172,7 +174,7 @@ class Shop:
         plan = plan_return(was.sold, sale.returned, rows, policy, voided=void)
         coupons = [
             each.coupon
-            for each in was.discounts
+            for each in was.applied.coupons
             if each.coupon.id in plan.coupons and (void or self.offers[each.coupon.offer].get("on_return", "reissue") == "reissue")
         ]
         event = Reversed(

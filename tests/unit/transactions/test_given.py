@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.coupons.model import Coupon, OfferBody
+from shared.coupons.model import Coupon, OfferBody, Promotion, PromotionBody
+from shared.coupons.promotions import Promotions
 from shared.kernel.instants import DAY, HOUR
 from shared.programmes.compiled import Programme
 from shared.programmes.conditions import MemberFacts, Scene, Usage
@@ -111,6 +112,14 @@ effects: list[dict[str, Any]] = [
     {"kind": "unit_price", "price": 100},
     {"kind": "voucher", "value": 400, "counts_as": "tender"},
     {"kind": "free_item", "item": "fries"},
+    {"kind": "extra_points", "programme": "points", "points": 7, "per": "unit", "units": 2},
+    {"kind": "points_multiplier", "programme": "stars", "percent": 250, "of": ["back"], "rounding": "half_up"},
+]
+automatic: list[dict[str, Any]] = [
+    {"effect": {"kind": "amount", "amount": 130}, "content": {"en": {"title": "Off"}}},
+    {"effect": {"kind": "free_item", "item": "salad", "how": "added"}, "scope": {"items": ["burger"]}},
+    {"effect": {"kind": "extra_points", "programme": "points", "points": 40}, "scope": {"tags": ["vegetarian"]}},
+    {"effect": {"kind": "points_multiplier", "programme": "points", "percent": 150}},
 ]
 
 
@@ -123,10 +132,19 @@ def stored(request: TransactionRequest, given_: Circumstances, decided: Decided)
     return sales.decode(natural_key(request), batch.actions[0]["Put"]["Item"]), answer
 
 
-@given(circumstances, lines, st.sampled_from([0, 0, 2, 50]), st.lists(st.sampled_from(effects), max_size=2), st.booleans())
+@given(
+    circumstances,
+    lines,
+    st.sampled_from([0, 0, 2, 50]),
+    st.lists(st.sampled_from(effects), max_size=2),
+    st.lists(st.sampled_from(automatic), max_size=3),
+    st.booleans(),
+)
 def test_a_stored_sale_is_decided_again_to_the_same_trace(
-    given_: Circumstances, rows: Any, spend: int, offers: list[dict[str, Any]], anonymous: bool
+    given_: Circumstances, rows: Any, spend: int, offers: list[dict[str, Any]], drawn: list[dict[str, Any]], anonymous: bool
 ) -> None:
+    made = [Promotion(f"p{number}", 4, PromotionBody.model_validate({"name": "P", **body})) for number, body in enumerate(drawn)]
+    given_ = replace(given_, promotions=Promotions(made))
     if anonymous:
         given_ = replace(given_, member=None, facts=NOBODY)
     request = receipt(given_.scene.at, rows, points_to_spend=spend, tenders=[{"kind": "gift_card", "amount": 100}])
@@ -138,14 +156,28 @@ def test_a_stored_sale_is_decided_again_to_the_same_trace(
     sale, answer = stored(request, given_, decided)
     assert json.dumps(sale.answer) == json.dumps(answer), "to the byte"
     assert list(sale.awards) == decided.awards
-    basket, again_given, discounts = decode_given(sale.given, TransactionRequest.model_validate(sale.basket), sale.member, programme_of)
-    again = decide_again(basket, discounts, again_given)
+    basket, again_given, kept = decode_given(sale.given, TransactionRequest.model_validate(sale.basket), sale.member, programme_of)
+    again = decide_again(basket, kept, again_given)
+    named = [(each.id, each.version, each.title, each.amount, each.added, each.came_to) for each in again.promotions]
+    assert named == [(each.id, each.version, each.title, each.amount, each.added, each.came_to) for each in decided.promotions]
+    assert [each.came_to for each in again.discounts] == [each.came_to for each in decided.discounts]
     assert trace(again.steps) == answer.get("trace", [])
     assert (again.lines, again.awards, again.budgets, again.visit) == (decided.lines, decided.awards, decided.budgets, decided.visit)
     assert (again.spent, again.paid_with_points, again.tendered, again.due) == (
         decided.spent, decided.paid_with_points, decided.tendered, decided.due,
     )  # fmt: skip
     assert (again_given.scene, again_given.facts, again_given.now) == (given_.scene, given_.facts, given_.now)
+
+
+def test_a_sale_from_before_there_were_promotions_is_read_as_it_was() -> None:
+    """What was stored then: ten parts, and coupons of seven."""
+    given_ = Circumstances(NOW, Scene(NOW, "UTC", "UTC", "mitte", "pos", "EUR"), programmes(), {}, {}, True, "mbr_1", MemberFacts())
+    request = receipt(NOW, [["burger", 900]])
+    offer = OfferBody.model_validate({"name": "O", "effect": {"kind": "percent", "percent": 10}})
+    sale, _ = stored(request, given_, decide(request, [PresentedCoupon("coupons/0", _coupon(1), offer)], given_))
+    assert (len(sale.given), sale.given[9]) == (10, [["cpn_1", "offer", 1, 90, {"1": 90}, 0, 0]])
+    _, _, kept = decode_given(sale.given, request, sale.member, programme_of)
+    assert ([each.coupon.id for each in kept.coupons], kept.promotions) == (["cpn_1"], [])
 
 
 def _coupon(number: int) -> Coupon:

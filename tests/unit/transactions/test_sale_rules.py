@@ -10,18 +10,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.coupons.model import Coupon, OfferBody
+from shared.coupons.model import Coupon, OfferBody, Promotion, PromotionBody
+from shared.coupons.promotions import Promotions
 from shared.kernel.instants import DAY
 from shared.programmes.compiled import Programme
 from shared.programmes.conditions import MemberFacts, Scene
 from shared.programmes.model import ProgrammeBody
 from shared.tenants.model import CatalogueItem, WalletSettings
 from shared.transactions.api import QuoteRequest
+from shared.transactions.applying import applied
 from shared.transactions.model import NOBODY, Circumstances, Decided, PresentedCoupon
 from shared.transactions.rules import CurrencyMismatch, decide, thousandths
+from shared.transactions.taxes import tax_sums, text_of_rate
 from tests.builders.house import NOW, PROGRAMME
 
-CASES = [case for name in ("sales", "offers") for case in json.loads((Path(__file__).parents[2] / "cases" / f"{name}.json").read_text())]
+FILES = ("sales", "offers", "promotions", "offer_points", "taxes")
+CASES = [case for name in FILES for case in json.loads((Path(__file__).parents[2] / "cases" / f"{name}.json").read_text())]
 CATALOGUE = {
     "fries": CatalogueItem(id="fries", name="Fries", category="sides", tags=("vegetarian",)),
     "burger": CatalogueItem(id="burger", name="Burger", category="mains"),
@@ -36,6 +40,12 @@ def request(lines: list[Any], **more: Any) -> QuoteRequest:
     ]
     body = {"source": "till", "location_id": "mitte", "occurred_at": "2026-11-21T10:00:00Z", "currency": "EUR", "lines": rows}
     return QuoteRequest.model_validate(body | more)
+
+
+def promotions(bodies: list[dict[str, Any]], version: int = 2) -> list[Promotion]:
+    """As in force: each body with its id."""
+    made = ((each["id"], {name: value for name, value in each.items() if name != "id"}) for each in bodies)
+    return [Promotion(id_, version, PromotionBody.model_validate({"name": "Promotion", **body})) for id_, body in made]
 
 
 def given_for(case: dict[str, Any]) -> Circumstances:
@@ -53,8 +63,16 @@ def given_for(case: dict[str, Any]) -> Circumstances:
         facts=NOBODY
         if case.get("anonymous")
         else MemberFacts(
-            tier=case.get("tier"), balances={"points": case.get("balance", 0)}, payments_today={"points": case.get("paid_today", 0)}
+            tier=case.get("tier"),
+            segments=frozenset(case.get("segments", ())),
+            balances={"points": case.get("balance", 0)},
+            payments_today={"points": case.get("paid_today", 0)},
         ),
+        exhausted=frozenset(case.get("exhausted", ())),
+        historical=case.get("historical", False),
+        promotions=Promotions([] if case.get("historical") else promotions(case.get("promotions", []))),
+        promised=tuple(promotions(case.get("promised", []), version=1)),
+        languages=(case["language"], "en") if "language" in case else ("en",),
     )
 
 
@@ -70,7 +88,12 @@ def presented(offers: list[dict[str, Any] | None]) -> list[PresentedCoupon]:
 
 def outcome(case: dict[str, Any]) -> Decided:
     """The decision of a case."""
-    basket = request(case["lines"], points_to_spend=case.get("spend", 0), location_id=case.get("location", "mitte"))
+    basket = request(
+        case["lines"],
+        points_to_spend=case.get("spend", 0),
+        location_id=case.get("location", "mitte"),
+        prices_include_tax=case.get("prices_include_tax", True),
+    )
     return decide(basket, presented(case.get("offers", [])), given_for(case))
 
 
@@ -88,7 +111,15 @@ def test_worked_case(case: dict[str, Any]) -> None:
         "reasons": [step.reason for step in decided.steps if step.reason],
         "value": decided.visit.value if decided.visit else None,
         "left": [each.left for each in decided.discounts],
-        "added": [list(item) for each in decided.discounts for item in each.added],
+        "added": [list(item) for item in decided.added],
+        "promotions_used": [[each.id, each.amount] for each in decided.promotions],
+        "came_to": [each.came_to.points for each in applied(decided)],
+        "parts": {line.id: line.amount - line.net for line in decided.lines},
+        "given": [[step.rule, step.points] for step in decided.steps if ":" in step.rule and not step.rule.startswith("tier:")],
+        "taxes": [
+            [each.rate if each.rate is None else text_of_rate(each.rate), each.amount, each.amount - each.net, each.net, each.tax]
+            for each in tax_sums(decided.lines)
+        ],
     }
     expected = {name: case[name] for name in found if name in case}
     expected |= {name: [] for name in ("refused", "warnings", "near_misses") if name not in case}
