@@ -16,7 +16,10 @@ from shared.kernel.instants import format_rfc3339
 KEYS: dict[str, list[str]] = {
     "till": ["members:identify", "transactions:write", "transactions:read", "coupons:redeem", "definitions:read"],
     "app": ["members:register", "transactions:write"],
-    "marketer": ["definitions:read", "definitions:write", "campaigns:run", "members:read", "coupons:issue", "points:write"],
+    "marketer": [
+        "definitions:read", "definitions:write", "campaigns:run", "members:read", "points:write",
+        "coupons:issue", "coupons:redeem", "coupons:release",
+    ],
     "data_team": ["members:write", "members:register", "members:read", "transactions:write", "transactions:read", "definitions:write"],
 }
 """Who holds which key. Each is shown once by the API; the demo notes them in .local/demo/env.json."""

@@ -116,7 +116,7 @@ class PromotionBody(OfferTerms):
     def _is_no_voucher(self) -> PromotionBody:
         is_voucher = isinstance(self.effect, Voucher)
         if is_voucher:
-            raise ValueError("a voucher needs a code: take an amount")
+            raise ValueError("this effect needs a code: take an amount off instead")
         return self
 
 

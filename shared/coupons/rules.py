@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from shared.coupons.effects import ExtraPoints, FreeItem, PointsMultiplier, Voucher
 from shared.coupons.limits import NOTHING_USED, UNLIMITED, refused_by
 from shared.coupons.model import Coupon, OfferBody, OfferTerms, Promotion
 from shared.coupons.pricing import parts_of, spread
-from shared.kernel.instants import DAY, Instant, day_start, local_day, parse_rfc3339
+from shared.kernel.instants import DAY, MINUTE, Instant, day_start, local_day, parse_rfc3339
 from shared.programmes.conditions import MemberFacts, Scene, unmet
 from shared.programmes.extras import Extra
 from shared.programmes.lines import Line, net_of, selected
 
+CLOCKS_BEHIND: Final = 10 * MINUTE
+"""A till's clock may be so far behind: a coupon that its guest has just been given is good there at once."""
 REASONS = {
     "unknown_coupon": "There is no such coupon.",
     "not_yet_active": "The coupon is not active yet.",
@@ -115,7 +118,7 @@ def state_reason(coupon: Coupon, use: Use) -> str | None:
         return coupon.state
     if coupon.expires_at <= use.now:
         return "expired"
-    if coupon.active_from > use.now:
+    if coupon.active_from - CLOCKS_BEHIND > use.now:
         return "not_yet_active"
     if coupon.state == "held" and (coupon.hold_until or 0) > use.now and coupon.hold_basket != use.basket:
         return "held"

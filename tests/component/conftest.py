@@ -22,12 +22,14 @@ def dynamodb() -> Iterator[str]:
 
 
 @pytest.fixture
-def bare_house(dynamodb: str) -> House:
-    """Two empty tables of the test's own."""
-    number = next(_serial)
+def bare_house(dynamodb: str) -> Iterator[House]:
+    """Two empty tables of the test's own; they are gone after it, so that the engine stays small."""
+    number, client = next(_serial), engine.client(dynamodb)
     main, keys = f"main{number}", f"keys{number}"
-    engine.create_tables(engine.client(dynamodb), main, keys)
-    return House(engine.table(dynamodb, main), engine.table(dynamodb, keys))
+    engine.create_tables(client, main, keys)
+    yield House(engine.table(dynamodb, main), engine.table(dynamodb, keys))
+    for name in (main, keys):
+        client.delete_table(TableName=name)
 
 
 @pytest.fixture

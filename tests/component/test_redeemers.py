@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 
 import pytest
@@ -29,7 +30,12 @@ def crowded(dynamodb: str, bare_house: House) -> tuple[House, RandomlyFailing]:
     return house, table
 
 
-@pytest.mark.parametrize(("limit", "count"), [(1, 48), (10, 64), (100, 140), (1_000, 1_100)])
+NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
+LIMITS = [(1, 48), (10, 64), (100, 140), *([(1_000, 1_100)] if NIGHTLY else [])]
+"""Limits, and coupons that want them. The largest takes up to a minute and a half."""
+
+
+@pytest.mark.parametrize(("limit", "count"), LIMITS)
 def test_exactly_the_limit_is_redeemed(crowded: tuple[House, RandomlyFailing], limit: int, count: int) -> None:
     house, table = crowded
     crowd = Crowd(house, limit).prepare(count)
