@@ -7,10 +7,10 @@ version, so that all functions switch together although each caches for itself.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from shared.challenges.model import Challenge, ChallengeBody
 from shared.coupons.model import OfferBody, Promotion, PromotionBody
@@ -26,6 +26,7 @@ from shared.rewards.model import RewardBody
 from shared.segments.live import LiveSegments
 from shared.tenants.model import Location, TenantSettings
 
+ParsedT = TypeVar("ParsedT")
 Kind = Literal["programme", "offer", "promotion", "reward", "segment", "campaign", "challenge"]
 Status = Literal["draft", "published", "retired"]
 KINDS: tuple[Kind, ...] = ("programme", "offer", "promotion", "reward", "segment", "campaign", "challenge")
@@ -187,11 +188,7 @@ class DefinitionSet:
     locations: Mapping[str, Location]
     definitions: tuple[Definition, ...]
     _views: dict[int, TenantView] = field(default_factory=dict, compare=False, repr=False)
-    _offers: dict[tuple[str, int], OfferBody] = field(default_factory=dict, compare=False, repr=False)
-    _programmes: dict[tuple[str, int], Programme] = field(default_factory=dict, compare=False, repr=False)
-    _challenges: dict[tuple[str, int], Challenge] = field(default_factory=dict, compare=False, repr=False)
-    _rewards: dict[tuple[str, int], RewardBody] = field(default_factory=dict, compare=False, repr=False)
-    _promotions: dict[tuple[str, int], Promotion] = field(default_factory=dict, compare=False, repr=False)
+    _parsed: dict[tuple[Kind, str, int], Any] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def _by_version(self) -> dict[tuple[Kind, str, int], Definition]:
@@ -237,21 +234,29 @@ class DefinitionSet:
 
     def offer(self, id_: str, version: int) -> OfferBody | None:
         """An offer's version, parsed once."""
-        if (id_, version) not in self._offers:
-            found = self._by_version.get(("offer", id_, version))
-            if found is None:
-                return None
-            self._offers[id_, version] = OfferBody.model_validate(found.body)
-        return self._offers[id_, version]
+        return self._once("offer", id_, version, lambda found: OfferBody.model_validate(found.body))
 
     def reward(self, id_: str, version: int) -> RewardBody | None:
         """A reward's version, in force or not, parsed once."""
-        if (id_, version) not in self._rewards:
-            found = self._by_version.get(("reward", id_, version))
-            if found is None:
-                return None
-            self._rewards[id_, version] = RewardBody.model_validate(found.body)
-        return self._rewards[id_, version]
+        return self._once("reward", id_, version, lambda found: RewardBody.model_validate(found.body))
+
+    def promotion(self, id_: str, version: int) -> Promotion | None:
+        """A promotion's version, in force or not, parsed once: a hold keeps the version that it promised."""
+        return self._once("promotion", id_, version, lambda found: Promotion(id_, version, PromotionBody.model_validate(found.body)))
+
+    def programme(self, id_: str, version: int) -> Programme | None:
+        """A programme's version, in force or not, parsed once: sales and returns keep the version that they were decided with."""
+        return self._once("programme", id_, version, lambda found: Programme(id_, version, ProgrammeBody.model_validate(found.body)))
+
+    def challenge(self, id_: str, version: int) -> Challenge | None:
+        """A challenge's version, in force or not, parsed once: whoever received it goes on with it."""
+
+        def parsed(found: Definition) -> Challenge:
+            versions = (each for each in self.definitions if (each.kind, each.id) == ("challenge", id_))
+            since = min((each.effective_from for each in versions if each.effective_from is not None), default=0)
+            return Challenge(id_, version, ChallengeBody.model_validate(found.body), since)
+
+        return self._once("challenge", id_, version, parsed)
 
     @cached_property
     def challenges_count_visits(self) -> bool:
@@ -259,31 +264,13 @@ class DefinitionSet:
         published = (each for each in self.definitions if each.kind == "challenge" and each.effective_from is not None)
         return any(ChallengeBody.model_validate(each.body).counts_visits for each in published)
 
-    def challenge(self, id_: str, version: int) -> Challenge | None:
-        """A challenge's version, in force or not, parsed once: whoever received it goes on with it."""
-        if (id_, version) not in self._challenges:
-            published = {each.version: each for each in self.definitions if (each.kind, each.id) == ("challenge", id_)}
-            if version not in published:
-                return None
-            since = min((each.effective_from for each in published.values() if each.effective_from is not None), default=0)
-            body = ChallengeBody.model_validate(published[version].body)
-            self._challenges[id_, version] = Challenge(id_, version, body, since)
-        return self._challenges[id_, version]
-
-    def promotion(self, id_: str, version: int) -> Promotion | None:
-        """A promotion's version, in force or not, parsed once: a hold keeps the version that it promised."""
-        if (id_, version) not in self._promotions:
-            found = self._by_version.get(("promotion", id_, version))
+    def _once(self, kind: Kind, id_: str, version: int, parse: Callable[[Definition], ParsedT]) -> ParsedT | None:
+        """What a version is parsed to; ``None`` where there is no such version."""
+        where = (kind, id_, version)
+        if where not in self._parsed:
+            found = self._by_version.get(where)
             if found is None:
                 return None
-            self._promotions[id_, version] = Promotion(id_, version, PromotionBody.model_validate(found.body))
-        return self._promotions[id_, version]
-
-    def programme(self, id_: str, version: int) -> Programme | None:
-        """A programme's version, in force or not, parsed once: sales and returns keep the version that they were decided with."""
-        if (id_, version) not in self._programmes:
-            found = self._by_version.get(("programme", id_, version))
-            if found is None:
-                return None
-            self._programmes[id_, version] = Programme(id_, version, ProgrammeBody.model_validate(found.body))
-        return self._programmes[id_, version]
+            self._parsed[where] = parse(found)
+        kept: ParsedT = self._parsed[where]
+        return kept

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pydantic import Field
 
-from pydantic import Field, StringConstraints
-
+from shared.members.points_api import Reason
 from shared.rewards.model import ClaimState
 from shared.tenants.content import GuestText
 from shared.tenants.model import Frozen, Name
 from shared.transactions.answer_models import Answer
-
-Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
 class ClaimRequest(Frozen):
