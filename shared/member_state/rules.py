@@ -125,8 +125,17 @@ def _evaluate(state: MemberState, view: FoldView, at: Instant, facts: Facts | No
 def _set_timer(state: MemberState, due: Instant, *, exact: bool) -> None:
     """The stored timer may be earlier than the next instant, never later: leaving it saves an index write.
 
-    A wake-up re-arms exactly, and a timer that lies behind is never left standing.
+    It is moved on before it would wake in vain: when she is not expected to be back by then, so that no later commit will move
+    it. A wake-up re-arms exactly, and a timer that lies behind is never left standing. Measured in docs/adr/0017.
     """
-    wanted = None if due >= NEVER else due
-    if exact or state.timer is None or wanted is None or state.timer > wanted or state.timer <= state.as_of:
+    wanted, stood = (None if due >= NEVER else due), state.timer
+    if exact or stood is None or wanted is None or wanted < stood or stood - state.as_of <= _usual_gap(state):
         state.timer = wanted
+
+
+def _usual_gap(state: MemberState) -> int:
+    """Milliseconds between two of her purchases, on average; 0 where there are none to tell from."""
+    profile = state.profile
+    if profile.count < 2 or profile.first_at is None or profile.last_at is None:
+        return 0
+    return (profile.last_at - profile.first_at) // (profile.count - 1)
