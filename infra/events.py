@@ -20,10 +20,9 @@ from constructs import Construct
 from infra.functions import Function
 from infra.queues import FailureQueue, WorkQueue
 from infra.stage import Stage
-from infra.subscriptions import DETAIL_TYPE, SOURCE, SUBSCRIPTIONS, SWEEP_INPUT
+from infra.subscriptions import DETAIL_TYPE, SOURCE, SWEEP_INPUT, detail_of
 
 STREAM_BATCH: Final = 100
-QUEUE_BATCH: Final = 10
 OUTBOX_WRITTEN: Final = {"eventName": ["INSERT", "MODIFY"], "dynamodb": {"NewImage": {"out": {"S": [{"exists": True}]}}}}
 """Only items that carry events reach the relay; it compares with the old image whether they are new."""
 
@@ -46,7 +45,7 @@ class Bus(Construct):
             f"To{name.capitalize()}",
             event_bus=self.bus,
             description=f"Commits that {name} works on",
-            event_pattern=events.EventPattern(source=[SOURCE], detail_type=[DETAIL_TYPE], detail={"types": list(SUBSCRIPTIONS[name])}),
+            event_pattern=events.EventPattern(source=[SOURCE], detail_type=[DETAIL_TYPE], detail=detail_of(name)),
             targets=[
                 targets.SqsQueue(queue, dead_letter_queue=self.dead[name], retry_attempts=185, max_event_age=Duration.hours(24)),
             ],
@@ -88,7 +87,7 @@ class Sweep(Construct):
 
 
 def consume_queues(functions: Mapping[str, Function], queues: Mapping[str, WorkQueue]) -> None:
-    """Give each worker its queue: ten messages at most, and a message that failed comes back alone."""
+    """Give each worker its queue: so many messages at most, and a message that failed comes back alone."""
     for function in functions.values():
         if function.spec.queue is None:
             continue
@@ -97,7 +96,8 @@ def consume_queues(functions: Mapping[str, Function], queues: Mapping[str, WorkQ
             "Queue",
             target=function.function,
             event_source_arn=queues[function.spec.queue].queue.queue_arn,
-            batch_size=QUEUE_BATCH,
+            batch_size=function.spec.batch,
+            max_batching_window=Duration.seconds(function.spec.window) if function.spec.window else None,
             report_batch_item_failures=True,
         )
 

@@ -23,7 +23,9 @@ _ARCHITECTURES: Final = {"arm64": lambda_.Architecture.ARM_64, "x86_64": lambda_
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """A function's size and what wakes it. ``queue`` is the work queue that it consumes; ``images``: it has the image library."""
+    """A function's size and what wakes it. ``queue`` is the work queue that it consumes, ``batch`` messages at most at a time, for
+    which it waits ``window`` seconds; ``images``, ``columns``: it has the image library, the library of columns.
+    """
 
     name: str
     summary: str
@@ -32,6 +34,9 @@ class Spec:
     queue: str | None = None
     serves_tenants: bool = False
     images: bool = False
+    columns: bool = False
+    batch: int = 10
+    window: int = 0
 
 
 SPECS: Final[dict[str, Spec]] = {
@@ -44,6 +49,7 @@ SPECS: Final[dict[str, Spec]] = {
         Spec("administration", "Tenants, keys, definitions, campaigns' switches", REQUEST_SECONDS, serves_tenants=True),
         Spec("media", "Images that guests see", 29, 2048, serves_tenants=True, images=True),
         Spec("segment_evaluation", "Timers, definition fan-out, listing rows", queue="segments"),
+        Spec("segment_snapshots", "Columnar snapshots of profiles", 120, 2048, "snapshots", columns=True, batch=100, window=5),
         Spec("campaign_planning", "Who is to get a campaign", queue="planning"),
         Spec("campaign_sending", "Claim, then send", queue="sending"),
         Spec("event_relay", "The only reader of the table's stream: commits to the bus"),

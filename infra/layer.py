@@ -1,5 +1,5 @@
 """Layers of dependencies, built without Docker and cached by content: the one that every function has, from ``requirements.txt``,
-and what a single function needs beside it (``requirements-media.txt``).
+and what single functions need beside it (``requirements-media.txt``, ``requirements-snapshots.txt``).
 
 Pinned boto3 and botocore travel in it, with the data of services that we never call removed, so that what is
 tested is what runs. ``.pyc`` files are of the kind that is never checked against the source: /opt and /var/task are
@@ -106,6 +106,8 @@ def _prune(python: Path) -> None:
         shutil.rmtree(metadata)
     for useless in (*python.rglob("*.pyi"), *python.rglob("py.typed"), *python.rglob("examples-1.json*")):
         useless.unlink()
+    for tests in list(python.glob("numpy/**/tests")):
+        shutil.rmtree(tests)
     for cache in list(python.rglob("__pycache__")):
         shutil.rmtree(cache)
     (python / ".lock").unlink(missing_ok=True)

@@ -25,6 +25,7 @@ FUNCTIONS: Final = (
     "transaction_ingestion",
     "coupon_redemption",
     "segment_evaluation",
+    "segment_snapshots",
     "campaign_planning",
     "campaign_sending",
     "event_relay",
@@ -59,6 +60,11 @@ class Packages:
     def images(self) -> Path:
         """The folder of the layer with the image library, for the function ``media`` alone: 20 MB that no other one unpacks."""
         return build_layer(self._root, self._target, "images", "requirements-media.txt")
+
+    @functools.cached_property
+    def columns(self) -> Path:
+        """The folder of the layer with the library of columns, for functions that read snapshots: 40 MB that no other one unpacks."""
+        return build_layer(self._root, self._target, "columns", "requirements-snapshots.txt")
 
     def function(self, name: str) -> Path:
         """The folder of one function's code: only what its handler reaches."""

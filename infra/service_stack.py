@@ -37,7 +37,7 @@ class ServiceStack(Stack):
         self.bus = Bus(self, "Bus", stage=stage)
         self.functions = self._functions()
         self._tenant_role()
-        for name in ("planning", "segments"):
+        for name in ("planning", "segments", "snapshots"):
             self.bus.subscribe(name, self.queues[name].queue)
         self.sweep = Sweep(self, "Sweep", stage=stage, queue=self.queues["segments"].queue)
         consume_queues(self.functions, self.queues)
@@ -53,6 +53,8 @@ class ServiceStack(Stack):
             Annotations.of(self).add_info(f"no python3.13 here to compile with: cold starts will be slower. {advice}")
         layer = Layer(self, "Dependencies", stage=self._stage, folder=packages.layer)
         images = Layer(self, "ImageLibrary", stage=self._stage, folder=packages.images, requirements="requirements-media.txt")
+        columns = Layer(self, "Columns", stage=self._stage, folder=packages.columns, requirements="requirements-snapshots.txt")
+        more = {name: [images] * spec.images + [columns] * spec.columns for name, spec in SPECS.items()}
         statements, environment = self._statements(), self._environment()
         return {
             name: Function(
@@ -60,7 +62,7 @@ class ServiceStack(Stack):
                 SPECS[name],
                 stage=self._stage,
                 code=packages.function(name),
-                layers=[layer, images] if SPECS[name].images else [layer],
+                layers=[layer, *more[name]],
                 environment={**self._common_environment(), **environment[name], **self._dead_letters(SPECS[name].queue)},
                 statements=[*statements[name], *Rights(self._state, self._stage).local_clock()],
             )
@@ -105,6 +107,7 @@ class ServiceStack(Stack):
             "administration": {"OPERATOR_SECRET_ARN": operator},
             "media": {"MEDIA_BUCKET": self._state.media.bucket_name, **self._links_images()},
             "segment_evaluation": {"SEGMENTS_QUEUE_URL": self._url("segments"), "PLANNING_QUEUE_URL": self._url("planning")},
+            "segment_snapshots": {"SNAPSHOTS_QUEUE_URL": self._url("snapshots"), "DATA_BUCKET": bucket},
             "campaign_planning": {"PLANNING_QUEUE_URL": self._url("planning"), "SENDING_QUEUE_URL": self._url("sending")},
             "campaign_sending": {
                 "SENDING_QUEUE_URL": self._url("sending"),
@@ -151,6 +154,12 @@ class ServiceStack(Stack):
                 master,
                 *self._consume("segments"),
                 send_to(self._arn("segments"), self._arn("planning")),
+            ],
+            "segment_snapshots": [
+                rights.main_table(*READ, "dynamodb:PutItem", "dynamodb:DeleteItem", indexes=True),
+                *self._consume("snapshots"),
+                send_to(self._arn("snapshots")),
+                rights.snapshot_objects("s3:GetObject", "s3:PutObject", "s3:DeleteObject"),
             ],
             "campaign_planning": [
                 rights.main_table(*READ, "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:ConditionCheckItem", indexes=True),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 SOURCE: Final = "regulars"
 DETAIL_TYPE: Final = "commit"
@@ -30,6 +30,15 @@ SUBSCRIPTIONS: Final[dict[str, tuple[str, ...]]] = {
     ),
 }
 """Queue -> types of events. A commit with at least one of them is delivered once to the queue."""
+
+EVERY_MEMBER: Final = ("snapshots",)
+"""Queues that hear every commit about a member, whatever its events."""
+
+
+def detail_of(queue: str) -> dict[str, Any]:
+    """What the bus compares an envelope with, to deliver it to a queue."""
+    return {"aggregate": [{"prefix": "member:"}]} if queue in EVERY_MEMBER else {"types": list(SUBSCRIPTIONS[queue])}
+
 
 SWEEP_INPUT: Final = {"kind": "sweep"}
 """What the schedule puts into the queue ``segments`` each minute."""

@@ -21,7 +21,7 @@ STAGE: Final = "local"
 STACKS: Final = ("regulars-local-state", "regulars-local-service")
 _ASSEMBLIES: Final = tools.HOME / "assemblies"
 _KEPT_ASSEMBLIES: Final = 3
-_SOURCES: Final = ("app.py", "cdk.json", "requirements.txt", "requirements-media.txt")
+_SOURCES: Final = ("app.py", "cdk.json", "requirements.txt", "requirements-media.txt", "requirements-snapshots.txt")
 _SOURCE_FOLDERS: Final = ("infra", "functions", "shared")
 
 

@@ -1,4 +1,4 @@
-"""The interface as a document: docs/openapi.json, and the copy that ``GET /v1/openapi.json`` answers."""
+"""The interface as documents: docs/openapi.json with the copy that ``GET /v1/openapi.json`` answers, and the language of segments."""
 
 from __future__ import annotations
 
@@ -10,17 +10,20 @@ from typing import Any, Final
 
 from local import console, tools
 from shared.http.openapi import render
+from shared.segments.model import schema
 
 PAGE: Final = Path("docs/openapi.json")
 SHIPPED: Final = Path("functions/administration/openapi.json")
 """What the function answers: the same document without white space."""
+LANGUAGE: Final = Path("docs/segments.schema.json")
 
 
 def documents(root: Path = tools.ROOT) -> dict[Path, str]:
-    """Both texts of the document, with the version of pyproject.toml."""
+    """Both texts of the interface, with the version of pyproject.toml, and the schema that ``GET /v1/segments/schema`` answers."""
     version: str = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     text = render(version)
-    return {PAGE: text, SHIPPED: json.dumps(json.loads(text), separators=(",", ":"), ensure_ascii=False) + "\n"}
+    language = json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
+    return {PAGE: text, SHIPPED: json.dumps(json.loads(text), separators=(",", ":"), ensure_ascii=False) + "\n", LANGUAGE: language}
 
 
 def add_parser(subparsers: Any) -> None:

@@ -158,11 +158,11 @@ def profile_and_return(teller: Teller, guest: Guest) -> None:
     same("balance", sold["points"]["balance"], wallet["available"])
     profile = guest.own.get("/v1/me/profile")
     same("purchases", (1, sold["totals"]["amount"] - sold["totals"]["discount"]), (profile["purchases"], profile["value"]))
-    tags = ", ".join(f"{each['tag']} {each['share_percent']} %" for each in profile["tags"])
+    tags = ", ".join(f"{each['tag']} {each['share_percent']} %" for each in profile["habits"]["tags"])
     segments = _segments(guest)
     paid, earned = teller.money(sold["totals"]["due"]), sold["points"]["earned"]
     console.say(f"   sale in {took:.0f} ms: paid {paid}, {earned} points; the till's retry was answered the same")
-    place = profile["favourites"].get("location")
+    place = profile["habits"]["favourites"].get("location")
     console.say(f"   profile: 1 visit, {teller.money(profile['value'])}, favourite location {place}, tags: {tags}")
     console.say(f"   segments now: {', '.join(segments)}")
     second = teller.till.post("/v1/transactions", teller.sale(guest.member, [teller.story.second_item] * 2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,7 @@ from shared.definitions import api, catalogue, linting, service
 from shared.definitions.model import Definition, Kind
 from shared.http.app import Answer, HttpApp, LambdaContext, Request, etag
 from shared.segments import listing
+from shared.segments.model import schema
 from shared.tenants import channels
 from shared.tenants import service as tenants
 from shared.tenants.api import KeyRequest, PushRequest, TenantRequest
@@ -207,6 +209,17 @@ def lint_programme(request: Request) -> Answer:
 
 
 # -- segments -------------------------------------------------------------------------------------------------------
+
+
+@cache
+def _segment_schema() -> str:
+    return json.dumps(schema(), separators=(",", ":"), ensure_ascii=False)
+
+
+@app.operation("get_segment_schema")
+def get_segment_schema(_request: Request) -> Answer:
+    """GET /v1/segments/schema."""
+    return Answer(body=_segment_schema())
 
 
 @app.operation("list_segment_members")

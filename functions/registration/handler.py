@@ -28,9 +28,13 @@ from shared.members import (
     changes,
     devices,
     forms,
+    lists,
     lookup,
     points,
     points_api,
+    profile_api,
+    profiles,
+    profiling,
     reading,
     referral_codes,
     service,
@@ -134,6 +138,15 @@ def import_members(request: Request) -> Answer:
     return Answer(body=jobs.accept(_scope(request), JOB_KIND, body.members, extra, _store(), queue))
 
 
+@app.operation("change_list_members")
+def change_list_members(request: Request) -> Answer:
+    """POST /v1/lists/{list_id}/members."""
+    list_id, body = lists.check_list(request.path["list_id"]), request.parse(profile_api.ListMembersRequest)
+    queue = SqsQueue(runtime().client("sqs"), settings().queue_url)
+    extra = {"list": list_id, "correlation": request.correlation_id}
+    return Answer(body=jobs.accept(_scope(request), lists.JOB_KIND, lists.records_of(body), extra, _store(), queue))
+
+
 @app.operation("add_identifier")
 def add_identifier(request: Request) -> Answer:
     """POST /v1/members/{member_id}/identifiers."""
@@ -174,6 +187,15 @@ def _set_consents(request: Request, scope: TenantScope, member: str) -> Answer:
     return Answer(body=changes.set_consents(scope, member, body, _actor(request), request.correlation_id))
 
 
+def _set_profiling(request: Request, scope: TenantScope, member: str) -> Answer:
+    body = request.parse(profile_api.ProfilingRequest)
+    return Answer(body=profiling.set_profiling(scope, member, body, request.correlation_id))
+
+
+def _profile(request: Request, scope: TenantScope, member: str) -> Answer:
+    return Answer(body=profiles.get_profile(scope, member, profiles.asked_for(request.query)))
+
+
 def _update(request: Request, scope: TenantScope, member: str) -> Answer:
     return Answer(body=changes.update_member(scope, member, request.parse(api.ProfilePatch), request.correlation_id))
 
@@ -198,6 +220,7 @@ def _coupon_qr(request: Request, scope: TenantScope, member: str) -> Answer:
 _both("get_member", lambda _request, scope, member: Answer(body=reading.get_member(scope, member)))
 _both("update_member", _update)
 _both("set_consents", _set_consents)
+_both("set_profiling", _set_profiling)
 _both("add_device", _add_device)
 _both("remove_device", _remove_device)
 _both("get_wallet", lambda _request, scope, member: Answer(body=reading.get_wallet(scope, member)))
@@ -206,7 +229,7 @@ _both("list_member_coupons", lambda _request, scope, member: Answer(body=reading
 _both("list_member_challenges", lambda _request, scope, member: Answer(body=challenges.list_challenges(scope, member)))
 _both("get_coupon_qr", _coupon_qr)
 _both("get_card", lambda _request, scope, member: Answer(body=cards.card(scope, member, desk().tokens)))
-_both("get_profile", lambda _request, scope, member: Answer(body=reading.get_profile(scope, member)))
+_both("get_profile", _profile)
 _both("list_member_segments", lambda _request, scope, member: Answer(body=reading.list_segments(scope, member)))
 
 
@@ -292,8 +315,13 @@ def _work_on_part(message: dict[str, Any]) -> None:
     jobs.check_pointer(message)
     scope = runtime().scope(NamedTenant(message["tenant"]))
     body = jobs.body_of(message, _store())
-    with log_context(tenant=message["tenant"], operation="import_members", correlation_id=body.get("correlation")):
-        outcome = bulk.import_all(scope, body["records"], _parse, body["actor"], body.get("correlation") or "")
+    correlation = body.get("correlation") or ""
+    operation = "change_list_members" if "list" in body else "import_members"
+    with log_context(tenant=message["tenant"], operation=operation, correlation_id=correlation):
+        if "list" in body:
+            outcome = lists.change_all(scope, body["list"], body["records"], correlation)
+        else:
+            outcome = bulk.import_all(scope, body["records"], _parse, body["actor"], correlation)
         jobs.finish(scope, message, outcome)
 
 

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+_MISSING: Final = frozenset({"NoSuchKey", "404", "AccessDenied"})
+"""Who may not list a bucket is denied an object that is not there."""
 
 
 @dataclass(slots=True)
@@ -31,6 +36,15 @@ class S3Store:
         """Read an object."""
         body: bytes = self.client.get_object(Bucket=self.bucket, Key=name)["Body"].read()
         return body
+
+    def find(self, name: str) -> bytes | None:
+        """Read an object; ``None`` if there is none."""
+        try:
+            return self.get(name)
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") in _MISSING:
+                return None
+            raise
 
     def link(self, name: str, seconds: int) -> str:
         """An address that answers the object for so long, to whoever has it. Made here, without a request."""

@@ -99,12 +99,10 @@ class Claimer:
         What was claimed before is met whatever has changed since, so that nobody loses sight of a claim that got stuck.
         """
         found = MemberSession(self.scope, self.member, self._loaded).change(Occasion(self.now), self._decide)
-        if not isinstance(found, Skipped):
+        if not isinstance(found, Skipped) or found.reason == HELD_OUT:
             return found
         there = self.deliveries.get(self.deliveries.key(self._delivery("claimed", None)))
-        if there is not None:
-            return Met(there)
-        return self._hold_out(found.reason) if found.reason in (HELD_OUT, WITHHELD) else found
+        return Met(there) if there is not None else found
 
     def claim_again(self, waiting: Delivery) -> Claim:
         """Claim what the provider was too busy for: everything but the cap is asked again, since her state counts it already."""
@@ -141,7 +139,7 @@ class Claimer:
             return Done(Skipped(STOPPED))
         reason = not_hers(self.body, self.step, state, self._served) or self._undeliverable(state)
         if reason is None and held_out(self.order.campaign, self.member, self.body.holdout_percent):
-            reason = HELD_OUT
+            return self._hold_out(None)
         if reason is None and over_cap(self.body, state, self.now):
             reason = "over_cap"
         if reason is not None:
@@ -151,7 +149,7 @@ class Claimer:
             delivery = self._delivery("claimed", attached.coupon.id if attached is not None else None)
             message = self._message(delivery, attached)
         except NoOffer as none:
-            return Done(Skipped(WITHHELD if none.kind == "holdout" else none.code))
+            return self._hold_out(WITHHELD) if none.kind == "holdout" else Done(Skipped(none.code))
         except (UnknownOffer, TooManyCoupons, MessageTooLarge) as error:
             return Done(Skipped(error.code))
         return self._change(Claimed(delivery, message, self._usable(state)), attached)
@@ -172,20 +170,17 @@ class Claimer:
 
         return Change(events, finish)
 
-    def _hold_out(self, reason: str) -> Claim:
-        """Record that she would have got it. Her state does not change by it."""
-        delivery = replace(self._delivery("held_out", None), reason=WITHHELD if reason == WITHHELD else None)
+    def _hold_out(self, reason: str | None) -> Change[Claim]:
+        """Record that she would have got it: a delivery that is held out, and a touch that no cap counts."""
+        step, campaign = self.step, self.order.campaign
+        delivery = replace(self._delivery("held_out", None), reason=reason)
 
-        def plan(stale: Stale) -> Plan[Claim]:
-            batch = WriteBatch()
-            there = stale.get(DELIVERY_LABEL)
-            if stale:
-                return Plan(batch, Met(self.deliveries.decode(there)) if there is not None else Skipped(STOPPED))
+        def finish(_after: MemberState, _effects: Effects, batch: WriteBatch) -> Claim:
             self.deliveries.add_new(batch, delivery)
-            self._gates.add_gate_check(batch, self.order.campaign, self.member)
-            return Plan(batch, Skipped(HELD_OUT))
+            self._gates.add_gate_check(batch, campaign, self.member)
+            return Skipped(HELD_OUT)
 
-        return commit(self.scope.table, plan, effort=self.scope.effort())
+        return Change([Touched(self.now, campaign, step.id, step.channel, held=True)], finish)
 
     def _delivery(self, state: DeliveryState, coupon: str | None) -> Delivery:
         order = self.order

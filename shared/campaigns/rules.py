@@ -72,4 +72,4 @@ def not_hers(body: CampaignBody, step: Step, state: MemberState, served: Mapping
 def over_cap(body: CampaignBody, state: MemberState, now: Instant) -> bool:
     """Whether one more message would be more than the campaign's cap allows. Touches of all campaigns count."""
     cap = body.cap
-    return cap is not None and sum(1 for touch in state.touches if touch.at > now - cap.days * DAY) >= cap.max
+    return cap is not None and sum(1 for touch in state.touches if not touch.held and touch.at > now - cap.days * DAY) >= cap.max

@@ -13,13 +13,15 @@ from shared.coupons.errors import TooManyCoupons, UnknownOffer
 from shared.coupons.model import CODE_ALPHABET, Coupon, OfferBody
 from shared.coupons.personal import resolve
 from shared.coupons.rules import validity
-from shared.kernel.ids import new_id
+from shared.kernel.ids import natural_parts, new_id
 from shared.kernel.instants import Instant
 from shared.member_state.events import CouponIssued
 from shared.member_state.model import MAX_COUPONS, MemberState
 from shared.tenants.scope import TenantScope
 from shared.transactions.errors import MemberNeeded
 
+FORM: Final = "form:"
+"""What a coupon that a form gave is issued by: ``form:<campaign>``."""
 CODE_LENGTH: Final = 10
 """30 characters to the power of 10: 49 bits, so that guessing one of a million codes takes 10**8 tries."""
 
@@ -95,6 +97,19 @@ def check_member_limit(body: OfferBody, offer_id: str, state: MemberState) -> No
 def blind_code(scope: TenantScope, code: str | None) -> str | None:
     """The blind index that a printable code is found by."""
     return scope.blind("code", code.upper()) if code is not None else None
+
+
+def campaign_of(issued_by: str | None) -> str:
+    """The campaign that gave a coupon, from what it is issued by: a delivery, or a form; empty if none did."""
+    if issued_by is None:
+        return ""
+    if issued_by.startswith(FORM):
+        return issued_by.removeprefix(FORM)
+    try:
+        campaign, *_ = natural_parts("dlv", issued_by)
+    except ValueError:
+        return ""
+    return campaign
 
 
 def issued(coupon: Coupon, now: Instant, cause: str = "") -> CouponIssued:

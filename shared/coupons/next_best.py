@@ -4,8 +4,8 @@
 
 Of an available offer the score is ``(affinity + 100) * margin * weight / 10,000``, rounded down. Affinity is the share, in ten-thousandths,
 of her value in the window that lies in the offer's goods; a day's value weighs ``days - age``, so that today counts ``days`` times the
-window's first day. The hundred (one percent) lets margins decide for who never bought any of it. The highest score wins, of equal ones
-the first by id.
+window's first day. The hundred (one percent) lets margins decide for who never bought any of it, and for who objected to profiling: her
+affinity is none. The highest score wins, of equal ones the first by id.
 
 Chance is a hash, so that a decision made again is the same one: of ``explore_e2`` hundredths of a percent of decisions any available
 offer is given, all alike; a holdout, the same members for ever, gets nothing.
@@ -109,7 +109,8 @@ def choose(plan: NextBest, her: Her, tenant: str, experiment: str, decision: str
 
 def score(contender: Contender, body: OfferBody, her: Her, days: int) -> int:
     """Hundredths of minor units, as the module says."""
-    share = affinity(her.state.profile, goods(body, her.catalogue), days, local_day(her.at, her.zone))
+    profiled = her.state.profiled
+    share = affinity(her.state.profile, goods(body, her.catalogue), days, local_day(her.at, her.zone)) if profiled else 0
     return (share + FLOOR) * contender.margin * contender.weight // _OF_10_000
 
 

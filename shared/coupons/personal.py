@@ -79,8 +79,8 @@ class Number(Frozen):
         return self.at_least, self.at_most
 
     def resolve(self, state: MemberState, at: Instant, zone: str) -> int:
-        """Its value for her at the instant."""
-        number = _number(self, state, at, zone)
+        """Its value for her at the instant; ``otherwise`` for who objected to profiling, but of her points, which are no behaviour."""
+        number = _number(self, state, at, zone) if state.profiled or self.of == "points" else None
         if number is None:
             return self.otherwise
         numerator, denominator = number
@@ -108,7 +108,9 @@ class Favourite(Frozen):
         return (self.otherwise, *self.becomes.values())
 
     def resolve(self, state: MemberState, at: Instant, zone: str) -> str:
-        """Its value for her at the instant."""
+        """Its value for her at the instant; ``otherwise`` for who objected to profiling."""
+        if not state.profiled:
+            return self.otherwise
         ranked = sorted(self._sums(state, at, zone).items(), key=lambda each: (-each[1][1], -each[1][0], each[0]))
         name = next((name for name, (_, value) in ranked if value > 0), None)
         return self.otherwise if name is None else self.becomes.get(name, name)
@@ -118,7 +120,7 @@ class Favourite(Frozen):
         last, letter = local_day(at, zone), _LETTERS[self.favourite]
         sums: dict[str, list[int]] = {}
         cells = (cell for day, cell in all_cells(state.profile) if last - self.days < day <= last)
-        for key, (count, value) in ((key, pair) for cell in cells for key, pair in cell.by.items()):
+        for key, (count, value, _) in ((key, mine) for cell in cells for key, mine in cell.by.items()):
             if key[0] == letter and self._may_lead(key[2:]):
                 pair = sums.setdefault(key[2:], [0, 0])
                 pair[0] += count

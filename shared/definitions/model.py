@@ -19,17 +19,23 @@ from shared.coupons.promotions import Promotions
 from shared.coupons.rules import validity
 from shared.kernel.instants import NEVER, Instant
 from shared.member_state.view import Challenges, FoldView, Promise, SegmentEvaluator, fold_view
+from shared.profile.statistics import Statistics, from_body
 from shared.programmes.asking import Asked, asked_by
 from shared.programmes.compiled import Programme
 from shared.programmes.model import ProgrammeBody
 from shared.rewards.model import RewardBody
+from shared.segments.context import Context
 from shared.segments.live import LiveSegments
+from shared.segments.parsing import StoredSegment, stored_segment
 from shared.tenants.model import Location, TenantSettings
 
 ParsedT = TypeVar("ParsedT")
-Kind = Literal["programme", "offer", "promotion", "reward", "segment", "campaign", "challenge"]
+Kind = Literal["programme", "offer", "promotion", "reward", "segment", "campaign", "challenge", "statistics"]
+"""``statistics`` are published by a scheduled job, not by people: one definition, ``STATISTICS``."""
 Status = Literal["draft", "published", "retired"]
 KINDS: tuple[Kind, ...] = ("programme", "offer", "promotion", "reward", "segment", "campaign", "challenge")
+STATISTICS = "profile"
+"""The id of the statistics that profiles are measured by (``shared.profile.statistics``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +146,31 @@ class TenantView:
         return found
 
     @cached_property
+    def statistics(self) -> Statistics:
+        """What the tenant's members are like together; as long as nothing was computed, what is assumed of any."""
+        found = self._whole.in_force("statistics", self._at).get(STATISTICS)
+        return from_body(found.body) if found is not None else Statistics()
+
+    @cached_property
+    def segment_context(self) -> Context:
+        """What the rules of segments mean, beside what they say."""
+        scheme = next((each.body.tiers for each in self.programmes if each.body.tiers is not None), None)
+        segments = [self._whole.segment(each.id, each.version) for each in self._whole.in_force("segment", self._at).values()]
+        points = {name: (each.latitude_e6, each.longitude_e6) for name, each in self.locations.items()}
+        return Context(
+            zone=self.settings.time_zone,
+            statistics=self.statistics,
+            profile=self.settings.profile,
+            locations={name: (north, east) for name, (north, east) in points.items() if north is not None and east is not None},
+            segments={each.id: each.rule for each in segments if each is not None},
+            tiers=tuple(level.id for level in scheme.levels) if scheme is not None else (),
+        )
+
+    @cached_property
     def fold(self) -> FoldView:
         """What the fold needs."""
-        evaluator: SegmentEvaluator = LiveSegments.compile(
-            [(each.id, each.version, each.body) for each in self.live_segments], self.settings.time_zone
-        )
+        live = (self._whole.segment(each.id, each.version) for each in self.live_segments)
+        evaluator: SegmentEvaluator = LiveSegments.of([each for each in live if each is not None], self.segment_context)
         return fold_view(
             zone=self.settings.time_zone,
             epoch=self._whole.epoch_at(self._at),
@@ -153,6 +179,7 @@ class TenantView:
             wallets=self.settings.wallets,
             promise=self.promise,
             challenges=self.challenges,
+            events=self.settings.events,
         )
 
     @cached_property
@@ -247,6 +274,10 @@ class DefinitionSet:
     def programme(self, id_: str, version: int) -> Programme | None:
         """A programme's version, in force or not, parsed once: sales and returns keep the version that they were decided with."""
         return self._once("programme", id_, version, lambda found: Programme(id_, version, ProgrammeBody.model_validate(found.body)))
+
+    def segment(self, id_: str, version: int) -> StoredSegment | None:
+        """A segment's version, in force or not, parsed once."""
+        return self._once("segment", id_, version, lambda found: stored_segment(id_, version, found.body))
 
     def challenge(self, id_: str, version: int) -> Challenge | None:
         """A challenge's version, in force or not, parsed once: whoever received it goes on with it."""

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from shared.coupons.personal import PARAMETERS, WORDS
 from shared.definitions.model import Definition, DefinitionSet, Kind
+from shared.definitions.segment_references import missing, nodes, published, segment_references
 from shared.kernel.errors import FieldError
 from shared.kernel.instants import Instant
 from shared.messaging.rendering import variables
@@ -37,24 +38,24 @@ def _programme(known: DefinitionSet, body: Mapping[str, Any], at: Instant) -> Fo
         for index, rule in enumerate(body.get(name) or ()):
             yield from _conditions(known, rule.get("when") or {}, f"/{name}/{index}/when", at)
     for index, conversion in enumerate(body.get("conversions") or ()):
-        if not _published(known, "offer", conversion["offer"], at):
-            yield _missing(f"/conversions/{index}/offer", "unknown_offer", "published offer")
+        if not published(known, "offer", conversion["offer"], at):
+            yield missing(f"/conversions/{index}/offer", "unknown_offer", "published offer")
     for index, level in enumerate((body.get("tiers") or {}).get("levels") or ()):
         for place, offer in enumerate(level.get("offers") or ()):
-            if not _published(known, "offer", offer, at):
-                yield _missing(f"/tiers/levels/{index}/offers/{place}", "unknown_offer", "published offer")
+            if not published(known, "offer", offer, at):
+                yield missing(f"/tiers/levels/{index}/offers/{place}", "unknown_offer", "published offer")
     wallets = known.settings.wallets
     if wallets and body.get("wallet", "points") not in wallets:
-        yield _missing("/wallet", "unknown_wallet", "wallet of the tenant")
+        yield missing("/wallet", "unknown_wallet", "wallet of the tenant")
 
 
 def _conditions(known: DefinitionSet, when: Mapping[str, Any], pointer: str, at: Instant) -> Found:
     for index, location in enumerate(when.get("locations") or ()):
         if location not in known.locations:
-            yield _missing(f"{pointer}/locations/{index}", "unknown_location", "location")
+            yield missing(f"{pointer}/locations/{index}", "unknown_location", "location")
     for index, segment in enumerate(when.get("segments") or ()):
-        if not _published(known, "segment", segment, at):
-            yield _missing(f"{pointer}/segments/{index}", "unknown_segment", "published segment")
+        if not published(known, "segment", segment, at):
+            yield missing(f"{pointer}/segments/{index}", "unknown_segment", "published segment")
 
 
 def _offer(known: DefinitionSet, body: Mapping[str, Any], at: Instant) -> Found:
@@ -64,49 +65,18 @@ def _offer(known: DefinitionSet, body: Mapping[str, Any], at: Instant) -> Found:
     if favourite is not None:
         named = {"otherwise": favourite["otherwise"], **{f"becomes/{name}": to for name, to in (favourite.get("becomes") or {}).items()}}
         for where in (where for where, location in named.items() if location not in known.locations):
-            yield _missing(f"/personal/when.locations/{where}", "unknown_location", "location")
+            yield missing(f"/personal/when.locations/{where}", "unknown_location", "location")
     effect = body.get("effect") or {}
     if effect.get("programme") is None:
         return
     programme = known.in_force("programme", at).get(effect["programme"])
     if programme is None:
-        yield _missing("/effect/programme", "unknown_programme", "published programme")
+        yield missing("/effect/programme", "unknown_programme", "published programme")
         return
     rules = {rule["id"] for rule in programme.body.get("earning") or ()}
     for index, rule in enumerate(effect.get("of") or ()):
         if rule not in rules:
-            yield _missing(f"/effect/of/{index}", "unknown_rule", "rule of the programme")
-
-
-def _segment(known: DefinitionSet, body: Mapping[str, Any], _at: Instant) -> Found:
-    wallets = {each.body.get("wallet", "points") for each in known.definitions if each.kind == "programme"}
-    for leaf, pointer in _leaves(body):
-        yield from _leaf(known, leaf, pointer, wallets)
-
-
-def _leaves(body: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], str]]:
-    """Every node of a segment's tree, with its pointer."""
-    waiting: list[tuple[Any, str]] = [(body["rule"], "/rule")]
-    while waiting:
-        node, pointer = waiting.pop()
-        waiting += [(child, f"{pointer}/rules/{index}") for index, child in enumerate(node.get("rules", ()))]
-        if "rule" in node:
-            waiting.append((node["rule"], f"{pointer}/rule"))
-        yield node, pointer
-
-
-def _leaf(known: DefinitionSet, leaf: Mapping[str, Any], pointer: str, wallets: set[str]) -> Found:
-    kind = leaf.get("kind")
-    if kind == "coupon" and known.newest("offer", leaf["offer"]) is None:
-        yield _missing(f"{pointer}/offer", "unknown_offer", "offer")
-    if kind == "balance" and leaf["wallet"] not in wallets:
-        yield _missing(f"{pointer}/wallet", "unknown_wallet", "programme with this wallet")
-    location = (leaf.get("filter") or {}).get("location")
-    if kind == "purchases" and location is not None and location not in known.locations:
-        yield _missing(f"{pointer}/filter/location", "unknown_location", "location")
-    if kind == "favourite" and leaf.get("of") == "location":
-        named = [("/is", leaf["is"])] if leaf.get("is") else [(f"/in/{i}", name) for i, name in enumerate(leaf.get("in") or ())]
-        yield from (_missing(pointer + at, "unknown_location", "location") for at, name in named if name not in known.locations)
+            yield missing(f"/effect/of/{index}", "unknown_rule", "rule of the programme")
 
 
 def _campaign(known: DefinitionSet, body: Mapping[str, Any], at: Instant) -> Found:
@@ -119,8 +89,8 @@ def _campaign(known: DefinitionSet, body: Mapping[str, Any], at: Instant) -> Fou
         named += [(f"/steps/{index}/offer{where}", "offer", offer) for where, offer in _offers_of(step)]
         named.append((f"/steps/{index}/form/offer", "offer", (step.get("form") or {}).get("offer")))
     for pointer, kind, id_ in named:
-        if id_ is not None and not _published(known, kind, id_, at):
-            yield _missing(pointer, _CODES[kind], f"published {kind}")
+        if id_ is not None and not published(known, kind, id_, at):
+            yield missing(pointer, _CODES[kind], f"published {kind}")
     for index, step in enumerate(body.get("steps", ())):
         yield from _personal_texts(known, step, f"/definition/steps/{index}", at)
 
@@ -153,22 +123,22 @@ def _reward(known: DefinitionSet, body: Mapping[str, Any], at: Instant) -> Found
     """Its conditions name locations and segments, its wallet is one of the tenant's, if it names any, its offer is in force."""
     yield from _conditions(known, body.get("when") or {}, "/when", at)
     offer = body["gives"].get("offer")
-    if offer is not None and not _published(known, "offer", offer, at):
-        yield _missing("/gives/offer", "unknown_offer", "published offer")
+    if offer is not None and not published(known, "offer", offer, at):
+        yield missing("/gives/offer", "unknown_offer", "published offer")
     wallets = known.settings.wallets
     if wallets and body.get("wallet", "points") not in wallets:
-        yield _missing("/wallet", "unknown_wallet", "wallet of the tenant")
+        yield missing("/wallet", "unknown_wallet", "wallet of the tenant")
 
 
 def _challenge(known: DefinitionSet, body: Mapping[str, Any], at: Instant) -> Found:
     """A reward's offer is in force, its wallet one of the tenant's, if it names any; conditions name locations and segments."""
     yield from _conditions(known, body.get("when") or {}, "/when", at)
     reward = body.get("reward") or {}
-    if reward.get("offer") is not None and not _published(known, "offer", reward["offer"], at):
-        yield _missing("/reward/offer", "unknown_offer", "published offer")
+    if reward.get("offer") is not None and not published(known, "offer", reward["offer"], at):
+        yield missing("/reward/offer", "unknown_offer", "published offer")
     wallets = known.settings.wallets
     if wallets and reward.get("points") is not None and reward.get("wallet", "points") not in wallets:
-        yield _missing("/reward/wallet", "unknown_wallet", "wallet of the tenant")
+        yield missing("/reward/wallet", "unknown_wallet", "wallet of the tenant")
 
 
 def unreadable(known: DefinitionSet, kind: Kind, body: Mapping[str, Any]) -> tuple[FieldError, ...]:
@@ -212,7 +182,7 @@ def named_offers(kind: Kind, body: Mapping[str, Any]) -> frozenset[str]:
         of_levels = ((level.get("offers") or ()) for level in (body.get("tiers") or {}).get("levels") or ())
         return frozenset(each["offer"] for each in body.get("conversions") or ()).union(*of_levels)
     if kind == "segment":
-        return frozenset(leaf["offer"] for leaf, _ in _leaves(body) if leaf.get("kind") == "coupon")
+        return frozenset(leaf["offer"] for leaf, _ in nodes(body) if leaf.get("kind") == "coupon")
     if kind == "campaign":
         steps = body.get("steps") or ()
         named = [offer for each in steps for _, offer in _offers_of(each)] + [(each.get("form") or {}).get("offer") for each in steps]
@@ -253,20 +223,12 @@ def _named_categories(node: Any, pointer: str) -> Iterator[tuple[str, list[str]]
             yield from _named_categories(child, f"{pointer}/{index}")
 
 
-def _published(known: DefinitionSet, kind: Kind, id_: str, at: Instant) -> bool:
-    return any((each.kind, each.id) == (kind, id_) and each.holds_at(at) for each in known.definitions)
-
-
-def _missing(pointer: str, code: str, what: str) -> FieldError:
-    return FieldError(f"/definition{pointer}", code, f"there is no such {what}")
-
-
 _CHECKS: Final[Mapping[Kind, Callable[[DefinitionSet, Mapping[str, Any], Instant], Found]]] = {
     "programme": _programme,
     "offer": _offer,
     "promotion": _offer,
     "reward": _reward,
-    "segment": _segment,
+    "segment": segment_references,
     "campaign": _campaign,
     "challenge": _challenge,
 }

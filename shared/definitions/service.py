@@ -34,6 +34,7 @@ from shared.definitions.model import Definition, DefinitionSet, Kind
 from shared.definitions.raising import lowered
 from shared.definitions.references import broken_references, named_media, named_offers, names_categories, unknown_categories, unreadable
 from shared.definitions.repository import DefinitionRepository
+from shared.definitions.segment_references import nesting_problems
 from shared.kernel.errors import FieldError, PreconditionFailed, Unprocessable
 from shared.kernel.ids import NAME_PATTERN
 from shared.kernel.instants import NEVER, Instant, format_rfc3339, parse_rfc3339
@@ -172,6 +173,8 @@ def _check(scope: TenantScope, known: DefinitionSet, draft: Definition, since: I
     """Whether the draft may hold from ``since`` on, beside everything else that does; each refusal lists all that is wrong."""
     missing = (*broken_references(known, draft.kind, draft.body, since), *unreadable(known, draft.kind, draft.body))
     missing += _missing_images(scope, draft)
+    if draft.kind == "segment" and not missing:
+        missing += nesting_problems(known, draft.id, draft.body, since)
     if missing:
         raise BrokenReference("The definition names or lacks what does not exist; see errors.", errors=missing)
     versions = (each for each in known.definitions if (each.kind, each.id) == (draft.kind, draft.id))

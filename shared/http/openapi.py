@@ -42,6 +42,11 @@ _PROBLEMS: Final = {
 _RETRIED: Final = frozenset({409, 429, 503})
 _QUERY: Final[dict[str, dict[str, Any]]] = {
     "limit": {"description": "Entries per page", "schema": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": 50}},
+    "days": {
+        "description": "Windows in days, 1 to 400, today included; at most 10",
+        "schema": {"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 400}, "default": [7, 30, 90, 365]},
+    },
+    "by_days": {"description": "The window told by name", "schema": {"type": "integer", "minimum": 1, "maximum": 400, "default": 90}},
     "from": {"description": "The first business date; 31 days if it is left out", "schema": {"type": "string", "format": "date"}},
     "until": {"description": "The last business date, inclusive; today if it is left out", "schema": {"type": "string", "format": "date"}},
     "force": {"description": "`true`: end the hold of another (scope `coupons:release`)", "schema": {"type": "boolean", "default": False}},

@@ -1,7 +1,7 @@
 """The state as compact JSON and back. The first element is the format; old formats decode for ever.
 
-Names of dimensions are interned (each stands once), cells are lists:
-a guest with a purchase a day stays within one or two write units (docs/benchmarks.md).
+Cells have a format of their own (``shared.member_state.cells_codec``), because the history is stored by itself. A guest with two or three
+purchases a day stays within two write units (docs/benchmarks.md).
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from typing import Any, Final
 from shared.challenges.model import Base, Given, Instance, Part
 from shared.kernel.errors import InvalidValue
 from shared.kernel.instants import NEVER
+from shared.member_state.cells_codec import decode_cells, encode_cells
 from shared.member_state.model import Consent, HeldCoupon, MemberState, RecentVisit, Referred, RuleUsage, Tier, TierSpan, Touch
-from shared.profile.model import Cell, Profile
+from shared.profile.model import EventTrack, Profile
 from shared.wallet.model import SLIDING, Hold, Lot, Posting, Wallet
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 
 
 def encode_state(state: MemberState) -> list[Any]:
@@ -32,10 +33,10 @@ def encode_state(state: MemberState) -> list[Any]:
         },
         {hold_id: [hold.wallet, hold.points, hold.until, *hold.coupons] for hold_id, hold in state.holds.items()},
         [state.tier.id, state.tier.since, _until(state.tier.until)] if state.tier else 0,
-        [state.profile.first_at, state.profile.last_at, state.profile.count, state.profile.value],
+        _encode_totals(state.profile),
         encode_cells(state.profile.cells),
         {
-            coupon_id: [each.offer, each.state, each.active_from, _until(each.expires_at), *map(_posting_row, each.bought)]
+            coupon_id: [each.offer, each.state, each.active_from, _until(each.expires_at), *_encode_origin(each)]
             for coupon_id, each in state.coupons.items()
         },
         state.redeemed,
@@ -46,7 +47,8 @@ def encode_state(state: MemberState) -> list[Any]:
         state.identifier_kinds,
         state.known,
         state.attributes,
-        [[touch.campaign, touch.step, touch.channel, touch.at, touch.opened_at, touch.clicked_at] for touch in state.touches],
+        [_encode_touch(touch) for touch in state.touches],
+        [int(not state.profiled), state.lists] if state.lists or not state.profiled else 0,
         _encode_programmes(state),
     ]
 
@@ -55,10 +57,12 @@ def decode_state(tenant: str, member: str, body: list[Any]) -> MemberState:
     """The state without key attributes and history: the caller sets version, status and history."""
     if body[0] == 1:
         body = _from_format_1(body)
+    if body[0] == 2:
+        body = _from_format_2(body)
     if body[0] != FORMAT:
         raise InvalidValue(f"unknown format {body[0]} of a member's state")
     (_, head, wallets, holds, tier, totals, cells, coupons, redeemed, segments, consents, suppressed, devices, kinds, known, attributes,
-     touches, programmes) = body
+     touches, choices, programmes) = body
     merged_into, joined_at, join_source, join_location, as_of, epoch, timer = head
     state = MemberState(
         tenant=tenant,
@@ -73,11 +77,8 @@ def decode_state(tenant: str, member: str, body: list[Any]) -> MemberState:
         wallets={name: _decode_wallet(numbers) for name, numbers in wallets.items()},
         holds={hold_id: Hold(values[0], values[1], values[2], tuple(values[3:])) for hold_id, values in holds.items()},
         tier=Tier(tier[0], tier[1], tier[2] or NEVER) if tier else None,
-        profile=Profile(cells=decode_cells(cells), first_at=totals[0], last_at=totals[1], count=totals[2], value=totals[3]),
-        coupons={
-            coupon_id: HeldCoupon(row[0], row[1], row[2], row[3] or NEVER, tuple(Posting(*each) for each in row[4:]))
-            for coupon_id, row in coupons.items()
-        },
+        profile=_decode_profile(totals, cells),
+        coupons={coupon_id: _decode_coupon(row) for coupon_id, row in coupons.items()},
         redeemed=redeemed,
         segments=segments,
         consents={key: Consent(bool(granted), at, version) for key, (granted, at, version) in consents.items()},
@@ -86,10 +87,12 @@ def decode_state(tenant: str, member: str, body: list[Any]) -> MemberState:
         identifier_kinds=kinds,
         known=known,
         attributes=attributes,
-        touches=[Touch(*values) for values in touches],
+        touches=[_decode_touch(row) for row in touches],
     )
     if programmes:
         _decode_programmes(state, programmes)
+    if choices:
+        state.profiled, state.lists = not choices[0], choices[1]
     return state
 
 
@@ -97,6 +100,46 @@ def _from_format_1(body: list[Any]) -> list[Any]:
     """Format 1 knew neither sliding expiries nor what programmes count: wallets get their place for it."""
     wallets = {name: [*numbers[:5], 0, *numbers[5:]] for name, numbers in body[2].items()}
     return [2, body[1], wallets, *body[3:], 0]
+
+
+def _from_format_2(body: list[Any]) -> list[Any]:
+    """Format 2 knew neither last places and events nor lists and objections; cells say of which format they are."""
+    return [3, *body[1:-1], 0, body[-1]]
+
+
+def _encode_totals(profile: Profile) -> list[Any]:
+    """What outlives the cells."""
+    events = {type_: [each.count, each.first_at, each.last_at - each.first_at] for type_, each in profile.events.items()}
+    more = [profile.last_location, profile.last_channel, events]
+    return [profile.first_at, profile.last_at, profile.count, profile.value, *_without_zeros(more)]
+
+
+def _decode_profile(totals: list[Any], cells: list[Any]) -> Profile:
+    first_at, last_at, count, value, location, channel, events = totals + [None, None, 0, 0, "", "", {}][len(totals) :]
+    tracks = {type_: EventTrack(times, first, first + length) for type_, (times, first, length) in events.items()}
+    return Profile(decode_cells(cells), {}, first_at, last_at, count, value, location, channel, tracks)
+
+
+def _encode_origin(coupon: HeldCoupon) -> list[Any]:
+    """Who gave it, a text where it was a campaign, and what was paid for it."""
+    return [*([coupon.campaign] if coupon.campaign else []), *map(_posting_row, coupon.bought)]
+
+
+def _decode_coupon(row: list[Any]) -> HeldCoupon:
+    offer, state, active_from, expires_at, *origin = row
+    campaign = origin.pop(0) if origin and isinstance(origin[0], str) else ""
+    return HeldCoupon(offer, state, active_from, expires_at or NEVER, tuple(Posting(*each) for each in origin), campaign)
+
+
+def _encode_touch(touch: Touch) -> list[Any]:
+    times = [touch.opened_at, touch.clicked_at, touch.redeemed_at, int(touch.held)]
+    return [touch.campaign, touch.step, touch.channel, touch.at, *_without_zeros(times)]
+
+
+def _decode_touch(row: list[Any]) -> Touch:
+    campaign, step, channel, at, *more = row
+    opened_at, clicked_at, redeemed_at, held = more + [None, None, None, 0][len(more) :]
+    return Touch(campaign, step, channel, at, opened_at, clicked_at, redeemed_at, bool(held))
 
 
 def _encode_programmes(state: MemberState) -> list[Any] | int:
@@ -182,52 +225,6 @@ def _without_zeros(values: list[Any]) -> list[Any]:
     while values and not values[-1]:
         values = values[:-1]
     return values
-
-
-def encode_cells(cells: dict[int, Cell]) -> list[Any]:
-    """``[names, [day, count, value, quantity, *dimensions], ...]``: days as steps from the one before.
-
-    A dimension is one to three numbers, for most repeat the cell's own: ``3 i`` has the cell's count and value,
-    ``3 i + 1, value`` its count, ``3 i + 2, count, value`` neither; ``i`` is the place of its name.
-    """
-    names: dict[str, int] = {}
-    rows: list[list[int]] = []
-    previous = 0
-    for day in sorted(cells):
-        cell = cells[day]
-        row = [day - previous, cell.count, cell.value, cell.quantity]
-        for name, (count, value) in cell.by.items():
-            place = 3 * names.setdefault(name, len(names))
-            if count != cell.count:
-                row += [place + 2, count, value]
-            elif value != cell.value:
-                row += [place + 1, value]
-            else:
-                row.append(place)
-        rows.append(row)
-        previous = day
-    return [list(names), *rows]
-
-
-def decode_cells(encoded: list[Any]) -> dict[int, Cell]:
-    """What ``encode_cells`` took."""
-    names, cells, day = encoded[0], {}, 0
-    for row in encoded[1:]:
-        day += row[0]
-        count, value = row[1], row[2]
-        by: dict[str, list[int]] = {}
-        at, end = 4, len(row)
-        while at < end:
-            place, form = divmod(row[at], 3)
-            if form == 0:
-                by[names[place]] = [count, value]
-            elif form == 1:
-                by[names[place]] = [count, row[at + 1]]
-            else:
-                by[names[place]] = [row[at + 1], row[at + 2]]
-            at += form + 1
-        cells[day] = Cell(count, value, row[3], by)
-    return cells
 
 
 def _decode_wallet(numbers: list[Any]) -> Wallet:

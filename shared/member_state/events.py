@@ -66,6 +66,23 @@ class ConsentsChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class ProfilingChanged:
+    """She objected to profiling, or allowed it again."""
+
+    at: Instant
+    allowed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ListsChanged:
+    """She was put on static lists, or taken off."""
+
+    at: Instant
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DevicesChanged:
     """The usable devices are now these."""
 
@@ -303,12 +320,13 @@ class HoldReleased:
 
 @dataclass(frozen=True, slots=True)
 class Touched:
-    """A message was claimed for her."""
+    """A message was claimed for her; ``held``: she was held out of it, and gets none."""
 
     at: Instant
     campaign: str
     step: str
     channel: str
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,6 +345,8 @@ MemberEvent = (
     | Registered
     | ProfileChanged
     | ConsentsChanged
+    | ProfilingChanged
+    | ListsChanged
     | DevicesChanged
     | IdentifierAdded
     | Purchased

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Final
 
 from shared.kernel.errors import InvalidValue
 from shared.kernel.instants import Instant, local_day
@@ -15,6 +15,7 @@ from shared.member_state.model import (
     MAX_COUPONS,
     MAX_DEVICES,
     MAX_HOLDS,
+    MAX_LISTS,
     MAX_TAGS,
     MAX_TOUCHES,
     HeldCoupon,
@@ -25,7 +26,14 @@ from shared.member_state.model import (
 from shared.member_state.purchases import forget_redeemed
 from shared.member_state.usage import count_use
 from shared.member_state.view import FoldView
+from shared.profile.happenings import add_event, measured
+from shared.profile.rules import spill
 from shared.wallet.model import Hold, Posting
+
+CAMPAIGN: Final = "campaign:"
+"""What the cause of a coupon begins with that a campaign gave."""
+CUSTOM: Final = "event."
+"""What the types of custom events begin with."""
 
 
 def handle(state: MemberState, event: MemberEvent, view: FoldView, at: Instant, effects: Effects) -> str:
@@ -104,6 +112,23 @@ def _consents_changed(state: MemberState, event: happened.ConsentsChanged, _view
     return "consent.changed"
 
 
+def _profiling_changed(state: MemberState, event: happened.ProfilingChanged, _view: FoldView, at: Instant, effects: Effects) -> str:
+    state.profiled = event.allowed
+    effects.tell("member.profiling_changed", at, {"allowed": event.allowed})
+    return "member.profiling_changed"
+
+
+def _lists_changed(state: MemberState, event: happened.ListsChanged, _view: FoldView, at: Instant, effects: Effects) -> str:
+    for name in event.removed:
+        state.lists.pop(name, None)
+    for name in event.added:
+        state.lists.setdefault(name, at)
+    if len(state.lists) > MAX_LISTS:
+        raise InvalidValue(f"a member is on at most {MAX_LISTS} lists")
+    effects.tell("member.lists_changed", at, {"added": list(event.added), "removed": list(event.removed)})
+    return "member.lists_changed"
+
+
 def _devices_changed(state: MemberState, event: happened.DevicesChanged, _view: FoldView, at: Instant, effects: Effects) -> str:
     state.devices = list(event.devices)[-MAX_DEVICES:]
     if state.devices:
@@ -121,7 +146,8 @@ def _identifier_added(state: MemberState, event: happened.IdentifierAdded, _view
 def _coupon_issued(state: MemberState, event: happened.CouponIssued, _view: FoldView, at: Instant, effects: Effects) -> str:
     if len(state.coupons) >= MAX_COUPONS:
         raise InvalidValue(f"a member holds at most {MAX_COUPONS} coupons")
-    state.coupons[event.coupon] = HeldCoupon(event.offer, "active", event.active_from, event.expires_at)
+    campaign = event.cause.removeprefix(CAMPAIGN) if event.cause.startswith(CAMPAIGN) else ""
+    state.coupons[event.coupon] = HeldCoupon(event.offer, "active", event.active_from, event.expires_at, campaign=campaign)
     why = {} if event.choice is None else {"choice": event.choice}
     effects.tell("coupon.issued", at, {"coupon": event.coupon, "offer": event.offer, **why}, event.cause or None)
     return "coupon.issued"
@@ -175,14 +201,16 @@ def _cause_of(event: happened.CouponChanged | happened.HoldReleased) -> str | No
 
 
 def _touched(state: MemberState, event: happened.Touched, _view: FoldView, at: Instant, effects: Effects) -> str:
-    state.touches.insert(0, Touch(event.campaign, event.step, event.channel, at))
+    state.touches.insert(0, Touch(event.campaign, event.step, event.channel, at, held=event.held))
     del state.touches[MAX_TOUCHES:]
-    effects.tell("message.claimed", at, {"campaign": event.campaign, "step": event.step, "channel": event.channel})
-    return "message.claimed"
+    type_ = "message.held_out" if event.held else "message.claimed"
+    effects.tell(type_, at, {"campaign": event.campaign, "step": event.step, "channel": event.channel})
+    return type_
 
 
 def _responded(state: MemberState, event: happened.Responded, view: FoldView, at: Instant, effects: Effects) -> str:
-    touch = next((each for each in state.touches if (each.campaign, each.step) == (event.campaign, event.step)), None)
+    told = (each for each in state.touches if not each.held)
+    touch = next((each for each in told if (each.campaign, each.step) == (event.campaign, event.step)), None)
     if touch is not None and event.type == "message.opened":
         touch.opened_at = touch.opened_at or at
     if touch is not None and event.type == "message.clicked":
@@ -191,8 +219,20 @@ def _responded(state: MemberState, event: happened.Responded, view: FoldView, at
     if event.campaign:
         data |= {"campaign": event.campaign, "step": event.step}
     effects.tell(event.type, event.at, data)
+    _count_event(state, event, view, at, effects)
     bonuses.on_response(state, event, view, at, effects)
     return event.type
+
+
+def _count_event(state: MemberState, event: happened.Responded, view: FoldView, at: Instant, effects: Effects) -> None:
+    """A declared custom event counts in its own local day, like a purchase."""
+    name = event.type.removeprefix(CUSTOM)
+    settings = view.events.get(name) if event.type.startswith(CUSTOM) else None
+    if settings is None:
+        return
+    amount, part = measured(settings.value, settings.by, event.properties)
+    in_history = add_event(state.profile, name, event.at, view.zone, amount, part)
+    effects.history_changed |= spill(state.profile, local_day(at, view.zone)) or in_history
 
 
 _HANDLERS: dict[type, Callable[[MemberState, Any, FoldView, Instant, Effects], str]] = {
@@ -201,6 +241,8 @@ _HANDLERS: dict[type, Callable[[MemberState, Any, FoldView, Instant, Effects], s
     happened.ProfileChanged: _profile_changed,
     happened.TierSet: _tier_set,
     happened.ConsentsChanged: _consents_changed,
+    happened.ProfilingChanged: _profiling_changed,
+    happened.ListsChanged: _lists_changed,
     happened.DevicesChanged: _devices_changed,
     happened.IdentifierAdded: _identifier_added,
     happened.Purchased: purchases.purchased,

@@ -43,6 +43,8 @@ MAX_VISITS: Final = 12
 VISIT_DAYS: Final = 3
 MAX_TIER_SPANS: Final = 12
 """Changes of tier remembered, newest first: a late sale is decided with the tier of its own instant."""
+MAX_LISTS: Final = 20
+"""Static lists that a member may be on."""
 MAX_CHALLENGES: Final = 40
 """Challenges that she has, with those that have ended and may still be asked about; see ``shared.member_state.challenges``."""
 
@@ -117,6 +119,8 @@ class HeldCoupon:
     expires_at: Instant
     bought: tuple[Posting, ...] = ()
     """The points that were converted to it (signed as booked); given back if a return takes it away again."""
+    campaign: str = ""
+    """The campaign that gave it; empty: none."""
 
 
 @dataclass(slots=True)
@@ -130,7 +134,7 @@ class Consent:
 
 @dataclass(slots=True)
 class Touch:
-    """One message claimed for her: what frequency caps and campaign-response leaves count."""
+    """One message claimed for her, or one that she was held out of: what frequency caps and campaign-response leaves count."""
 
     campaign: str
     step: str
@@ -138,6 +142,10 @@ class Touch:
     at: Instant
     opened_at: Instant | None = None
     clicked_at: Instant | None = None
+    redeemed_at: Instant | None = None
+    """When a coupon that the campaign gave was first redeemed after it."""
+    held: bool = False
+    """Held out: she would have got the message and did not. No cap counts it."""
 
 
 @dataclass(slots=True)
@@ -148,6 +156,8 @@ class Facts:
     """Day number."""
     gender: str | None = None
     language: str | None = None
+    home: tuple[int, int] | None = None
+    """Latitude and longitude, millionths of a degree."""
 
 
 @dataclass(slots=True)
@@ -183,6 +193,10 @@ class MemberState:
     attributes: dict[str, Scalar] = field(default_factory=dict)
     touches: list[Touch] = field(default_factory=list)
     tags: list[str] = field(default_factory=list)
+    profiled: bool = True
+    """False: she has objected to profiling. Nothing that looks at her behaviour may decide about her."""
+    lists: dict[str, Instant] = field(default_factory=dict)
+    """Static lists that she is on -> since when."""
     usage: dict[str, RuleUsage] = field(default_factory=dict)
     """``programme/rule``, ``programme``, ``pay:wallet``, ``offer:<id>`` or ``promotion:<id>`` -> what it has given; used longest ago
     first.

@@ -71,6 +71,7 @@ def reverse(state: MemberState, event: Reversed, view: FoldView, at: Instant, ef
         uncount_use(state, use, day)
     for coupon_id, coupon in event.reissued.items():
         state.redeemed.pop(coupon.offer, None)
+        _respond(state, coupon.campaign, None)
         if coupon.expires_at > at:
             state.coupons[coupon_id] = coupon
     if event.visit.count:
@@ -119,12 +120,20 @@ def forget_redeemed(state: MemberState, coupon_id: str, at: Instant, effects: Ef
     """A coupon of hers was used: it leaves her wallet, and its offer is remembered."""
     coupon = state.coupons.pop(coupon_id, None)
     offer = coupon.offer if coupon else ""
+    _respond(state, coupon.campaign if coupon else "", at)
     if offer:
         state.redeemed.pop(offer, None)
         state.redeemed[offer] = at
         while len(state.redeemed) > MAX_REDEEMED:
             del state.redeemed[next(iter(state.redeemed))]
     effects.tell("coupon.redeemed", at, {"coupon": coupon_id, "offer": offer})
+
+
+def _respond(state: MemberState, campaign: str, at: Instant | None) -> None:
+    """A coupon that a campaign gave was redeemed (``None``: is active again): the newest touch of that campaign says so."""
+    touch = next((each for each in state.touches if campaign and each.campaign == campaign and not each.held), None)
+    if touch is not None:
+        touch.redeemed_at = touch.redeemed_at or at if at is not None else None
 
 
 def _end_hold(state: MemberState, hold_id: str) -> None:

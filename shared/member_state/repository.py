@@ -10,7 +10,8 @@ from pydantic_core import to_json
 
 from shared.kernel.ids import new_ulid, shard_of
 from shared.kernel.instants import Instant
-from shared.member_state.codec import decode_cells, decode_state, encode_cells, encode_state
+from shared.member_state.cells_codec import decode_cells, encode_cells
+from shared.member_state.codec import decode_state, encode_state
 from shared.member_state.errors import ErasedMember, UnknownMember
 from shared.member_state.events import DomainEvent, Effects, LedgerEntry
 from shared.member_state.model import Facts, MemberState
@@ -51,13 +52,13 @@ class Loaded:
         """The personal facts that leaves may ask for."""
         if self.sealed_facts is None:
             return Facts()
-        birth_date, gender, language = cipher.open_json(FACTS_GROUP, self.sealed_facts)
-        return Facts(birth_date, gender, language)
+        birth_date, gender, language, *home = cipher.open_json(FACTS_GROUP, self.sealed_facts)
+        return Facts(birth_date, gender, language, (home[0], home[1]) if home else None)
 
 
 def seal_facts(facts: Facts, cipher: MemberCipher) -> bytes:
     """The facts as they are stored beside the state."""
-    return cipher.seal_json(FACTS_GROUP, [facts.birth_date, facts.gender, facts.language])
+    return cipher.seal_json(FACTS_GROUP, [facts.birth_date, facts.gender, facts.language, *(facts.home or ())])
 
 
 class StateRepository:

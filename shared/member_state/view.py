@@ -11,7 +11,7 @@ from shared.kernel.instants import Instant
 from shared.member_state.model import Facts, MemberState, Parameters
 from shared.programmes.compiled import Programme
 from shared.programmes.terms import Bonus, Conversion, TierScheme
-from shared.tenants.model import WalletSettings
+from shared.tenants.model import EventSettings, WalletSettings
 
 
 class Flips(Protocol):
@@ -101,6 +101,8 @@ class FoldView:
     automatic: tuple[tuple[Programme, Conversion], ...] = ()
     """Conversions made without being asked for, most points first."""
     challenges: Challenges = NO_CHALLENGES
+    events: Mapping[str, EventSettings] = field(default_factory=dict)
+    """Custom events that the profile counts, by type without ``event.``."""
 
     @property
     def scheme(self) -> TierScheme | None:
@@ -132,6 +134,7 @@ def fold_view(
     *,
     gifts: bool = True,
     challenges: Challenges = NO_CHALLENGES,
+    events: Mapping[str, EventSettings] | None = None,
 ) -> FoldView:
     """The view with everything that it derives from the programmes: made once per switch of definitions."""
     ordered = tuple(sorted(programmes, key=lambda each: (-each.body.priority, each.id)))
@@ -153,4 +156,5 @@ def fold_view(
         bonuses=bonuses,
         automatic=tuple(sorted(automatic, key=lambda pair: -pair[1].points)),
         challenges=challenges,
+        events=events if events is not None else {},
     )

@@ -8,7 +8,7 @@ from shared.definitions.model import DefinitionSet
 from shared.kernel.instants import NEVER, Instant, format_rfc3339
 from shared.member_state.model import HeldCoupon, MemberState
 from shared.members import api
-from shared.members.model import Fields
+from shared.members.model import Fields, home_of
 from shared.programmes.spending import rate_of
 from shared.programmes.terms import Spending, TierScheme
 from shared.tenants.content import Reader
@@ -31,14 +31,24 @@ def member_answer(state: MemberState, fields: Fields, tier_title: str | None = N
         source=state.join_source,
         location_id=state.join_location or None,
         identifiers=tuple(kinds),
-        profile=dict(fields),
+        profile=_shown(fields),
         attributes=dict(state.attributes),
         tags=tuple(state.tags),
+        profiling_allowed=state.profiled,
+        lists=tuple(sorted(state.lists)),
         consents=consent_answers(state),
         devices=tuple(state.devices),
         tier=state.tier.id if state.tier is not None else None,
         tier_title=tier_title,
     )
+
+
+def _shown(fields: Fields) -> dict[str, str | api.Home]:
+    shown: dict[str, str | api.Home] = dict(fields)
+    home = home_of(fields)
+    if home is not None:
+        shown["home"] = api.Home(latitude_e6=home[0], longitude_e6=home[1])
+    return shown
 
 
 def consent_answers(state: MemberState) -> tuple[api.ConsentAnswer, ...]:

@@ -31,6 +31,13 @@ Tags = Annotated[tuple[Key, ...], Field(max_length=MAX_TAGS)]
 Attributes = Annotated[dict[AttributeName, AttributeValue], Field(max_length=MAX_ATTRIBUTES)]
 
 
+class Home(Frozen):
+    """Where she lives, in millionths of a degree (no float)."""
+
+    latitude_e6: StrictInt = Field(ge=-90_000_000, le=90_000_000)
+    longitude_e6: StrictInt = Field(ge=-180_000_000, le=180_000_000)
+
+
 class ProfileFields(Frozen):
     """Personal fields. ``phone`` and ``email`` here are for reaching her; they find her only once they are proven identifiers."""
 
@@ -45,6 +52,7 @@ class ProfileFields(Frozen):
     postal_code: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z -]{0,15}$")] | None = None
     city: Line | None = None
     country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] | None = Field(default=None, description="ISO 3166-1")
+    home: Home | None = Field(default=None, description="for segments by distance; kept sealed like every other field")
 
 
 class IdentityToken(Frozen):
@@ -177,9 +185,11 @@ class MemberAnswer(Answer):
     source: str
     location_id: str | None = None
     identifiers: tuple[IdentifierKind, ...]
-    profile: dict[str, str]
+    profile: dict[str, str | Home]
     attributes: dict[str, bool | int | str]
     tags: tuple[str, ...] = ()
+    profiling_allowed: bool = Field(default=True, description="false: she has objected to profiling")
+    lists: tuple[str, ...] = Field(default=(), description="static lists that she is on")
     consents: tuple[ConsentAnswer, ...]
     devices: tuple[str, ...]
     tier: str | None = None
@@ -328,32 +338,6 @@ class CouponsAnswer(Answer):
     data: tuple[CouponView, ...]
 
 
-class WindowAnswer(Answer):
-    """Purchases of so many whole local days, today included. Values in minor units."""
-
-    days: int
-    count: int
-    value: int
-    average_basket: int | None = None
-
-
-class Favourites(Answer):
-    """Who leads by purchases, then value, in 365 days; absent where several tie or nothing was bought."""
-
-    location: str | None = None
-    category: str | None = None
-    channel: str | None = None
-    tag: str | None = None
-
-
-class TagAnswer(Answer):
-    """The part of 365 days' value that had a tag."""
-
-    tag: str
-    value: int
-    share_percent: int
-
-
 class TierView(GuestText):
     """A level as she may read it; the teaser of one that she has not reached."""
 
@@ -382,22 +366,6 @@ class TierAnswer(Answer):
     floor: str | None = None
     next: NextTier | None = None
     levels: tuple[TierView, ...] = Field(default=(), description="all of them, by their sort order, then from the lowest")
-
-
-class ProfileAnswer(Answer):
-    """What her purchases say."""
-
-    member_id: str
-    currency: str
-    windows: tuple[WindowAnswer, ...]
-    purchases: int
-    value: int
-    first_purchase_at: str | None = None
-    last_purchase_at: str | None = None
-    favourites: Favourites
-    tags: tuple[TagAnswer, ...]
-    tier: TierAnswer
-    segments: int
 
 
 class MembershipAnswer(Answer):

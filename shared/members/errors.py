@@ -54,6 +54,12 @@ class TooManyAttributes(Unprocessable):
     code, title = "too_many_attributes", "Too many attributes"
 
 
+class TooManyLists(Unprocessable):
+    """On more static lists than a member may be."""
+
+    code, title = "too_many_lists", "Too many lists"
+
+
 class UnknownSegment(NotFound):
     """No such segment in force."""
 

@@ -39,6 +39,8 @@ from shared.transactions.repository import REQUEST_LABEL
 
 RECORD_KIND: Final = "form"
 _TYPES: Final[dict[str, Any]] = {"birth_date": "date", "gender": "choice", "language": "language", "email": "email", "phone": "phone"}
+FIELDS: Final = frozenset(PERSONAL) - {"home"}
+"""What a form may ask for: texts, one a field."""
 _GENDERS: Final = ("female", "male", "other")
 
 
@@ -94,7 +96,7 @@ def submit(scope: TenantScope, invitation: Invitation, submission: FormSubmissio
 
 def _check(scope: TenantScope, invitation: Invitation) -> None:
     """A link of ours that asks for what we do not know, or of a tenant that is switched off, leads nowhere."""
-    usable = scope.definitions.settings.status == "active" and set(invitation.fields) <= set(PERSONAL)
+    usable = scope.definitions.settings.status == "active" and set(invitation.fields) <= FIELDS
     if not usable:
         raise UnknownLink
 

@@ -1,14 +1,14 @@
 """Personal fields: their groups (each sealed by itself), and what the rest of the house may know of them. Pure.
 
 A member's fields are a ``dict`` of name -> text, absent where there is no value: ``birth_date`` as an ISO date, ``phone`` in
-E.164, ``email`` in lower case.
+E.164, ``email`` in lower case, ``home`` as latitude and longitude in millionths of a degree (``52520008,13404954``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from shared.kernel.errors import FieldError, InvalidValue, Unprocessable
 from shared.kernel.instants import Instant, day_of, local_day
@@ -18,7 +18,7 @@ from shared.members.identifiers import normalise
 Fields = Mapping[str, str]
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "identity": ("first_name", "last_name", "birth_date", "gender", "language"),
-    "contact": ("phone", "email", "street", "postal_code", "city", "country"),
+    "contact": ("phone", "email", "street", "postal_code", "city", "country", "home"),
 }
 """Group -> its fields. A till that greets opens only ``identity``."""
 PERSONAL: Final = tuple(name for names in GROUPS.values() for name in names)
@@ -67,7 +67,17 @@ def known(fields: Fields) -> tuple[str, ...]:
 def facts_of(fields: Fields) -> Facts:
     """What segments may ask for."""
     birth_date = fields.get("birth_date")
-    return Facts(day_of(birth_date) if birth_date is not None else None, fields.get("gender"), fields.get("language"))
+    home = home_of(fields)
+    return Facts(day_of(birth_date) if birth_date is not None else None, fields.get("gender"), fields.get("language"), home)
+
+
+def home_of(fields: Fields) -> tuple[int, int] | None:
+    """Where she lives: latitude and longitude in millionths of a degree."""
+    text = fields.get("home")
+    if text is None:
+        return None
+    latitude, longitude = text.split(",")
+    return int(latitude), int(longitude)
 
 
 def masked_name(fields: Fields) -> str | None:
@@ -78,9 +88,12 @@ def masked_name(fields: Fields) -> str | None:
     return f"{first} {last[0]}." if last is not None else first
 
 
-def normalised(patch: Mapping[str, str | None], country: str | None, now: Instant, zone: str, at: str) -> dict[str, str | None]:
+def normalised(patch: Mapping[str, Any], country: str | None, now: Instant, zone: str, at: str) -> dict[str, str | None]:
     """A patch in our spelling; refusals point at ``<at>/<field>``. ``country`` reads phone numbers without a country code."""
     result = dict(patch)
+    home = patch.get("home")
+    if home is not None:
+        result["home"] = f"{home['latitude_e6']},{home['longitude_e6']}"
     phone, email, birth_date = patch.get("phone"), patch.get("email"), patch.get("birth_date")
     if phone is not None:
         result["phone"] = normalise("phone", phone, patch.get("country") or country, pointer=f"{at}/phone")

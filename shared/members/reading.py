@@ -8,8 +8,7 @@ from shared.coupons.issuing import printable_code
 from shared.coupons.model import Coupon, OfferBody
 from shared.coupons.personal import shown
 from shared.coupons.repository import CouponRepository
-from shared.kernel.instants import Instant, format_rfc3339, local_day
-from shared.kernel.money import divide
+from shared.kernel.instants import Instant, format_rfc3339
 from shared.kernel.pages import open_cursor, seal_cursor
 from shared.member_state.events import LedgerEntry
 from shared.member_state.model import CouponState, MemberState, segment_key
@@ -20,14 +19,10 @@ from shared.member_state.view import FoldView
 from shared.members import api
 from shared.members.answers import member_answer, tier_views, wallet_balances, when
 from shared.members.repository import read_fields
-from shared.profile.model import OTHERS, Profile
-from shared.profile.rules import Letter, all_cells, average_basket, favourite, window
 from shared.storage import keys
 from shared.tenants.content import Reader
 from shared.tenants.scope import TenantScope
 
-WINDOWS: Final = (7, 30, 90, 365)
-YEAR: Final = 365
 MAX_COUPONS_LISTED: Final = 200
 
 
@@ -83,41 +78,15 @@ def list_coupons(scope: TenantScope, member: str) -> api.CouponsAnswer:
     return api.CouponsAnswer(member_id=state.member, data=tuple(_coupon(scope, each, body, reader, now) for each, body in listed))
 
 
-def get_profile(scope: TenantScope, member: str) -> api.ProfileAnswer:
-    """What her purchases say. 1 Query; where there are tiers, 2 reads for her language."""
-    now = scope.clock()
-    state = view_member(scope, member, now)
-    view, profile = scope.definitions.fold_at(now), state.profile
-    language = read_fields(scope, state.member, "identity").get("language") if view.scheme is not None else None
-    today = local_day(now, view.zone)
-    return api.ProfileAnswer(
-        member_id=state.member,
-        currency=scope.definitions.settings.currency,
-        windows=tuple(_window(profile, days, today) for days in WINDOWS),
-        purchases=profile.count,
-        value=profile.value,
-        first_purchase_at=when(profile.first_at),
-        last_purchase_at=when(profile.last_at),
-        favourites=api.Favourites(
-            location=_favourite(profile, "l", today),
-            category=_favourite(profile, "c", today),
-            channel=_favourite(profile, "h", today),
-            tag=_favourite(profile, "t", today),
-        ),
-        tags=_tags(profile, today),
-        tier=_tier(state, view, now, scope.reader(language)),
-        segments=len(_memberships(scope, state, now)),
-    )
-
-
 def list_segments(scope: TenantScope, member: str) -> api.SegmentsAnswer:
     """Segments that she is in, in the versions that listings read. 1 Query."""
     now = scope.clock()
     state = view_member(scope, member, now)
-    return api.SegmentsAnswer(member_id=state.member, segments=_memberships(scope, state, now))
+    return api.SegmentsAnswer(member_id=state.member, segments=memberships(scope, state, now))
 
 
-def _memberships(scope: TenantScope, state: MemberState, now: Instant) -> tuple[api.MembershipAnswer, ...]:
+def memberships(scope: TenantScope, state: MemberState, now: Instant) -> tuple[api.MembershipAnswer, ...]:
+    """The segments that she is in, in the versions that listings read."""
     served = scope.definitions.at(now).served_segments
     return tuple(
         api.MembershipAnswer(
@@ -178,32 +147,8 @@ def effective_state(coupon: Coupon, now: Instant) -> CouponState:
     return "held" if coupon.state == "held" and (coupon.hold_until or 0) > now else "active"
 
 
-def _window(profile: Profile, days: int, today: int) -> api.WindowAnswer:
-    first = today - days + 1
-    totals = window(profile, first, today)
-    return api.WindowAnswer(days=days, count=totals.count, value=totals.value, average_basket=average_basket(profile, first, today))
-
-
-def _favourite(profile: Profile, letter: Letter, today: int) -> str | None:
-    return favourite(profile, letter, today - YEAR + 1, today)[0]
-
-
-def _tags(profile: Profile, today: int) -> tuple[api.TagAnswer, ...]:
-    """Tags by value, most first; those that a crowded day summed together have no name and are left out."""
-    first, values = today - YEAR + 1, dict[str, int]()
-    for day, cell in all_cells(profile):
-        if first <= day <= today:
-            for key, (_, value) in cell.by.items():
-                if key.startswith("t:") and key[2:] != OTHERS:
-                    values[key[2:]] = values.get(key[2:], 0) + value
-    total = window(profile, first, today).value
-    ranked = sorted(((tag, value) for tag, value in values.items() if value > 0), key=lambda each: (-each[1], each[0]))
-    return tuple(
-        api.TagAnswer(tag=tag, value=value, share_percent=divide(100 * value, total, "half_up")) for tag, value in ranked if total > 0
-    )
-
-
-def _tier(state: MemberState, view: FoldView, now: Instant, reader: Reader) -> api.TierAnswer:
+def tier_answer(state: MemberState, view: FoldView, now: Instant, reader: Reader) -> api.TierAnswer:
+    """The tier held, what counts towards it, and the next one."""
     standing, held, levels = progress(state, view, now), state.tier, tier_views(state, view.scheme, reader)
     ahead = standing.next
     aim = api.NextTier(tier=ahead.id, name=reader.title(ahead.content, ahead.name), missing=standing.missing) if ahead is not None else None

@@ -116,6 +116,17 @@ _ABOUT_MEMBERS: Final = (
         "consent.changed", _MEMBER, "Consents were given or withdrawn.",
         {"consents": Field({"type": "object", "additionalProperties": {"type": "boolean"}}, {"marketing:push": True})},
     ),
+    EventType(
+        "member.profiling_changed", _MEMBER, "She objected to profiling, or allowed it again.",
+        {"allowed": Field({"type": "boolean"}, False)},
+    ),
+    EventType(
+        "member.lists_changed", _MEMBER, "She was put on static lists, or taken off.",
+        {
+            "added": Field({"type": "array", "items": {"type": "string"}}, ["tasting-2026"]),
+            "removed": Field({"type": "array", "items": {"type": "string"}}, []),
+        },
+    ),
     EventType("member.devices_changed", _MEMBER, "The devices that take push messages changed.", {"devices": _whole(1, "how many")}),
     EventType("member.identifier_added", _MEMBER, "A proven identifier was attached.", {"kind": _text("phone")}),
     EventType(
@@ -149,6 +160,7 @@ _ABOUT_MEMBERS: Final = (
     EventType("hold.released", _MEMBER, "A hold was given up; by force with the reason as cause.", {**_HOLD, **_FORCED}),
     EventType("hold.expired", _MEMBER, "A hold has run out.", _HOLD),
     EventType("message.claimed", _MEMBER, "A message was claimed: it is about to be sent, and will not be again.", _MESSAGE),
+    EventType("message.held_out", _MEMBER, "She would have got a message, and is held out of it.", _MESSAGE),
     EventType("message.opened", _MEMBER, "A message was opened.", _RESPONSE, _PROPERTIES),
     EventType("message.clicked", _MEMBER, "A message was tapped.", _RESPONSE, _PROPERTIES),
     EventType("form.submitted", _MEMBER, "The form of a message was submitted.", _RESPONSE, _PROPERTIES),

@@ -86,6 +86,7 @@ class Selling:
             deducted=deducted_by_points(decided),
             opened_visit=visit is not None and VISITS in visit.by,
             promotions={each.id: [line for line, _ in each.lines] for each in decided.promotions},
+            booked=tuple(visit.by) if visit is not None else None,
         )
         taken = self.taken | {QUOTA + each.key: 1 for each in decided.promotions if each.key in limited_uses(decided)}
         return Sale(self.member, sold, taken, {each.coupon.id: each.amount for each in decided.discounts})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import StrictStr, StringConstraints, field_validator
+from pydantic import Field, StrictStr, StringConstraints, field_validator
 
 from shared.kernel.instants import NEVER, format_rfc3339
 from shared.segments.model import Rule, check_size
@@ -60,6 +60,9 @@ class WhyNode(Frozen):
     value: Any = None
     truth: Literal["true", "false", "unknown"]
     valid_until: str | None = None
+    day: Literal["calendar", "rolling"] | None = Field(default=None, description="whole local days of zone, or days of 24 hours")
+    zone: str | None = None
+    reason: Literal["profiling_objected", "segment_not_in_force"] | None = None
     children: tuple[WhyNode, ...] = ()
 
 
@@ -81,5 +84,8 @@ def why_node(why: Why) -> WhyNode:
         value=why.value,
         truth=truth,
         valid_until=format_rfc3339(why.valid_until) if why.valid_until < NEVER else None,
+        day=why.day,
+        zone=why.zone,
+        reason=why.reason,
         children=tuple(why_node(child) for child in why.children),
     )

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import TYPE_CHECKING
 
 from shared.kernel.instants import NEVER, Instant, date_of, day_number, day_start
-from shared.segments.model import COMPARE, Age, Birthday
+from shared.segments.language.base import COMPARE
+
+if TYPE_CHECKING:
+    from shared.segments.language.person import Age, Birthday
 
 
 def celebrated(born: date, year: int) -> int:

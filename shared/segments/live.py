@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from shared.kernel.instants import Instant
 from shared.member_state.model import Facts, MemberState
-from shared.segments.compiler import CompiledSegments, compile_segments
-from shared.segments.model import SegmentDefinition
+from shared.segments.compiler import CompiledSegments, Segment, compile_segments
+from shared.segments.context import Context
+from shared.segments.parsing import stored_segment
 from shared.segments.rules import Flips, evaluate_all
 
 
@@ -19,10 +20,14 @@ class LiveSegments:
         self._compiled = compiled
 
     @classmethod
-    def compile(cls, stored: Iterable[tuple[str, int, Mapping[str, Any]]], zone: str) -> LiveSegments:
+    def compile(cls, stored: Iterable[tuple[str, int, Mapping[str, Any]]], context: Context) -> LiveSegments:
         """From (id, version, stored body)."""
-        definitions = [SegmentDefinition.model_validate({**body, "id": id_, "version": version}) for id_, version, body in stored]
-        return cls(compile_segments(definitions, zone))
+        return cls.of([stored_segment(*each) for each in stored], context)
+
+    @classmethod
+    def of(cls, segments: Sequence[Segment], context: Context) -> LiveSegments:
+        """From what is parsed already."""
+        return cls(compile_segments(segments, context))
 
     @property
     def needs_facts(self) -> bool:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from shared.kernel.instants import NEVER, Instant
 from shared.member_state.model import Facts, MemberState
-from shared.segments.compiler import CompiledSegments
+from shared.segments.compiler import CompiledSegments, Segment
+from shared.segments.context import Context
+from shared.segments.expanding import children_of, expanded, is_behavioural
+from shared.segments.language.base import DayMeaning, Leaf
+from shared.segments.language.tree import SegmentOf
 from shared.segments.leaves import Moment, Truth, answer, from_signed, signed
-from shared.segments.model import AllOf, AnyOf, Not, Rule, SegmentDefinition
+from shared.segments.parsing import Rule
 
 
 class Flips(NamedTuple):
@@ -38,6 +42,10 @@ def evaluate_all(state: MemberState, compiled: CompiledSegments, facts: Facts | 
     return Flips(entered, left, min(map(abs, codes), default=NEVER))
 
 
+OBJECTED: Final = "profiling_objected"
+"""The reason of a definition that is false because it looks at behaviour and she objects to that."""
+
+
 @dataclass(frozen=True, slots=True)
 class Why:
     """One node of an answer: what was asked, what was looked at, what came out, and until when it holds."""
@@ -49,17 +57,37 @@ class Why:
     truth: Truth
     valid_until: Instant
     children: tuple[Why, ...] = ()
+    day: DayMeaning | None = None
+    """Of a leaf that counts days: whole local days, or days of 24 hours."""
+    zone: str | None = None
+    """Of whole local days: the time zone that has them."""
+    reason: Literal["profiling_objected", "segment_not_in_force"] | None = None
 
 
-def explain(definition: SegmentDefinition, state: MemberState, facts: Facts | None, now: Instant, zone: str) -> Why:
-    """Why she is in or out: the tree with each leaf's value. Reads plainly, so it takes longer than ``evaluate_all``."""
-    return _explain(definition.rule, Moment(state, facts, now, zone))
+def explain(definition: Segment, state: MemberState, facts: Facts | None, now: Instant, context: Context) -> Why:
+    """Why she is in or out: the tree with each leaf's value. Reads plainly, so it takes longer than ``evaluate_all``.
+
+    Of who objects to profiling nothing is looked at for a definition that asks about behaviour.
+    """
+    if not state.profiled and is_behavioural(definition.rule, context):
+        return Why({"kind": definition.rule.kind}, None, False, NEVER, reason=OBJECTED)
+    return _explain(definition.rule, Moment(state, facts, now, context), ())
 
 
-def _explain(rule: Rule, moment: Moment) -> Why:
-    if isinstance(rule, AllOf | AnyOf | Not):
-        children = rule.rules if isinstance(rule, AllOf | AnyOf) else (rule.rule,)
-        truth, until = from_signed(*signed(rule, moment))
-        return Why({"kind": rule.kind}, None, truth, until, tuple(_explain(child, moment) for child in children))
-    found = answer(rule, moment)
-    return Why(rule.model_dump(exclude_none=True), found.value, found.truth, found.until)
+def _explain(rule: Rule, moment: Moment, inside: tuple[str, ...]) -> Why:
+    if isinstance(rule, SegmentOf):
+        return _explain_other(rule, moment, inside)
+    if not isinstance(rule, Leaf):
+        truth, until = from_signed(*signed(expanded(rule, moment.context), moment))
+        return Why({"kind": rule.kind}, None, truth, until, tuple(_explain(child, moment, inside) for child in children_of(rule)))
+    found, day = answer(rule, moment), rule.meaning_of_day
+    zone = (rule.own_zone or moment.zone) if day == "calendar" else None
+    return Why(rule.model_dump(mode="json", exclude_none=True), found.value, found.truth, found.until, (), day, zone)
+
+
+def _explain_other(rule: SegmentOf, moment: Moment, inside: tuple[str, ...]) -> Why:
+    asked, named = {"kind": rule.kind, "segment": rule.segment}, moment.context.segments.get(rule.segment)
+    if named is None or rule.segment in inside:
+        return Why(asked, None, None, NEVER, reason="segment_not_in_force")
+    child = _explain(named, moment, (*inside, rule.segment))
+    return Why(asked, None, child.truth, child.valid_until, (child,))

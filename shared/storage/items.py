@@ -307,6 +307,19 @@ class FanOutItem(Item):
     epoch = NumberAttribute()
 
 
+class SnapshotItem(Item):
+    """The manifest of a tenant's snapshot, or a rebuild's progress. ``generation`` grows with every write."""
+
+    generation = NumberAttribute()
+    body = _binary(attr_name="d")
+
+
+class SnapshotMarkItem(Item):
+    """Members that have changed since some generation of the snapshot."""
+
+    body = _binary(attr_name="d")
+
+
 class CampaignItem(Item):
     """A campaign's running state."""
 

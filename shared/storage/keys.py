@@ -327,6 +327,32 @@ def counter(tenant: str, campaign_id: str, shard: int) -> Key:
     return Key(f"{prefix(tenant)}CAMP#{text(campaign_id)}", f"COUNT#{shard:02d}")
 
 
+# -- snapshots ------------------------------------------------------------------------------------------------------
+
+
+MARK_PREFIX: Final = "MARK#"
+
+
+def snapshot(tenant: str) -> str:
+    """The partition of a tenant's snapshot: its manifest, a rebuild's progress, marks of what has changed."""
+    return f"{prefix(tenant)}SNAP"
+
+
+def snapshot_manifest(tenant: str) -> Key:
+    """Which objects the snapshot is made of."""
+    return Key(snapshot(tenant), "MANIFEST")
+
+
+def snapshot_build(tenant: str) -> Key:
+    """How far a rebuild is."""
+    return Key(snapshot(tenant), "BUILD")
+
+
+def snapshot_mark(tenant: str, ulid: str) -> Key:
+    """Members that have changed; marks sort by time."""
+    return Key(snapshot(tenant), f"{MARK_PREFIX}{ulid}")
+
+
 # -- timers, local stage --------------------------------------------------------------------------------------------
 
 

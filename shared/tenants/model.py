@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from shared.kernel.ids import NAME_PATTERN
 from shared.kernel.instants import zone
@@ -53,6 +53,36 @@ class WalletSettings(Frozen):
     transfers: bool = Field(default=False, description="whether members may give points to one another")
 
 
+PropertyName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
+
+
+class EventSettings(Frozen):
+    """A custom event that the profile counts by day. ``value`` is an integer property that is summed, ``by`` a text property that splits:
+    at most 20 values a member, the rest under ``~``.
+    """
+
+    value: PropertyName | None = None
+    by: PropertyName | None = None
+
+
+class ProfileSettings(Frozen):
+    """What the words of a profile mean. Tenths: 20 is twice the usual interval."""
+
+    sleeping_times_e1: int = Field(default=20, ge=10, le=100, description="sleeping: more than so many tenths of her usual interval")
+    lost_times_e1: int = Field(default=40, ge=10, le=200, description="lost: likewise; not less than sleeping")
+    tag_days: int = Field(default=365, ge=1, le=400, description="days that the strength of a tag looks back, today included")
+    tag_half_life_days: int = Field(default=90, ge=1, le=400, description="a purchase so many days older weighs half")
+    tag_percent: int = Field(default=50, ge=1, le=100, description="prefers: at least this part of what she spent, weighed")
+    tag_purchases: int = Field(default=3, ge=1, le=1000, description="prefers: at least so many purchases with the tag")
+    rfm_days: int = Field(default=365, ge=1, le=400, description="days of frequency and money, today included")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.lost_times_e1 < self.sleeping_times_e1:
+            raise ValueError("lost_times_e1 is not less than sleeping_times_e1")
+        return self
+
+
 class TenantSettings(Frozen):
     """Everything about a tenant that is not a definition of its own."""
 
@@ -69,6 +99,10 @@ class TenantSettings(Frozen):
         default="best_for_guest", description="which of several coupons on a basket are used, and in which order"
     )
     claim_days: int = Field(default=14, ge=0, le=90, description="how long an anonymous sale may be claimed")
+    events: dict[Name, EventSettings] = Field(
+        default_factory=dict, max_length=20, description="custom events that the profile counts, by type without event."
+    )
+    profile: ProfileSettings = ProfileSettings()
     status: Literal["active", "suspended"] = "active"
 
     @field_validator("currency")

@@ -26,6 +26,9 @@ from shared.wallet.model import Posting
 
 REQUEST_LABEL = "request"
 AWAITED: Final = "awaited"
+_UNITS: Final = 4
+"""The place of units in a stored visit."""
+_WITH_UNITS: Final = "cti"
 MAX_WAITING: Final = 20
 """Returns that may wait for one sale."""
 
@@ -58,6 +61,8 @@ class SaleRecord:
     """Line -> thousandths of units that have come back."""
     waiting: tuple[NaturalKey, ...] = ()
     """Returns that arrived before the sale and are still to be settled."""
+    counts_units: bool = True
+    """Whether the profile was told quantities by dimension: not of sales from before it kept them."""
 
     @property
     def id(self) -> str:
@@ -136,7 +141,8 @@ class SaleRepository:
             member=item.member,
             basket=basket,
             answer=answer,
-            visit=Visit(visit[0], visit[1], visit[2], visit[3]),
+            visit=_visit_of(visit),
+            counts_units=len(visit) > _UNITS,
             awards=tuple(_award_of(row, versions, lines) for row in awards),
             spent=tuple(Posting(*each) for each in spent),
             coupons=tuple(coupons),
@@ -216,7 +222,7 @@ class SaleRepository:
         body = [
             basket,
             answer,
-            [visit.at, visit.value, visit.quantity, visit.by],
+            _visit_row(visit),
             [_award_row(each, programmes, lines) for each in outcome.awards],
             [_posting_row(each) for each in outcome.spent],
             outcome.coupons,
@@ -254,6 +260,17 @@ def check_same(stored: bytes, sent: bytes) -> None:
     """``RequestReused`` unless a replay has the payload that was stored."""
     if stored != sent:
         raise RequestReused("This key was used for another request. Send a new key, or look the stored one up.")
+
+
+def _visit_row(visit: Visit) -> list[Any]:
+    """Units as one number for each dimension that has its own, in their order."""
+    return [visit.at, visit.value, visit.quantity, visit.by, [visit.units.get(key, 0) for key in visit.by if key[0] in _WITH_UNITS]]
+
+
+def _visit_of(row: list[Any]) -> Visit:
+    at, value, quantity, by, *units = row
+    counted = [key for key in by if key[0] in _WITH_UNITS]
+    return Visit(at, value, quantity, by, 1, dict(zip(counted, units[0], strict=True)) if units else {})
 
 
 def _posting_row(posting: Posting) -> list[Any]:

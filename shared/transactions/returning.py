@@ -53,6 +53,10 @@ class Sold:
     opened_visit: bool = False
     promotions: Mapping[str, Sequence[str]] | None = None
     """Promotion -> lines that it discounted."""
+    booked: tuple[str, ...] | None = None
+    """The dimensions that the profile was told of, so that nothing else is taken out of it. ``None``: those of its lines."""
+    counts_units: bool = True
+    """Whether it was told their quantities."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,6 +366,17 @@ def _visit(sold: Sold, parts: Sequence[Part], *, ends: bool) -> Visit:
         for line in sold.lines
         if ends or line.id in by_id
     ]
-    visit = visit_of(lines, sold.location, sold.channel, sold.at, count=int(ends), opens_visit=sold.opened_visit and ends)
+    hour = next((key[2:] for key in sold.booked or () if key[0] == "o"), "")
+    opens_visit = sold.opened_visit and ends
+    visit = _as_booked(visit_of(lines, sold.location, sold.channel, sold.at, count=int(ends), opens_visit=opens_visit, hour=hour), sold)
     earned_in = {points_dimension(award.posting.wallet): 0 for award in sold.awards} if ends else {}
     return replace(visit, by=visit.by | earned_in)
+
+
+def _as_booked(visit: Visit, sold: Sold) -> Visit:
+    """Without what the sale was not booked with, as those were that were recorded before the profile kept as much."""
+    if sold.booked is None:
+        return visit
+    by = {key: value for key, value in visit.by.items() if key in sold.booked}
+    units = {key: quantity for key, quantity in visit.units.items() if key in by}
+    return replace(visit, by=by, units=units if sold.counts_units else dict.fromkeys(by, 0))

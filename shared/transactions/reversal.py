@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from shared.coupons.effects import Voucher
+from shared.coupons.issuing import campaign_of
 from shared.coupons.limits import QUOTA, counted_use
 from shared.coupons.model import Coupon, OfferTerms
 from shared.coupons.repository import CouponRepository
@@ -137,6 +138,8 @@ def bought(scope: TenantScope, sale: SaleRecord) -> _Bought:
         deducted=deducted_by_points(decided),
         opened_visit=VISITS in sale.visit.by,
         promotions={each.id: [line for line, _ in each.lines] for each in applied.promotions},
+        booked=tuple(sale.visit.by),
+        counts_units=sale.counts_units,
     )
     return _Bought(sold, given, applied)
 
@@ -154,7 +157,9 @@ class _Back:
     @property
     def held(self) -> HeldCoupon:
         """The copy in its member's state."""
-        return HeldCoupon(self.coupon.offer, "active", self.coupon.active_from, self.coupon.expires_at)
+        coupon = self.coupon
+        campaign = campaign_of(coupon.issued_by)
+        return HeldCoupon(coupon.offer, "active", coupon.active_from, coupon.expires_at, campaign=campaign)
 
 
 class _Reversal:

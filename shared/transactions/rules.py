@@ -10,6 +10,7 @@ from shared.kernel.instants import Instant
 from shared.kernel.money import divide
 from shared.member_state.tier_windows import VISITS
 from shared.profile.model import Visit
+from shared.profile.rules import hour_of
 from shared.programmes.base import Payment
 from shared.programmes.compiled import Programme
 from shared.programmes.conditions import unmet
@@ -84,7 +85,9 @@ def _complete(basket: Basket, given: Circumstances, decided: Decided) -> None:
         if extras:
             _count_points(decided, earned.extras)
     opens_visit = given.counts_visits and not given.facts.same_visit
-    decided.visit = visit_of(decided.lines, basket.location_id, basket.channel, given.scene.at, opens_visit=opens_visit)
+    scene = given.scene
+    hour = hour_of(scene.at, scene.zone)
+    decided.visit = visit_of(decided.lines, basket.location_id, basket.channel, scene.at, opens_visit=opens_visit, hour=hour)
 
 
 def _count_points(decided: Decided, came_to: list[ExtraGiven]) -> None:
@@ -157,24 +160,35 @@ def thousandths(quantity: str) -> int:
 
 
 def visit_of(
-    lines: Iterable[Line], location: str, channel: str, at: Instant, *, count: int = 1, opens_visit: bool = False
+    lines: Iterable[Line], location: str, channel: str, at: Instant, *, count: int = 1, opens_visit: bool = False, hour: str = ""
 ) -> Visit:
-    """What the profile learns: the value of the goods (not tips or deposits) after discounts, by dimension."""
+    """What the profile learns: the value and quantity of the goods (not tips or deposits) after discounts, by dimension.
+
+    ``hour`` is that of the tenant's day, as its days are; left out, none is booked.
+    """
     by: dict[str, int] = {f"l:{location}": 0, f"h:{channel}": 0}
+    units: dict[str, int] = {}
     value = quantity = 0
     for line in lines:
         if line.kind not in PROFILE_KINDS:
             continue
         value += line.net
         quantity += line.units
-        if line.category:
-            by[f"c:{line.category}"] = by.get(f"c:{line.category}", 0) + line.net
-        for tag in sorted(line.tags):
-            by[f"t:{tag}"] = by.get(f"t:{tag}", 0) + line.net
+        for key in _dimensions(line):
+            by[key] = by.get(key, 0) + line.net
+            units[key] = units.get(key, 0) + line.units
     by[f"l:{location}"] = by[f"h:{channel}"] = value
+    if hour:
+        by[f"o:{hour}"] = value
     if opens_visit:
         by[VISITS] = 1
-    return Visit(at, value, quantity, by, count)
+    return Visit(at, value, quantity, by, count, units)
+
+
+def _dimensions(line: Line) -> list[str]:
+    category = [f"c:{line.category}"] if line.category else []
+    item = [f"i:{line.item}"] if line.item else []
+    return [*category, *(f"t:{tag}" for tag in sorted(line.tags)), *item]
 
 
 def _pay_with_points(basket: Basket, given: Circumstances, decided: Decided) -> int:

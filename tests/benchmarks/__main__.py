@@ -1,6 +1,6 @@
 """``python -m tests.benchmarks [part ...]``: measure, and write docs/benchmarks.md.
 
-Parts: decision segments purchase replay coupons quota imports local.
+Parts: decision segments purchase replay coupons quota imports snapshots local.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from tests.benchmarks import (
     bench_quota,
     bench_replay,
     bench_segments,
+    bench_snapshots,
 )
 from tests.benchmarks.rows import Row
 
@@ -39,6 +40,7 @@ PARTS: dict[str, tuple[str, Callable[[], list[Row]]]] = {
     "quota": ("The limit of an offer", bench_quota.run),
     "imports": ("Cold start", bench_imports.run),
     "segments": ("Segments", bench_segments.run),
+    "snapshots": ("Snapshots of profiles", bench_snapshots.run),
     "local": ("The deployed system on the local AWS", bench_local.run),
 }
 _HEAD = """\

@@ -22,6 +22,7 @@ from shared.member_state.model import Consent, MemberState
 from shared.profile.model import Cell, Visit
 from shared.profile.rules import add_visit, all_cells, spill
 from shared.segments.compiler import compile_segments
+from shared.segments.context import Context
 from shared.segments.model import COMPARE, SegmentDefinition
 from shared.segments.rules import evaluate_all
 
@@ -224,7 +225,7 @@ def each_of(things: list[Any], work: Callable[[Any], object], rounds: int = 3) -
 def against_others(number: int = 10_000, segments: int = 20) -> list[Row]:
     """The same rules over the same members, by each."""
     people, trees = members(number), rules(segments)
-    compiled = compile_segments(definitions(trees), ZONE)
+    compiled = compile_segments(definitions(trees), Context(ZONE))
     bares, timeds = [bare(rule) for rule in trees], [timed(rule) for rule in trees]
     for state in people[:500]:
         ours = compiled.membership(state, None, NOW)
@@ -293,8 +294,8 @@ def one_change() -> list[Row]:
     rows = []
     for number in (1, 20, 100, 1000):
         made = definitions(rules(number))
-        compiling = best(lambda made=made: compile_segments(made, ZONE), 2)  # type: ignore[misc]
-        compiled = compile_segments(made, ZONE)
+        compiling = best(lambda made=made: compile_segments(made, Context(ZONE)), 2)  # type: ignore[misc]
+        compiled = compile_segments(made, Context(ZONE))
         repeats = 2000 if number <= 100 else 400
         spent = best(lambda c=compiled, n=repeats: [evaluate_all(state, c, None, NOW) for _ in range(n)])  # type: ignore[misc]
         note = f"52 purchases; compiling took {compiling * 1000:.1f} ms"

@@ -9,6 +9,7 @@ from shared.kernel.instants import DAY, Instant
 from shared.member_state.view import FoldView, Promise, fold_view
 from shared.programmes.compiled import Programme
 from shared.programmes.model import ProgrammeBody
+from shared.segments.context import Context
 from shared.segments.live import LiveSegments
 
 ZONE = "Europe/Berlin"
@@ -36,5 +37,5 @@ def views(
     def promise(offer: str, at: Instant) -> Promise | None:
         return Promise(offer, 1, at, at + offer_days * DAY, per_member[offer]) if offer in per_member else None
 
-    view = fold_view(zone, epoch, LiveSegments.compile(stored, zone), tuple(programmes), None, promise, gifts=gifts)
+    view = fold_view(zone, epoch, LiveSegments.compile(stored, Context(zone)), tuple(programmes), None, promise, gifts=gifts)
     return lambda _at: view

@@ -325,8 +325,9 @@ def test_the_profile_says_what_her_purchases_say(front: Front) -> None:
         (90, 2, 2000, 1000),
         (365, 2, 2000, 1000),
     ]
-    assert body["favourites"] == {"location": "mitte", "category": "mains", "channel": "pos", "tag": "vegetarian"}
-    assert body["tags"] == [{"tag": "vegetarian", "value": 1100, "share_percent": 55}]
+    favourites = {"location": "mitte", "category": "mains", "channel": "pos", "tag": "vegetarian"}
+    assert {name: each for name, each in body["habits"]["favourites"].items() if name in favourites} == favourites
+    assert [(each["tag"], each["value"], each["share_percent"]) for each in body["habits"]["tags"]] == [("vegetarian", 1100, 55)]
     assert (body["purchases"], body["value"], body["segments"]) == (2, 2000, 1)
     assert body["tier"]["tier"] == "gold"
     assert body["tier"]["next"] == {"tier": "black", "name": "Black", "missing": 81}
@@ -335,8 +336,8 @@ def test_the_profile_says_what_her_purchases_say(front: Front) -> None:
 
 def test_a_profile_without_purchases_is_empty(front: Front) -> None:
     body = front.call("get_profile", member_id=front.register()).body
-    assert body["windows"][0] == {"days": 7, "count": 0, "value": 0}
-    assert (body["favourites"], body["tags"], body["tier"]["counted"]) == ({}, [], 0)
+    assert body["windows"][0] == {"days": 7, "count": 0, "value": 0, "quantity": 0, "visits": 0}
+    assert (body["habits"], body["tier"]["counted"]) == ({"favourites": {}, "tags": []}, 0)
 
 
 def test_segments_and_why(front: Front) -> None:
@@ -366,6 +367,7 @@ OWN = [route for route in ROUTES if route.function == "registration" and route.s
 BODIES: dict[str, Any] = {
     "update_member": {"profile": {"city": "Graz"}},
     "set_consents": {"consents": [CONSENT]},
+    "set_profiling": {"allowed": False},
     "add_device": {"platform": "apns", "token": "token-of-a-phone"},
     "add_identifier": {"kind": "card", "value": "1234"},
     "adjust_points": {"points": 5, "reason": "goodwill"},

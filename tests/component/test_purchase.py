@@ -20,9 +20,9 @@ def test_a_purchase_earns_and_fills_the_profile(house: House) -> None:
     assert available(state.wallets["points"], state.holds, "points") == 12
     assert (state.profile.count, state.profile.value) == (1, 1250)
     (cell,) = state.profile.cells.values()
-    assert cell.by["c:mains"] == [1, 900]
-    assert cell.by["t:vegetarian"] == [1, 350]
-    assert cell.by["l:mitte"] == [1, 1250]
+    assert cell.by["c:mains"] == cell.by["i:burger"] == [1, 900, 1000]
+    assert cell.by["t:vegetarian"] == [1, 350, 1000]
+    assert cell.by["l:mitte"] == cell.by["o:11"] == [1, 1250, 2000]
 
 
 def test_a_replay_answers_the_stored_answer(house: House) -> None:

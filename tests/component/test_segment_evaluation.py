@@ -18,6 +18,7 @@ from shared.kernel.ids import new_id, shard_of
 from shared.kernel.instants import DAY, HOUR, MINUTE, SECOND
 from shared.member_state.model import segment_key
 from shared.segments import fan_out, listing, ticks
+from shared.segments.model import schema
 from shared.storage import keys
 from shared.storage.items import ProfileItem, TenantEntryItem
 from shared.transactions.service import record
@@ -495,3 +496,35 @@ def test_an_index_entry_of_another_tenant_is_not_followed(evaluator: Evaluator) 
     table.put(stray)
     assert evaluator.deliver({"kind": "sweep_tenant", "tenant": "demo", "shard": 0}) == {"batchItemFailures": []}
     assert other.state(member).version == before
+
+
+# -- the language ---------------------------------------------------------------------------------------------------
+
+
+def test_the_language_is_published_as_a_schema(evaluator: Evaluator, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = Office(evaluator.house, monkeypatch).call("get_segment_schema", scopes=frozenset({"definitions:read"}))
+    assert (said.status, said.body) == (200, schema())
+
+
+def test_a_segment_follows_the_one_that_it_names_and_a_circle_is_refused(
+    evaluator: Evaluator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house, office = evaluator.house, Office(evaluator.house, monkeypatch)
+    member = join(house)
+    record(house.scope(), sale(member, lines=(("burger", 700),)))
+    define(house, "named", BIG)
+    house.now += MINUTE
+    define(house, "naming", {"name": "N", "rule": {"kind": "segment", "segment": "named"}})
+    house.now += MINUTE
+    evaluator.settle()
+    assert not inside(house, member, "naming")
+    define(house, "named", RECENT)
+    house.now += MINUTE
+    evaluator.settle()
+    assert inside(house, member, "naming")
+    circle = {"name": "C", "rule": {"kind": "not", "rule": {"kind": "segment", "segment": "naming"}}}
+    etag = house.scope().repository.newest("segment", "named").etag
+    replace(house.scope(), "segment", "named", SegmentRequest.model_validate({"definition": circle}), etag)
+    said = office.call("publish_segment", {}, definition_id="named")
+    assert said.status == 422
+    assert said.errors == [("/definition/rule/rule/segment", "segment_circle")]

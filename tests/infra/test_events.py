@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from infra.functions import SPECS
 from infra.subscriptions import SUBSCRIPTIONS
 from shared.http.routes import ROUTES
 from tests.infra.conftest import Synthesised, Template
@@ -15,6 +16,7 @@ CONSUMERS = {
     "transactions-bulk": "transaction_ingestion",
     "coupons-bulk": "coupon_redemption",
     "segments": "segment_evaluation",
+    "snapshots": "segment_snapshots",
     "planning": "campaign_planning",
     "sending": "campaign_sending",
 }
@@ -63,7 +65,10 @@ def test_each_queue_has_its_one_consumer_that_answers_per_message(prod: Synthesi
         source = properties["EventSourceArn"]
         if "Fn::GetAtt" not in source:
             continue
-        assert properties["BatchSize"] == 10
+        spec = SPECS[functions[properties["FunctionName"]["Ref"]]]
+        assert properties["BatchSize"] == (100 if spec.name == "segment_snapshots" else 10)
+        # More than ten messages are only given to who waits for them.
+        assert ("MaximumBatchingWindowInSeconds" in properties) == (properties["BatchSize"] > 10)
         assert properties["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
         seen[names[source["Fn::GetAtt"][0]]] = functions[properties["FunctionName"]["Ref"]]
     assert seen == CONSUMERS
@@ -102,8 +107,9 @@ def test_every_rule_delivers_its_subscription_and_keeps_what_it_cannot_deliver(p
         assert target["RetryPolicy"]["MaximumRetryAttempts"] > 0
         pattern = rule["Properties"]["EventPattern"]
         assert (pattern["source"], pattern["detail-type"]) == (["regulars"], ["commit"])
-        delivered[queue] = tuple(pattern["detail"]["types"])
-    assert delivered == SUBSCRIPTIONS
+        delivered[queue] = pattern["detail"]
+    of_members = {"snapshots": {"aggregate": [{"prefix": "member:"}]}}
+    assert delivered == {queue: {"types": list(types)} for queue, types in SUBSCRIPTIONS.items()} | of_members
 
 
 def test_the_schedule_wakes_the_sweep_each_minute_and_has_a_dead_letter_queue(prod: Synthesised) -> None:

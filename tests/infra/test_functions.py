@@ -7,6 +7,8 @@ import json
 import pytest
 
 from infra.packaging import FUNCTIONS
+from shared.kernel.instants import DAY
+from shared.snapshots.model import OBJECT_LIFE
 from tests.infra.conftest import Synthesised
 
 COMMON = {
@@ -26,6 +28,7 @@ OWN = {
     "transaction_ingestion": {"TENANT_ROLE_ARN", "TRANSACTIONS_QUEUE_URL", "DATA_BUCKET", "DEAD_LETTER_URL"},
     "coupon_redemption": {"TENANT_ROLE_ARN", "COUPONS_QUEUE_URL", "DATA_BUCKET", "DEAD_LETTER_URL"},
     "segment_evaluation": {"SEGMENTS_QUEUE_URL", "PLANNING_QUEUE_URL", "DEAD_LETTER_URL"},
+    "segment_snapshots": {"SNAPSHOTS_QUEUE_URL", "DATA_BUCKET", "DEAD_LETTER_URL"},
     "campaign_planning": {"PLANNING_QUEUE_URL", "SENDING_QUEUE_URL", "DEAD_LETTER_URL"},
     "campaign_sending": {"SENDING_QUEUE_URL", "DATA_BUCKET", "DEAD_LETTER_URL"},
     "event_relay": {"BUS_NAME", "FAILURE_QUEUE_URL"},
@@ -97,7 +100,7 @@ def test_an_erased_key_can_not_come_back(prod: Synthesised) -> None:
 def test_the_bucket_forgets_imports_and_messages(prod: Synthesised) -> None:
     (bucket,) = (b["Properties"] for name, b in prod.state.resources("AWS::S3::Bucket").items() if name.startswith("Data"))
     days = {rule["Prefix"]: rule["ExpirationInDays"] for rule in bucket["LifecycleConfiguration"]["Rules"] if "Prefix" in rule}
-    assert days == {"bulk/": 7, "outbox/": 30}
+    assert days == {"bulk/": 7, "outbox/": 30, "snapshots/": OBJECT_LIFE // DAY}
     assert all(bucket["PublicAccessBlockConfiguration"].values())
 
 
@@ -134,9 +137,9 @@ def test_a_local_stage_has_no_delivery_and_its_bucket_answers(local: Synthesised
         assert "MEDIA_URL" not in environment
 
 
-def test_only_the_function_of_images_has_the_image_library(prod: Synthesised) -> None:
-    layers = {name: len(prod.service.function(name)["Layers"]) for name in FUNCTIONS}
-    assert layers == {name: 2 if name == "media" else 1 for name in FUNCTIONS}
+def test_only_their_own_functions_have_the_libraries_of_images_and_of_columns(prod: Synthesised) -> None:
+    layers = {name: [layer["Ref"][:6] for layer in prod.service.function(name)["Layers"][1:]] for name in FUNCTIONS}
+    assert {name: more for name, more in layers.items() if more} == {"media": ["ImageL"], "segment_snapshots": ["Column"]}
     assert prod.service.function("media")["MemorySize"] == 2048
 
 

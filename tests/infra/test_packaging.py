@@ -44,6 +44,11 @@ def images() -> Path:
     return Packages(stage_named("local")).images
 
 
+@pytest.fixture(scope="module")
+def columns() -> Path:
+    return Packages(stage_named("local")).columns
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_staged_handler_imports_alone_with_an_empty_environment(staged: dict[str, Path], layer: Path, images: Path, name: str) -> None:
     layers = [layer / "python", images / "python"] if name == "media" else [layer / "python"]
@@ -137,18 +142,33 @@ def test_the_layer_of_images_makes_every_file_of_one_and_holds_nothing_else(imag
     assert {entry.name for entry in (images / "python").iterdir()} == {"PIL", "pillow.libs"}
 
 
-def test_the_image_library_is_pinned_once() -> None:
+def test_the_layer_of_columns_reads_a_snapshot_and_holds_nothing_else(staged: dict[str, Path], layer: Path, columns: Path) -> None:
+    code = (
+        "import numpy; from shared.snapshots import merging; from shared.snapshots.building import Builder; "
+        "from shared.snapshots.columns import Columns; from shared.snapshots.container import Container; "
+        "b = Builder(); b.add_gone('m1'); assert len(Columns.decode(Container(b.columns().encode({})))) == 1; "
+        "assert '/python' in numpy.__file__"
+    )
+    done = run_alone(code, layer / "python", columns / "python", staged["segment_snapshots"])
+    assert done.returncode == 0, done.stderr
+    assert {entry.name for entry in (columns / "python").iterdir()} == {"numpy", "numpy.libs"}
+    assert not list((columns / "python").rglob("tests"))
+
+
+@pytest.mark.parametrize("file", ["requirements-media.txt", "requirements-snapshots.txt"])
+def test_the_library_of_a_layer_is_pinned_once(file: str) -> None:
     """The layer's pin is the one that tests run with."""
-    (pin,) = [line for line in (ROOT / "requirements-media.txt").read_text().split("\n") if line and not line.startswith("#")]
+    (pin,) = [line for line in (ROOT / file).read_text().split("\n") if line and not line.startswith("#")]
     assert all(pin in (ROOT / f"requirements-dev.{ending}").read_text().split("\n") for ending in ("in", "txt"))
 
 
-def test_the_deployed_layer_of_images_is_for_arm64() -> None:
-    folder = Packages(stage_named("prod")).images
+@pytest.mark.parametrize("name", ["images", "columns"])
+def test_the_deployed_layers_of_single_functions_are_for_arm64(name: str) -> None:
+    folder: Path = getattr(Packages(stage_named("prod")), name)
     libraries = [file for file in folder.rglob("*.so*") if file.is_file()]
     assert {int.from_bytes(library.read_bytes()[18:20], "little") for library in libraries} == {0xB7}
     # With the layer that every function has, Lambda unpacks 250 MB at most.
-    assert sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) < 40_000_000
+    assert sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) < (40_000_000 if name == "images" else 80_000_000)
 
 
 class TestClosure:

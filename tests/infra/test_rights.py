@@ -136,5 +136,11 @@ def test_planning_never_sees_a_secret_or_a_key(prod: Synthesised) -> None:
 def test_objects_are_reached_below_a_prefix_only(stage: Synthesised) -> None:
     for name, statement in stage.service.statements():
         if any(action.startswith("s3:") for action in listed(statement["Action"])):
-            below = ("/bulk/*", "/outbox/*", "/media/*")
+            below = ("/bulk/*", "/outbox/*", "/media/*", "/snapshots/*")
             assert all(json.dumps(r).rstrip(']}"').endswith(below) for r in listed(statement["Resource"])), name
+
+
+def test_snapshots_are_read_and_written_by_their_function_alone_and_without_keys(stage: Synthesised) -> None:
+    touching = {name for name, s in stage.service.statements() if any("/snapshots/*" in json.dumps(r) for r in listed(s["Resource"]))}
+    assert touching == {role_of(stage, "segment_snapshots")}
+    assert not {action for action in actions_of(stage, "segment_snapshots") if action.startswith(("kms:", "secretsmanager:"))}

@@ -29,7 +29,7 @@ def profile_of(*visits: Visit) -> Profile:
 
 def test_a_purchase_belongs_to_the_local_day() -> None:
     profile = profile_of(Visit(parse_rfc3339("2026-06-30T22:30:00Z"), 500, 1000, {"c:coffee": 500}))
-    assert profile.cells == {day_of("2026-07-01"): Cell(1, 500, 1000, {"c:coffee": [1, 500]})}
+    assert profile.cells == {day_of("2026-07-01"): Cell(1, 500, 1000, {"c:coffee": [1, 500, 0]})}
 
 
 def test_lifetime_facts_follow_purchases_in_any_order() -> None:
@@ -48,7 +48,7 @@ def test_a_full_return_leaves_no_cell_but_the_visit() -> None:
 def test_a_partial_return_keeps_the_visit_counted() -> None:
     profile = profile_of(visit(TODAY, 900, c_coffee=400, c_cake=500))
     add_visit(profile, Visit(visit(TODAY).at, 500, 0, {"c:cake": 500}, count=0), BERLIN, -1)
-    assert profile.cells[TODAY] == Cell(1, 400, 1000, {"c:coffee": [1, 400], "c:cake": [1, 0]})
+    assert profile.cells[TODAY] == Cell(1, 400, 1000, {"c:coffee": [1, 400, 0], "c:cake": [1, 0, 0]})
 
 
 def test_a_void_moves_the_last_purchase_back_to_the_start_of_the_day_before_it() -> None:
@@ -96,8 +96,8 @@ def test_names_beyond_the_bound_are_summed_under_others_of_their_letter() -> Non
     profile = profile_of(Visit(visit(TODAY).at, 500, 0, {**names, "l:mitte": 500, "h:app": 500}))
     by = profile.cells[TODAY].by
     assert len(by) == MAX_DIMENSIONS + 1
-    assert by["t:~"] == [7, 7]
-    assert by["l:mitte"] == by["h:app"] == [1, 500], "location and channel are named before tags"
+    assert by["t:~"] == [7, 7, 0]
+    assert by["l:mitte"] == by["h:app"] == [1, 500, 0], "location and channel are named before tags"
 
 
 def test_a_name_that_went_under_others_is_taken_out_of_there_even_if_a_place_is_free_again() -> None:
@@ -105,9 +105,9 @@ def test_a_name_that_went_under_others_is_taken_out_of_there_even_if_a_place_is_
     profile = profile_of(crowd, visit(TODAY, t_late=7))
     add_visit(profile, crowd, BERLIN, -1)
     add_visit(profile, visit(TODAY, t_late=5), BERLIN)
-    assert profile.cells[TODAY].by == {"t:~": [2, 12]}
+    assert profile.cells[TODAY].by == {"t:~": [2, 12, 0]}
     add_visit(profile, visit(TODAY, t_late=7), BERLIN, -1)
-    assert profile.cells[TODAY].by == {"t:~": [1, 5]}
+    assert profile.cells[TODAY].by == {"t:~": [1, 5, 0]}
 
 
 many_visits = st.lists(
@@ -130,7 +130,8 @@ def test_taking_everything_out_in_any_order_leaves_nothing_and_never_goes_below_
         add_visit(profile, gone, BERLIN, -1)
         for letter in "ctlh":
             kept = [pair for cell in profile.cells.values() for key, pair in cell.by.items() if key[0] == letter]
-            expected = [(1, value) for each in visits for key, value in each.by.items() if key[0] == letter]
+            whole = letter in "lh"
+            expected = [(1, value, each.quantity if whole else 0) for each in visits for key, value in each.by.items() if key[0] == letter]
             assert [sum(column) for column in zip(*kept, strict=True)] == [sum(column) for column in zip(*expected, strict=True)]
             assert all(pair[0] >= 0 and pair[1] >= 0 for pair in kept)
         assert all(sum(each[2:] != "~" for each in cell.by) <= MAX_DIMENSIONS for cell in profile.cells.values())
@@ -147,7 +148,7 @@ def test_cells_move_when_the_oldest_is_overdue(age: int, moves: bool) -> None:
 def test_moving_loses_nothing_that_a_window_can_ask_for() -> None:
     profile = profile_of(*(visit(TODAY - back, value=back, t_x=1) for back in range(450)))
     assert spill(profile, TODAY)
-    assert window(profile, TODAY - KEPT_DAYS + 1, TODAY) == Totals(400, sum(range(400)), 400_000)
+    assert window(profile, TODAY - KEPT_DAYS + 1, TODAY) == Totals(400, sum(range(400)), 400_000, visits=400)
     assert min(profile.history) == TODAY - KEPT_DAYS + 1
     assert len(profile.cells) == HOT_DAYS
     assert not spill(profile, TODAY), "a second time there is nothing to do"

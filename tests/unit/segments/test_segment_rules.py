@@ -11,14 +11,21 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from shared.kernel.instants import DAY, HOUR, MINUTE, NEVER, Instant, day_of, day_start, parse_rfc3339
-from shared.member_state.model import Facts, HeldCoupon, MemberState, copy_state
+from shared.challenges.model import Instance
+from shared.kernel.instants import DAY, HOUR, MINUTE, NEVER, Instant, day_of, day_start, local_datetime, parse_rfc3339
+from shared.member_state.model import Facts, HeldCoupon, MemberState, Tier, Touch, copy_state
+from shared.profile.happenings import add_event
 from shared.profile.model import Visit
 from shared.profile.rules import add_visit
+from shared.profile.statistics import Statistics
+from shared.segments.api import why_node
 from shared.segments.compiler import compile_segments
+from shared.segments.context import Context
 from shared.segments.model import MAX_DEPTH, MAX_LEAVES, SegmentDefinition, SegmentTooLarge
+from shared.segments.parsing import HABITS, HOLDINGS, PERSON, PURCHASES, RESPONSES
 from shared.segments.rules import evaluate_all, explain
-from shared.wallet.model import Hold, Lot, Wallet
+from shared.tenants.model import ProfileSettings
+from shared.wallet.model import SLIDING, Hold, Lot, Wallet
 
 CASES = json.loads((Path(__file__).parents[2] / "cases" / "segments.json").read_text())
 ADULT = {"kind": "age", "op": "ge", "years": 18}
@@ -40,16 +47,52 @@ def buying(*instants: Instant, value: int = 500, by: dict[str, int] | None = Non
     return state
 
 
+def visit_of(purchase: Any, case: dict[str, Any]) -> Visit:
+    """A purchase of 500, or as the case says, booked with its local hour."""
+    sale = purchase if isinstance(purchase, dict) else {"at": purchase, "by": case.get("by", {})}
+    at, value = parse_rfc3339(sale["at"]), sale.get("value", 500)
+    by = sale.get("by", {})
+    hour = f"o:{local_datetime(at, case['zone']).hour:02}"
+    return Visit(at, value, 1000, {**by, hour: value}, units=dict.fromkeys(by, 1000))
+
+
 def state_of(case: dict[str, Any]) -> tuple[MemberState, Facts]:
-    state = MemberState("t", "m", attributes=case.get("attributes", {}))
+    state = MemberState("t", case.get("member", "m"), attributes=case.get("attributes", {}), profiled=case.get("profiled", True))
     for purchase in case.get("purchases", ()):
-        sale = purchase if isinstance(purchase, dict) else {"at": purchase, "by": case.get("by", {})}
-        add_visit(state.profile, Visit(parse_rfc3339(sale["at"]), 500, 1000, sale["by"]), case["zone"])
+        add_visit(state.profile, visit_of(purchase, case), case["zone"])
+    for type_, at, amount, part in case.get("events", ()):
+        add_event(state.profile, type_, parse_rfc3339(at), case["zone"], amount, part)
     for index, (offer, status, start, end) in enumerate(case.get("coupons", ())):
         state.coupons[str(index)] = HeldCoupon(offer, status, parse_rfc3339(start), parse_rfc3339(end))
-    state.wallets["points"] = Wallet([Lot(points, parse_rfc3339(start), parse_rfc3339(end)) for points, start, end in case.get("lots", ())])
+    lots = [Lot(points, parse_rfc3339(start), parse_rfc3339(end)) for points, start, end in case.get("lots", ())]
+    lots += [Lot(points, 0, SLIDING) for points in case.get("sliding", ())]
+    lots += [Lot(points, awaits="x") for points in case.get("awaiting", ())]
+    idle = parse_rfc3339(case["idle_until"]) if "idle_until" in case else NEVER
+    state.wallets["points"] = Wallet(lots, debt=case.get("debt", 0), idle_until=idle)
     state.holds = {str(i): Hold("points", points, parse_rfc3339(until)) for i, (points, until) in enumerate(case.get("holds", ()))}
-    return state, Facts(birth_date=day_of(case["birth_date"]) if "birth_date" in case else None)
+    state.tier = Tier(case["tier"][0], parse_rfc3339(case["tier"][1])) if "tier" in case else None
+    state.joined_at = parse_rfc3339(case["joined"]) if "joined" in case else 0
+    state.identifier_kinds, state.tags = case.get("kinds", []), case.get("tags", [])
+    state.lists, state.devices = dict.fromkeys(case.get("lists", ()), 1), case.get("devices", [])
+    for index, (challenge, start, end, *done) in enumerate(case.get("challenges", ())):
+        completed = parse_rfc3339(done[0]) if done else 0
+        window = (parse_rfc3339(start), parse_rfc3339(end))
+        state.challenges.append(Instance(str(index), challenge, 1, *window, times=len(done), completed_at=completed))
+    for touch in case.get("touches", ()):
+        instants = {name: parse_rfc3339(touch[name]) for name in ("at", "opened_at", "clicked_at", "redeemed_at") if name in touch}
+        state.touches.append(Touch(touch["campaign"], "s", "push", **instants, held=touch.get("held", False)))
+    home = case.get("home")
+    birth_date = day_of(case["birth_date"]) if "birth_date" in case else None
+    return state, Facts(birth_date, case.get("gender"), case.get("language"), (home[0], home[1]) if home else None)
+
+
+def context_of(case: dict[str, Any]) -> Context:
+    given = case.get("statistics", {})
+    quintiles = (tuple(given.get(name, ())) for name in ("recency", "frequency", "monetary"))
+    statistics = Statistics(given.get("median_interval2", 60), *quintiles)
+    places = {name: (north, east) for name, (north, east) in case.get("locations", {}).items()}
+    profile = ProfileSettings(**case.get("profile", {}))
+    return Context(case["zone"], statistics, profile, places, {}, tuple(case.get("tiers", ())))
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
@@ -57,9 +100,15 @@ def test_worked_case(case: dict[str, Any]) -> None:
     state, facts = state_of(case)
     now, until = parse_rfc3339(case["at"]), NEVER if case["until"] == "never" else parse_rfc3339(case["until"])
     definition = segment(case["rule"])
-    assert compile_segments([definition], case["zone"]).evaluate(state, facts, now) == [(case["truth"], until)]
-    why = explain(definition, state, facts, now, case["zone"])
+    context = context_of(case)
+    assert compile_segments([definition], context).evaluate(state, facts, now) == [(case["truth"], until)]
+    why = explain(definition, state, facts, now, context)
     assert (why.truth, why.valid_until) == (case["truth"], until)
+
+
+def test_every_kind_of_leaf_has_a_worked_case() -> None:
+    asked = {kind for case in CASES for kind in re.findall(r'"kind": "([a-z_]+)"', json.dumps(case["rule"]))}
+    assert {*PERSON, *PURCHASES, *HABITS, *RESPONSES, *HOLDINGS} <= asked
 
 
 def test_flips_tell_who_enters_and_leaves_and_touch_nothing() -> None:
@@ -72,19 +121,19 @@ def test_flips_tell_who_enters_and_leaves_and_touch_nothing() -> None:
         segment({"kind": "since_last_purchase", "op": "less_than", "hours": 80}, "fresh"),
         segment(ADULT, "adult"),
     ]
-    flips = evaluate_all(state, compile_segments(made, "UTC"), None, NOW)
+    flips = evaluate_all(state, compile_segments(made, Context("UTC")), None, NOW)
     assert (flips.entered, flips.left) == (["fresh@1"], ["lapsed@1", "retired@4"])
     assert flips.next_change == NOW + 8 * HOUR
     assert state == before
 
 
 def test_without_definitions_nothing_ever_changes() -> None:
-    flips = evaluate_all(MemberState("t", "m"), compile_segments([], "UTC"), None, NOW)
+    flips = evaluate_all(MemberState("t", "m"), compile_segments([], Context("UTC")), None, NOW)
     assert (flips.entered, flips.left, flips.next_change) == ([], [], NEVER)
 
 
 def test_one_purchase_may_flip_many_segments() -> None:
-    compiled = compile_segments([segment(count(30, "ge", 1), f"s{index}") for index in range(300)], "UTC")
+    compiled = compile_segments([segment(count(30, "ge", 1), f"s{index}") for index in range(300)], Context("UTC"))
     assert len(evaluate_all(buying(NOW), compiled, None, NOW).entered) == 300
 
 
@@ -98,7 +147,7 @@ def test_waking_at_each_next_change_finds_the_flips_of_every_minute(zone: str, d
         {"kind": "since_last_purchase", "op": "at_least", "hours": 25}, {"kind": "since_last_purchase", "op": "less_than", "hours": 3},
         {"kind": "all", "rules": [count(3, "ge", 1), {"kind": "since_last_purchase", "op": "at_least", "days": 1}]},
     ]  # fmt: skip
-    compiled = compile_segments([segment(rule, f"s{index}") for index, rule in enumerate(rules)], zone)
+    compiled = compile_segments([segment(rule, f"s{index}") for index, rule in enumerate(rules)], Context(zone))
     minutes = range(start, start + 5 * DAY, MINUTE)
     swept = [frozenset(evaluate_all(state, compiled, None, minute).entered) for minute in minutes]
     woken, due, inside, wakes = [], start, frozenset[str](), 0
@@ -113,25 +162,39 @@ def test_waking_at_each_next_change_finds_the_flips_of_every_minute(zone: str, d
 
 def test_facts_are_needed_only_where_a_leaf_asks() -> None:
     without, nested = segment(count(7, "ge", 1)), segment({"kind": "not", "rule": {"kind": "any", "rules": [ADULT]}})
-    assert compile_segments([without, nested], "UTC").needs_facts
-    assert not compile_segments([without], "UTC").needs_facts
+    assert compile_segments([without, nested], Context("UTC")).needs_facts
+    assert not compile_segments([without], Context("UTC")).needs_facts
 
 
 def test_why_shows_what_each_leaf_looked_at() -> None:
     state = buying(NOW - 3 * DAY, NOW, by={"l:mitte": 500})
     rule = {"kind": "all", "rules": [count(7, "ge", 2), {"kind": "favourite", "of": "location", "days": 7, "is": "north"}]}
-    why = explain(segment(rule), state, None, NOW, "UTC")
-    sums = {"count": 2, "value": 1000, "quantity": 2000}
+    why = explain(segment(rule), state, None, NOW, Context("UTC"))
+    sums = {"count": 2, "value": 1000, "quantity": 2000, "visits": 2}
     assert [(child.value, child.truth) for child in why.children] == [(sums, True), (("mitte",), False)]
     assert why.children[0].asked == count(7, "ge", 2)
     assert (why.truth, why.valid_until) == (False, day_start(day_of("2026-11-28"), "UTC"))
 
 
+def test_why_names_the_meaning_of_days_and_whose_they_are() -> None:
+    rules = [
+        count(7, "ge", 1), {"kind": "since_last_purchase", "op": "at_least", "days": 7},
+        {"kind": "since_last_purchase", "op": "at_least", "day": "calendar", "days": 7, "time_zone": "Asia/Tokyo"},
+        {"kind": "birthday", "today": True}, {"kind": "consent", "purpose": "news", "channel": "push", "granted": True},
+    ]  # fmt: skip
+    why = explain(segment({"kind": "all", "rules": rules}), buying(NOW), None, NOW, Context("Europe/Berlin"))
+    berlin = ("calendar", "Europe/Berlin")
+    expected = [berlin, ("rolling", None), ("calendar", "Asia/Tokyo"), berlin, (None, None)]
+    assert [(child.day, child.zone) for child in why.children] == expected
+    shown = why_node(why).model_dump(mode="json")["children"]
+    assert [child["zone"] for child in shown[:3]] == ["Europe/Berlin", None, "Asia/Tokyo"]
+
+
 def test_the_same_question_is_computed_once() -> None:
     rules = [count(days, "ge", value, filter={"category": "coffee"}) for days in (7, 30, 90) for value in (1, 2, 3)]
-    source = compile_segments([segment({"kind": "any", "rules": rules}, f"s{index}") for index in range(5)], "UTC").source
+    source = compile_segments([segment({"kind": "any", "rules": rules}, f"s{index}") for index in range(5)], Context("UTC")).source
     assert source.count("bisect_left(") == len(rules) * 5
-    assert len(set(re.findall(r"= (series\.part\([^\n]+\))", source))) == 1
+    assert len(set(re.findall(r"= (series\.sums\([^\n]+\))", source))) == 1
     assert source.count(" = None") == len(rules) + 1
 
 
@@ -144,7 +207,7 @@ def test_no_text_of_a_definition_reaches_the_source() -> None:
         {"kind": "tag_share", "tag": evil, "days": 7, "op": "ge", "percent": 50},
         {"kind": "favourite", "of": "tag", "days": 7, "is": evil},
     ]
-    compiled = compile_segments([segment({"kind": "all", "rules": rules})], "UTC")
+    compiled = compile_segments([segment({"kind": "all", "rules": rules})], Context("UTC"))
     assert "abort" not in compiled.source
     assert "city" not in compiled.source
     assert [truth for truth, _ in compiled.evaluate(buying(NOW, by={f"c:{evil}": 500}), None, NOW)] == [False]
@@ -152,14 +215,15 @@ def test_no_text_of_a_definition_reaches_the_source() -> None:
 
 def test_one_and_true_are_different_values_in_one_function() -> None:
     values: list[Any] = [1, True]
-    compiled = compile_segments([segment({"kind": "attribute", "name": "x", "op": "eq", "value": value}) for value in values], "UTC")
+    rules = [{"kind": "attribute", "name": "x", "op": "eq", "value": value} for value in values]
+    compiled = compile_segments([segment(rule) for rule in rules], Context("UTC"))
     state = MemberState("t", "m", attributes={"x": True})
     assert [truth for truth, _ in compiled.evaluate(state, None, NOW)] == [None, True]
 
 
 def test_a_purchase_dated_ahead_counts_from_its_day_on() -> None:
     late = parse_rfc3339("2026-11-21T23:58:00Z")
-    compiled = compile_segments([segment(count(1, "ge", 1))], "UTC")
+    compiled = compile_segments([segment(count(1, "ge", 1))], Context("UTC"))
     state = buying(late + 4 * MINUTE)
     midnight = day_start(day_of("2026-11-22"), "UTC")
     assert compiled.evaluate(state, None, late) == [(False, midnight)]
@@ -175,7 +239,7 @@ def deep(levels: int) -> dict[str, Any]:
 
 def test_the_largest_allowed_trees_compile_and_answer() -> None:
     for rule in (deep(MAX_DEPTH), {"kind": "any", "rules": [ADULT] * MAX_LEAVES}):
-        assert compile_segments([segment(rule)], "UTC").evaluate(MemberState("t", "m"), None, NOW) == [(None, NEVER)]
+        assert compile_segments([segment(rule)], Context("UTC")).evaluate(MemberState("t", "m"), None, NOW) == [(None, NEVER)]
 
 
 @pytest.mark.parametrize(
@@ -197,7 +261,11 @@ def test_too_large_a_tree_is_refused_with_a_pointer(rule: dict[str, Any], pointe
     [
         {"kind": "sometimes"},
         {"kind": "all", "rules": []},
-        {"kind": "purchases", "metric": "quantity", "days": 7, "op": "ge", "value": 1, "filter": {"tag": "x"}},
+        count(7, "ge", 1, time_zone="UTC"),
+        count(7, "ge", 1, weekdays=[]),
+        count(7, "ge", 1, weekdays=["monday"]),
+        count(7, "ge", 1, filter={"hours": {"from": 3, "until": 3}}),
+        count(7, "ge", 1, filter={"hours": {"from": 24, "until": 3}}),
         count(401, "ge", 1),
         count(0, "ge", 1),
         count(7, "ge", -1),
@@ -255,4 +323,4 @@ def test_a_day_below_zero_is_answered_by_the_plain_reading() -> None:
     made = [segment(rule) for rule in (rich, tagged, share, leading)]
     left, gone = day_start(day_of("2026-11-22"), "UTC"), day_start(day_of("2026-11-29"), "UTC")
     expected = [(False, left), (False, left), (True, gone), (True, gone)]
-    assert [compile_segments([each], "UTC").evaluate(state, None, NOW)[0] for each in made] == expected
+    assert [compile_segments([each], Context("UTC")).evaluate(state, None, NOW)[0] for each in made] == expected

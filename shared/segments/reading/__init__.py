@@ -1,0 +1,1 @@
+"""What each leaf answers about a member, by subject: the plain reading of the language."""
