@@ -11,14 +11,16 @@ import pytest
 
 from infra.functions import SPECS
 from shared.http.routes import ROUTES, SCOPES
-from shared.kernel.scopes import PUBLIC, RELEASE
+from shared.kernel.scopes import PERSONAL, PUBLIC, RELEASE
 
 ROOT = Path(__file__).parents[2]
 PURE = [
     *sorted((ROOT / "shared" / "kernel").glob("*.py")),
     *sorted(file for name in ("model", "rules") for file in (ROOT / "shared").glob(f"*/{name}.py")),
     *sorted((ROOT / "shared" / "member_state").glob("*.py")),
-    *sorted((ROOT / "shared" / "segments").glob("*.py")),
+    *sorted((ROOT / "shared" / "segments").rglob("*.py")),
+    *sorted((ROOT / "shared" / "profile").rglob("*.py")),
+    *sorted((ROOT / "shared" / "snapshots").glob("vector*.py")),
 ]
 IMPURE = {"os.environ", "os.getenv", "datetime.now", "datetime.utcnow", "time.time", "time.time_ns", "date.today", "random.random"}
 LONGEST_FILE = 420
@@ -49,7 +51,7 @@ def test_every_route_of_a_function_has_a_handler(name: str) -> None:
 
 
 def test_every_scope_is_explained_and_used() -> None:
-    beside_the_routes = {RELEASE}
+    beside_the_routes = {RELEASE, PERSONAL}
     assert {route.scope for route in ROUTES} - {PUBLIC} == set(SCOPES) - beside_the_routes
 
 

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, StrictStr, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictInt,
+    StrictStr,
+    StringConstraints,
+    model_validator,
+)
 from pydantic.json_schema import SkipJsonSchema
 
 from shared.kernel.ids import NAME_PATTERN
@@ -118,22 +128,36 @@ class OneOrSeveral(Node):
             raise ValueError("give either is or in")
 
 
-class Distance(Node):
-    """How long ago: ``days`` or ``hours``. ``rolling``: days of 24 hours, to the millisecond; ``calendar``: whole local days."""
+class Since(Leaf):
+    """How long ago something was: ``days`` or ``hours``. ``rolling``: days of 24 hours, to the millisecond; ``calendar``: whole local days,
+    which may be those of any time zone, since the instant is known.
+    """
 
     op: Literal["at_least", "less_than"]
     day: DayMeaning = Field(default="rolling", description="24 hours, or local midnights of time_zone (none: the tenant's)")
     days: RollingDays | None = None
     hours: Annotated[StrictInt, Field(ge=1, le=876_000)] | None = None
+    time_zone: ZoneName | None = None
 
-    def check_distance(self) -> None:
-        """Refuse what names no distance, or two."""
+    @model_validator(mode="after")
+    def _one_distance(self) -> Self:
         if (self.days is None) == (self.hours is None):
             raise ValueError("give either days or hours")
         if self.day == "calendar" and self.days is None:
             raise ValueError("calendar days are asked for with days")
+        if self.time_zone is not None and self.day != "calendar":
+            raise ValueError("time_zone is for calendar days")
+        return self
 
     @property
     def milliseconds(self) -> int:
         """Of rolling days or hours."""
         return self.days * DAY if self.days is not None else (self.hours or 0) * HOUR
+
+    @property
+    def meaning_of_day(self) -> DayMeaning:
+        return self.day
+
+    @property
+    def own_zone(self) -> str | None:
+        return self.time_zone

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import Field, StrictBool, StrictInt, StrictStr, StringConstraints, model_validator
 
-from shared.segments.language.base import MAX_CHOICES, Comparison, DayMeaning, Distance, Key, Leaf, Name, OneOrSeveral, Text, ZoneName
+from shared.segments.language.base import MAX_CHOICES, Comparison, DayMeaning, Key, Leaf, Name, OneOrSeveral, Since, Text, ZoneName
 
 Scalar = Text | StrictInt | StrictBool
 
@@ -126,26 +126,10 @@ class Fact(Leaf, OneOrSeveral):
         return self
 
 
-class Joined(Leaf, Distance):
+class Joined(Since):
     """How long ago she became a member."""
 
     kind: Literal["joined"]
-    time_zone: ZoneName | None = None
-
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        self.check_distance()
-        if self.time_zone is not None and self.day != "calendar":
-            raise ValueError("time_zone is for calendar days")
-        return self
-
-    @property
-    def meaning_of_day(self) -> DayMeaning:
-        return self.day
-
-    @property
-    def own_zone(self) -> str | None:
-        return self.time_zone
 
 
 class _OfBirth(Leaf):

@@ -12,14 +12,13 @@ from shared.segments.language.base import (
     Comparison,
     DayMeaning,
     Days,
-    Distance,
     Leaf,
     Name,
     Node,
     NoZone,
     OneOrSeveral,
+    Since,
     Weekday,
-    ZoneName,
     not_empty,
 )
 
@@ -110,7 +109,7 @@ class Purchases(Leaf):
         return "calendar"
 
 
-class SinceLastPurchase(Leaf, Distance):
+class SinceLastPurchase(Since):
     """How long ago the last purchase was. Unknown for who never purchased.
 
     ``rolling`` (24 hours, to the millisecond) or ``calendar``: today less the local day of the purchase. With a ``filter`` only calendar
@@ -121,14 +120,12 @@ class SinceLastPurchase(Leaf, Distance):
     behavioural: ClassVar[bool] = True
     kind: Literal["since_last_purchase"]
     filter: Filter | None = None
-    time_zone: ZoneName | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        self.check_distance()
         if self.filter is not None and self.day != "calendar":
             raise ValueError("with a filter only the day is known: give day calendar")
-        if self.time_zone is not None and (self.day != "calendar" or self.filter is not None):
+        if self.filter is not None and self.time_zone is not None:
             raise ValueError("time_zone is for calendar days without a filter: what is filtered is kept by the tenant's days")
         return self
 
@@ -137,36 +134,12 @@ class SinceLastPurchase(Leaf, Distance):
         """The keys in a cell; none: all purchases."""
         return self.filter.keys if self.filter is not None else ()
 
-    @property
-    def meaning_of_day(self) -> DayMeaning:
-        return self.day
 
-    @property
-    def own_zone(self) -> str | None:
-        return self.time_zone
-
-
-class SinceFirstPurchase(Leaf, Distance):
+class SinceFirstPurchase(Since):
     """How long ago the first purchase was. Unknown for who never purchased."""
 
     behavioural: ClassVar[bool] = True
     kind: Literal["since_first_purchase"]
-    time_zone: ZoneName | None = None
-
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        self.check_distance()
-        if self.time_zone is not None and self.day != "calendar":
-            raise ValueError("time_zone is for calendar days")
-        return self
-
-    @property
-    def meaning_of_day(self) -> DayMeaning:
-        return self.day
-
-    @property
-    def own_zone(self) -> str | None:
-        return self.time_zone
 
 
 class TagShare(Leaf):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, StrictInt, model_validator
+from pydantic import Field, StrictInt
 
 from shared.profile.model import KEPT_DAYS
-from shared.segments.language.base import Amount, Comparison, DayMeaning, Days, Distance, Key, Leaf, Name, NoZone, ZoneName
+from shared.segments.language.base import Amount, Comparison, DayMeaning, Days, Key, Leaf, Name, NoZone, Since
 
 
 class Event(Leaf):
@@ -42,28 +42,12 @@ class Event(Leaf):
         return "calendar"
 
 
-class SinceLastEvent(Leaf, Distance):
+class SinceLastEvent(Since):
     """How long ago a declared custom event happened last. Unknown where it never did."""
 
     behavioural: ClassVar[bool] = True
     kind: Literal["since_last_event"]
     event: Key
-    time_zone: ZoneName | None = None
-
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        self.check_distance()
-        if self.time_zone is not None and self.day != "calendar":
-            raise ValueError("time_zone is for calendar days")
-        return self
-
-    @property
-    def meaning_of_day(self) -> DayMeaning:
-        return self.day
-
-    @property
-    def own_zone(self) -> str | None:
-        return self.time_zone
 
 
 class CampaignResponse(Leaf):

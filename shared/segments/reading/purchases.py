@@ -9,7 +9,7 @@ from shared.kernel.instants import NEVER, Instant, day_start, format_day, format
 from shared.profile.model import KEPT_DAYS, OTHERS, Cell
 from shared.profile.rules import all_cells
 from shared.segments.bounds import COUNT, QUANTITY, VALUE, VISITS, between, least, most, ratio_between, whole
-from shared.segments.language.base import WEEKDAYS, Distance
+from shared.segments.language.base import WEEKDAYS, Since
 from shared.segments.language.purchases import LETTERS, Favourite, Purchases, SinceFirstPurchase, SinceLastPurchase, TagShare
 from shared.segments.leaves import Answer, Moment, Reader, Truth
 from shared.segments.reading.windows import Amounts, first_difference, look_ahead
@@ -116,7 +116,7 @@ def _plus(score: Score, more: Score) -> Score:
 # -- since ----------------------------------------------------------------------------------------------------------
 
 
-def since(leaf: Distance, instant: Instant | None, moment: Moment, time_zone: str | None = None) -> Answer:
+def since(leaf: Since, instant: Instant | None, moment: Moment, time_zone: str | None = None) -> Answer:
     """How long ago an instant was, by rolling time or by local days of the zone (none: the tenant's)."""
     if instant is None:
         return Answer(None, NEVER)
