@@ -1,9 +1,10 @@
-"""From the table to the workers: stream to relay, relay to bus, bus to queues; and the minute's schedule."""
+"""From the table to the workers: stream to relay, relay to bus, bus to queues; and the schedules."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from aws_cdk import CfnOutput, Duration, Stack
@@ -20,7 +21,7 @@ from constructs import Construct
 from infra.functions import Function
 from infra.queues import FailureQueue, WorkQueue
 from infra.stage import Stage
-from infra.subscriptions import DETAIL_TYPE, SOURCE, SWEEP_INPUT, detail_of
+from infra.subscriptions import DETAIL_TYPE, SOURCE, STATISTICS_INPUT, SWEEP_INPUT, detail_of
 
 STREAM_BATCH: Final = 100
 OUTBOX_WRITTEN: Final = {"eventName": ["INSERT", "MODIFY"], "dynamodb": {"NewImage": {"out": {"S": [{"exists": True}]}}}}
@@ -52,12 +53,26 @@ class Bus(Construct):
         )
 
 
-class Sweep(Construct):
-    """Each minute: look for timers that are due. Lateness heals itself, so a lost minute needs no retry."""
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """What is sent how often. Lateness heals itself, so that what was lost for so many seconds needs no retry."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, queue: sqs.Queue) -> None:
+    expression: str
+    message: Mapping[str, str]
+    summary: str
+    seconds: int
+
+
+MINUTE: Final = Timing("rate(1 minute)", SWEEP_INPUT, "Timers that are due", 60)
+HOUR: Final = Timing("rate(1 hour)", STATISTICS_INPUT, "Tenants whose statistics are due", 1800)
+
+
+class Schedule(Construct):
+    """Again and again the same message to a queue."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, name: str, timing: Timing, queue: sqs.Queue) -> None:
         super().__init__(scope, construct_id)
-        self.dead = FailureQueue(self, "sweep-target-dead", stage=stage).queue
+        self.dead = FailureQueue(self, f"{name}-target-dead", stage=stage).queue
         ours = {"StringEquals": {"aws:SourceAccount": Stack.of(self).account}}
         role = iam.Role(
             self,
@@ -72,16 +87,18 @@ class Sweep(Construct):
         scheduler.CfnSchedule(
             self,
             "Schedule",
-            name=stage.named("sweep"),
-            description="Timers that are due",
-            schedule_expression="rate(1 minute)",
+            name=stage.named(name),
+            description=timing.summary,
+            schedule_expression=timing.expression,
             flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
             target=scheduler.CfnSchedule.TargetProperty(
                 arn=queue.queue_arn,
                 role_arn=role.role_arn,
-                input=json.dumps(SWEEP_INPUT),
+                input=json.dumps(timing.message),
                 dead_letter_config=scheduler.CfnSchedule.DeadLetterConfigProperty(arn=self.dead.queue_arn),
-                retry_policy=scheduler.CfnSchedule.RetryPolicyProperty(maximum_event_age_in_seconds=60, maximum_retry_attempts=3),
+                retry_policy=scheduler.CfnSchedule.RetryPolicyProperty(
+                    maximum_event_age_in_seconds=timing.seconds, maximum_retry_attempts=3
+                ),
             ),
         )
 

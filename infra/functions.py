@@ -48,6 +48,7 @@ SPECS: Final[dict[str, Spec]] = {
         Spec("coupon_redemption", "Coupons: issue, hold, redeem, release", WORKER_SECONDS, 1024, "coupons-bulk", serves_tenants=True),
         Spec("administration", "Tenants, keys, definitions, campaigns' switches", REQUEST_SECONDS, serves_tenants=True),
         Spec("media", "Images that guests see", 29, 2048, serves_tenants=True, images=True),
+        Spec("audiences", "Previews, searches and exports of members", 120, 2048, "exports", serves_tenants=True, columns=True),
         Spec("segment_evaluation", "Timers, definition fan-out, listing rows", queue="segments"),
         Spec("segment_snapshots", "Columnar snapshots of profiles", 120, 2048, "snapshots", columns=True, batch=100, window=5),
         Spec("campaign_planning", "Who is to get a campaign", queue="planning"),

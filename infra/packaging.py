@@ -31,6 +31,7 @@ FUNCTIONS: Final = (
     "event_relay",
     "administration",
     "media",
+    "audiences",
 )
 """Every function that is deployed: a folder under ``functions/`` each."""
 

@@ -16,7 +16,7 @@ from constructs import Construct
 
 from infra.nag import acknowledge_wildcard
 from infra.stage import Stage
-from infra.state_stack import BULK_PREFIX, INDEXES, MEDIA_PREFIX, OUTBOX_PREFIX, SNAPSHOTS_PREFIX, StateStack
+from infra.state_stack import BULK_PREFIX, EXPORTS_PREFIX, INDEXES, MEDIA_PREFIX, OUTBOX_PREFIX, SNAPSHOTS_PREFIX, StateStack
 
 READ: Final = ("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query")
 WRITE: Final = ("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem")
@@ -70,6 +70,10 @@ class Rights:
     def snapshot_objects(self, *actions: str) -> iam.PolicyStatement:
         """Columns of members' profiles."""
         return iam.PolicyStatement(actions=list(actions), resources=[f"{self._state.data_arn}/{SNAPSHOTS_PREFIX}*"])
+
+    def export_objects(self, *actions: str) -> iam.PolicyStatement:
+        """Files of members that were exported."""
+        return iam.PolicyStatement(actions=list(actions), resources=[f"{self._state.data_arn}/{EXPORTS_PREFIX}*"])
 
     def media_objects(self, *actions: str) -> iam.PolicyStatement:
         """Files of images."""
@@ -148,7 +152,7 @@ class TenantRole(Construct):
 def acknowledge_wildcards(stack: Stack, state: StateStack) -> None:
     """The wildcards that remain below fixed prefixes. ``*`` alone is for actions that know no resource, accepted per function."""
     bucket = f"{state.data_arn_export}/"
-    for prefix in (BULK_PREFIX, OUTBOX_PREFIX, SNAPSHOTS_PREFIX):
+    for prefix in (BULK_PREFIX, OUTBOX_PREFIX, SNAPSHOTS_PREFIX, EXPORTS_PREFIX):
         acknowledge_wildcard(stack, f"{bucket}{prefix}*", "Each object has a name of its own below the prefix")
     acknowledge_wildcard(stack, f"{state.media_arn_export}/{MEDIA_PREFIX}*", "Each file has a name of its own below the prefix")
     for kind in ("app", "endpoint"):

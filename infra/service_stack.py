@@ -9,7 +9,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from infra.api import HttpApi
-from infra.events import Bus, Sweep, consume_queues, relay_stream
+from infra.events import HOUR, MINUTE, Bus, Schedule, consume_queues, relay_stream
 from infra.functions import SPECS, Function, Layer
 from infra.packaging import FUNCTIONS, Packages
 from infra.queues import FailureQueue, WorkQueue
@@ -39,7 +39,8 @@ class ServiceStack(Stack):
         self._tenant_role()
         for name in ("planning", "segments", "snapshots"):
             self.bus.subscribe(name, self.queues[name].queue)
-        self.sweep = Sweep(self, "Sweep", stage=stage, queue=self.queues["segments"].queue)
+        self.sweep = Schedule(self, "Sweep", stage=stage, name="sweep", timing=MINUTE, queue=self.queues["segments"].queue)
+        self.statistics = Schedule(self, "Statistics", stage=stage, name="statistics", timing=HOUR, queue=self.queues["snapshots"].queue)
         consume_queues(self.functions, self.queues)
         relay_stream(self.functions["event_relay"], state.main, self.failures.queue)
         serving = {name: function for name, function in self.functions.items() if function.spec.serves_tenants}
@@ -106,7 +107,16 @@ class ServiceStack(Stack):
             "coupon_redemption": {"COUPONS_QUEUE_URL": self._url("coupons-bulk"), "DATA_BUCKET": bucket},
             "administration": {"OPERATOR_SECRET_ARN": operator},
             "media": {"MEDIA_BUCKET": self._state.media.bucket_name, **self._links_images()},
-            "segment_evaluation": {"SEGMENTS_QUEUE_URL": self._url("segments"), "PLANNING_QUEUE_URL": self._url("planning")},
+            "audiences": {
+                "EXPORTS_QUEUE_URL": self._url("exports"),
+                "SNAPSHOTS_QUEUE_URL": self._url("snapshots"),
+                "DATA_BUCKET": bucket,
+            },
+            "segment_evaluation": {
+                "SEGMENTS_QUEUE_URL": self._url("segments"),
+                "PLANNING_QUEUE_URL": self._url("planning"),
+                "SNAPSHOTS_QUEUE_URL": self._url("snapshots"),
+            },
             "segment_snapshots": {"SNAPSHOTS_QUEUE_URL": self._url("snapshots"), "DATA_BUCKET": bucket},
             "campaign_planning": {"PLANNING_QUEUE_URL": self._url("planning"), "SENDING_QUEUE_URL": self._url("sending")},
             "campaign_sending": {
@@ -147,16 +157,26 @@ class ServiceStack(Stack):
                 rights.push("SetPlatformApplicationAttributes", "DeletePlatformApplication", kinds=("app",)),
             ],
             "media": [master, rights.media_objects("s3:PutObject", "s3:DeleteObject")],
+            "audiences": [
+                master,
+                *self._consume("exports"),
+                send_to(self._arn("exports"), self._arn("snapshots")),
+                rights.snapshot_objects("s3:GetObject"),
+                rights.export_objects("s3:GetObject", "s3:PutObject", "s3:DeleteObject"),
+            ],
             "segment_evaluation": [
                 rights.main_table(*READ, *WRITE, indexes=True),
                 rights.keys_table("dynamodb:GetItem", "dynamodb:BatchGetItem"),
                 unwrap,
                 master,
                 *self._consume("segments"),
-                send_to(self._arn("segments"), self._arn("planning")),
+                send_to(self._arn("segments"), self._arn("planning"), self._arn("snapshots")),
             ],
             "segment_snapshots": [
-                rights.main_table(*READ, "dynamodb:PutItem", "dynamodb:DeleteItem", indexes=True),
+                rights.main_table(*READ, *WRITE, indexes=True),
+                rights.keys_table("dynamodb:GetItem", "dynamodb:BatchGetItem"),
+                unwrap,
+                master,
                 *self._consume("snapshots"),
                 send_to(self._arn("snapshots")),
                 rights.snapshot_objects("s3:GetObject", "s3:PutObject", "s3:DeleteObject"),

@@ -21,6 +21,7 @@ BULK_PREFIX = "bulk/"
 OUTBOX_PREFIX = "outbox/"
 MEDIA_PREFIX = "media/"
 SNAPSHOTS_PREFIX = "snapshots/"
+EXPORTS_PREFIX = "exports/"
 INDEXES = ("GSI1", "GSI2")
 """Both project keys alone: an index is a hint, and the worker reads the item itself."""
 
@@ -124,6 +125,7 @@ class StateStack(Stack):
                 s3.LifecycleRule(id="bulk", prefix=BULK_PREFIX, expiration=Duration.days(7)),
                 s3.LifecycleRule(id="outbox", prefix=OUTBOX_PREFIX, expiration=Duration.days(30)),
                 s3.LifecycleRule(id="snapshots", prefix=SNAPSHOTS_PREFIX, expiration=Duration.days(35)),
+                s3.LifecycleRule(id="exports", prefix=EXPORTS_PREFIX, expiration=Duration.days(7)),
                 s3.LifecycleRule(id="unfinished", abort_incomplete_multipart_upload_after=Duration.days(1)),
             ],
             removal_policy=self._removal,

@@ -42,3 +42,5 @@ def detail_of(queue: str) -> dict[str, Any]:
 
 SWEEP_INPUT: Final = {"kind": "sweep"}
 """What the schedule puts into the queue ``segments`` each minute."""
+STATISTICS_INPUT: Final = {"kind": "statistics"}
+"""What the schedule puts into the queue ``snapshots`` each hour."""

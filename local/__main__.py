@@ -11,7 +11,8 @@ from typing import Final
 from local import console
 
 COMMANDS: Final = (
-    "up", "down", "env", "demo", "load", "replay", "starbucks", "clock", "tick", "verify", "snapshots", "dlq", "till", "openapi", "events",
+    "up", "down", "env", "demo", "load", "replay", "starbucks", "compare", "clock", "tick", "verify", "snapshots", "dlq", "till", "openapi",
+    "events",
 )
 """Modules of this package with ``add_parser(subparsers)``. Each sets ``run`` to a function of the arguments."""
 

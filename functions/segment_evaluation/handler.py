@@ -1,4 +1,4 @@
-"""Timers, definition fan-out, listing rows: a consumer of the queue ``segments``. Translate, call, answer."""
+"""Timers, listing rows, fan-out of programmes: a consumer of the queue ``segments``. Translate, call, answer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from shared.tenants.scope import ForeignKey
 _FIELDS: dict[str, dict[str, type]] = {
     "sweep": {},
     "sweep_tenant": {"tenant": str, "shard": int},
-    "fan_out": {"tenant": str, "of": str, "id": str, "version": int, "epoch": int, "at": int},
+    "fan_out": fan_out.FIELDS,
 }
 """Our own messages, and what each must have."""
 
@@ -73,11 +73,15 @@ def _event(detail: Any) -> None:
         listing.record_flips(scope, envelope)
         for event in envelope.events:
             if event["type"] in ("definition.published", "definition.retired"):
-                fan_out.begin(scope, event["data"], _queue())
+                fan_out.begin(scope, event["data"], _queue(), _snapshots())
 
 
 def _queue() -> SqsQueue:
     return SqsQueue(runtime().client("sqs"), settings().queue_url)
+
+
+def _snapshots() -> SqsQueue:
+    return SqsQueue(runtime().client("sqs"), settings().snapshots_queue_url)
 
 
 def _planning() -> SqsQueue:

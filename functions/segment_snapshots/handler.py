@@ -1,7 +1,7 @@
 """Keeps the columnar snapshots of profiles fresh: a consumer of the queue ``snapshots``. Translate, call, answer.
 
 Every commit about a member comes here, a hundred at a time. What a batch says is noted with one item a tenant; the columns themselves,
-and the library that reads them, are touched by the delayed messages ``merge`` and ``rebuild`` alone.
+and the library that reads them, are touched by our own messages alone: ``merge``, ``rebuild``, the fan-out of a switch, statistics.
 """
 
 from __future__ import annotations
@@ -15,12 +15,17 @@ from functions.segment_snapshots.settings import SnapshotSettings, snapshot_sett
 from shared.aws.objects import S3Store
 from shared.aws.queues import Poison, SqsQueue, consume, message_scope
 from shared.aws.runtime import RemainingTime, Runtime
+from shared.definitions.service import lead
 from shared.observability.logs import log_context, logger
 from shared.relay.envelope import Unreadable, received
+from shared.segments import fan_out
 from shared.snapshots.marking import Batch, MergesAsked
+from shared.statistics import schedule
 from shared.tenants.scope import ForeignKey
 
 _KINDS = ("merge", "rebuild")
+_TENANT_KINDS: dict[str, dict[str, type]] = {"fan_out": fan_out.FIELDS, "statistics_tenant": {"tenant": str, "forced": bool}}
+"""Our own messages beside these, and what each must have."""
 
 
 @cache
@@ -69,10 +74,31 @@ def work(message: dict[str, Any], batch: Batch) -> None:
             envelope = received(message["detail"])
             if envelope.member is not None and envelope.aggregate == f"member:{envelope.member}":
                 batch.add(message_scope(runtime(), envelope.tenant, envelope.key).tenant, envelope.member)
+        elif message.get("kind") == "statistics":
+            schedule.spread(runtime().table, _queue())
+        elif message.get("kind") in _TENANT_KINDS:
+            _of_tenant(message)
         else:
             _own(message)
     except (Unreadable, ForeignKey) as error:
         raise Poison(str(error)) from None
+
+
+def _of_tenant(message: dict[str, Any]) -> None:
+    """The fan-out of a switch, and the statistics."""
+    from shared.snapshots import fan_out as by_snapshot
+    from shared.statistics import job
+
+    fields = _TENANT_KINDS[message["kind"]]
+    if not all(isinstance(message.get(name), type_) for name, type_ in fields.items()):
+        raise Poison("no message of this queue")
+    scope, files = message_scope(runtime(), message["tenant"]), S3Store(runtime().client("s3"), settings().bucket)
+    lead_ms = lead(settings().common.definition_seconds)
+    with log_context(tenant=scope.tenant, operation=message["kind"]):
+        if message["kind"] == "fan_out":
+            by_snapshot.work(scope, files, message, _queue(), wall(), lead_ms)
+        elif message["forced"] or schedule.is_due(scope):
+            job.run(scope, files, _queue(), wall(), lead_ms, forced=message["forced"])
 
 
 def _own(message: dict[str, Any]) -> None:

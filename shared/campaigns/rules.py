@@ -30,7 +30,8 @@ def triggered(body: CampaignBody, event: Mapping[str, Any], served: Mapping[str,
     if event["type"] in _FLIPS:
         data = event["data"]
         of_the_served_version = served.get(data["segment"]) == data["segment_version"]
-        by_definition = event.get("cause") == "definition" and not trigger.on_definition_change
+        # Cause "version": she was in the segment all the time, by another of its versions.
+        by_definition = event.get("cause") == "version" or (event.get("cause") == "definition" and not trigger.on_definition_change)
         if not of_the_served_version or by_definition or trigger.segment not in (None, data["segment"]):
             return False
     return now - int(event["occurred_at"]) <= body.max_event_age

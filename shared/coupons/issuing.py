@@ -51,7 +51,7 @@ def new_coupon(
         expires_at=expires_at,
         code=code,
         issued_by=issued_by,
-        parameters=resolve(body.personal, holder, now, zone) if holder is not None else (),
+        parameters=resolve(body.personal, holder, now, zone, scope.goes_with([body])) if holder is not None else (),
     )
     return coupon, code
 

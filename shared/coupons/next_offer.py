@@ -46,7 +46,8 @@ def choose_for(scope: TenantScope, plan: NextBest, state: MemberState, now: Inst
     """The choice for her as of now. Offers and items are cached; half a read unit for each shard of an offer's limit in all."""
     zone = scope.definitions.settings.time_zone
     in_force = {id_: body for id_, (body, _) in scope.offers_in_force(plan.offers, now).items() if validity(body, now, zone)[1] > now}
-    offers = {id_: body.fixed(resolve(body.personal, state, now, zone)) for id_, body in in_force.items()}
+    goes_with = scope.goes_with(in_force.values())
+    offers = {id_: body.fixed(resolve(body.personal, state, now, zone, goes_with)) for id_, body in in_force.items()}
     items = {item for body in offers.values() for item in named_items(body)}
     limits = {id_: body.limit for id_, body in offers.items() if body.limit is not None}
     used_up: set[str] = set()

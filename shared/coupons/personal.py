@@ -6,6 +6,10 @@ A minimum of 1.2 times her average basket of 90 days, to the next half euro, bet
                         "at_least": 500, "at_most": 5000, "otherwise": 1500},
      "scope.categories": {"favourite": "category", "days": 90, "without": ["alcohol"], "otherwise": "sides"}}
 
+Or what goes with the item that she buys most, of what she has not bought herself::
+
+    {"scope.items": {"complement": "item", "days": 90, "otherwise": "croissant"}}
+
 Everything is integers, and an expression is rounded once: its number is kept as a fraction until then. Days are whole local days of
 the tenant's time zone, today included, as in segments. A further source of values is one more class in ``Expression``.
 """
@@ -22,7 +26,7 @@ from shared.kernel.instants import Instant, local_day
 from shared.kernel.money import divide, format_money
 from shared.member_state.model import MemberState, Parameters
 from shared.profile.model import KEPT_DAYS, OTHERS
-from shared.profile.rules import Letter, all_cells, window
+from shared.profile.rules import Letter, all_cells, totals_by, window
 from shared.tenants.model import Frozen, Name
 from shared.wallet.rules import spendable
 
@@ -132,12 +136,50 @@ class Favourite(Frozen):
         return named and name != OTHERS and name not in self.without
 
 
+GoesWith = Mapping[str, tuple[str, ...]]
+"""Item -> what is often bought together with it, best first (``shared.statistics``)."""
+NOTHING: Final[GoesWith] = {}
+
+
+class Complement(Frozen):
+    """What goes best with the item that she bought most often in ``days`` local days (then: for most, then first by name), of what she
+    has not bought herself in them.
+
+    ``without`` are never taken. ``otherwise`` is for who bought nothing, or where nothing is left.
+    """
+
+    complement: Literal["item"]
+    days: Days
+    without: tuple[Text, ...] = Field(default=(), max_length=50)
+    otherwise: Text
+
+    @property
+    def extremes(self) -> tuple[str, ...]:
+        """What it may come to, as far as the definition names it."""
+        return (self.otherwise,)
+
+    def resolve(self, state: MemberState, at: Instant, zone: str, goes_with: GoesWith) -> str:
+        """Its value for her at the instant; ``otherwise`` for who objected to profiling."""
+        last = local_day(at, zone)
+        sums = totals_by(state.profile, "i", last - self.days + 1, last) if state.profiled else {}
+        ranked = sorted((-each.count, -each.value, name) for name, each in sums.items() if name != OTHERS and each.count > 0)
+        hers = {name for _, _, name in ranked}
+        best = goes_with.get(ranked[0][2], ()) if ranked else ()
+        return next((item for item in best if item not in hers and item not in self.without), self.otherwise)
+
+
 def _kind(value: Any) -> str:
-    has_favourite = "favourite" in value if isinstance(value, dict) else isinstance(value, Favourite)
-    return "favourite" if has_favourite else "number"
+    for kind, model in (("favourite", Favourite), ("complement", Complement)):
+        if (kind in value) if isinstance(value, dict) else isinstance(value, model):
+            return kind
+    return "number"
 
 
-Expression = Annotated[Annotated[Number, Tag("number")] | Annotated[Favourite, Tag("favourite")], Discriminator(_kind)]
+AnyExpression = Number | Favourite | Complement
+Expression = Annotated[
+    Annotated[Number, Tag("number")] | Annotated[Favourite, Tag("favourite")] | Annotated[Complement, Tag("complement")],
+    Discriminator(_kind),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +219,7 @@ class ShownParameter(Frozen):
     text: str
 
 
-def problem(place: str, expression: Number | Favourite) -> str | None:
+def problem(place: str, expression: AnyExpression) -> str | None:
     """Why the expression cannot stand at that place of an offer, whatever its effect; ``None`` if it can."""
     parameter = PARAMETERS.get(place)
     if parameter is None:
@@ -186,13 +228,29 @@ def problem(place: str, expression: Number | Favourite) -> str | None:
         return f"{place} is a name" if parameter.unit == "name" else None
     if parameter.unit != "name":
         return f"{place} is a number"
+    if isinstance(expression, Complement):
+        return None if parameter.word == expression.complement else f"an item is none of {place}"
     fits = bool(expression.becomes) or expression.favourite == parameter.takes
     return None if fits else f"a {expression.favourite} is none of {place}: say in becomes what its names stand for"
 
 
-def resolve(personal: Mapping[str, Number | Favourite], state: MemberState, at: Instant, zone: str) -> Parameters:
-    """The values for her at the instant, by place: what is stored with the coupon. A function of her profile and points alone."""
-    return tuple((place, personal[place].resolve(state, at, zone)) for place in sorted(personal))
+def asks_what_goes_with(personal: Mapping[str, AnyExpression]) -> bool:
+    """Whether it cannot be resolved without knowing what is bought together."""
+    return any(isinstance(each, Complement) for each in personal.values())
+
+
+def resolve(
+    personal: Mapping[str, AnyExpression], state: MemberState, at: Instant, zone: str, goes_with: GoesWith = NOTHING
+) -> Parameters:
+    """The values for her at the instant, by place: what is stored with the coupon. A function of her profile and points, and of what is
+    bought together where that is asked.
+    """
+    found: list[tuple[str, int | str]] = []
+    for place in sorted(personal):
+        each = personal[place]
+        value = each.resolve(state, at, zone, goes_with) if isinstance(each, Complement) else each.resolve(state, at, zone)
+        found.append((place, value))
+    return tuple(found)
 
 
 def shown(parameters: Parameters, currency: str) -> dict[str, ShownParameter]:

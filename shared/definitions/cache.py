@@ -35,6 +35,7 @@ class DefinitionCache:
         self._items: _OneByOne[str, CatalogueItem] = _OneByOne(MAX_ITEMS)
         self._timelines: _OneByOne[str, Timeline] = _OneByOne(MAX_OFFERS)
         self._offers: _OneByOne[OfferVersion, OfferBody] = _OneByOne(MAX_OFFERS)
+        self._goes_with: _OneByOne[str, Mapping[str, tuple[str, ...]]] = _OneByOne(MAX_TENANTS)
 
     def definitions(self, repository: DefinitionRepository) -> DefinitionSet:
         """The tenant's definitions, at most ``ttl`` old. No request when cached."""
@@ -63,11 +64,17 @@ class DefinitionCache:
         now = self._monotonic()
         return self._offers.get(repository.tenant, versions, now, now - self._ttl, repository.offers)
 
+    def goes_with(self, repository: DefinitionRepository) -> Mapping[str, tuple[str, ...]]:
+        """What is often bought together with each item."""
+        now = self._monotonic()
+        return self._goes_with.get(repository.tenant, [""], now, now - self._ttl, lambda _all: {"": repository.goes_with()})[""]
+
     def forget(self, tenant: str) -> None:
         """Read anew next time (after a change of the tenant's own settings in this very environment)."""
         self._sets.pop(tenant, None)
         self._timelines.forget(tenant)
         self._offers.forget(tenant)
+        self._goes_with.forget(tenant)
 
 
 class _OneByOne(Generic[K, V]):

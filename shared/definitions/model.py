@@ -18,6 +18,7 @@ from shared.coupons.personal import resolve
 from shared.coupons.promotions import Promotions
 from shared.coupons.rules import validity
 from shared.kernel.instants import NEVER, Instant
+from shared.member_state.model import MemberState, Parameters
 from shared.member_state.view import Challenges, FoldView, Promise, SegmentEvaluator, fold_view
 from shared.profile.statistics import Statistics, from_body
 from shared.programmes.asking import Asked, asked_by
@@ -55,12 +56,18 @@ class Definition:
     """Segments: the tenant's epoch from ``effective_from`` on."""
     retired_epoch: int = 0
     served_at: Instant | None = None
-    """Segments: since when listings are served from this version; until then the one before is evaluated too."""
+    """Segments: from when on listings are served from this version; until then the one before is evaluated too."""
 
     @property
     def etag(self) -> str:
         """Changes with every write."""
         return f"{self.version}.{self.revision}"
+
+    @property
+    def swap(self) -> int:
+        """The epoch of its swap with the version before it; 0 where there is none."""
+        replaced_another = self.epoch and self.served_at is not None and self.served_at > (self.effective_from or 0)
+        return (self.served_at or 0) if replaced_another else 0
 
     def holds_at(self, at: Instant) -> bool:
         """Whether it is published and in force."""
@@ -141,7 +148,7 @@ class TenantView:
                 found.setdefault(each.id, []).append(each)
         for versions in found.values():
             versions.sort(key=lambda each: -each.version)
-            served = next((i for i, each in enumerate(versions) if each.served_at is not None), None)
+            served = next((i for i, each in enumerate(versions) if each.served_at is not None and each.served_at <= self._at), None)
             del versions[(served if served is not None else 1) + 1 :]
         return found
 
@@ -180,6 +187,7 @@ class TenantView:
             promise=self.promise,
             challenges=self.challenges,
             events=self.settings.events,
+            switches=self._whole.epochs_until(self._at),
         )
 
     @cached_property
@@ -199,7 +207,11 @@ class TenantView:
         promise = Promise(offer, definition.version, active_from, expires_at, body.per_member)
         if not body.personal:
             return promise
-        return replace(promise, parameters=lambda state, when: resolve(body.personal, state, when, self.settings.time_zone))
+        return replace(promise, parameters=self._parameters(body))
+
+    def _parameters(self, body: OfferBody) -> Callable[[MemberState, Instant], Parameters]:
+        zone, goes_with = self.settings.time_zone, self._whole.goes_with
+        return lambda state, when: resolve(body.personal, state, when, zone, goes_with)
 
     def offer(self, id_: str, version: int) -> OfferBody | None:
         """An offer's version, in force or not: a coupon keeps the version that it was issued with."""
@@ -214,6 +226,8 @@ class DefinitionSet:
     settings: TenantSettings
     locations: Mapping[str, Location]
     definitions: tuple[Definition, ...]
+    goes_with: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What is often bought together, if an offer that is given by itself asks for it."""
     _views: dict[int, TenantView] = field(default_factory=dict, compare=False, repr=False)
     _parsed: dict[tuple[Kind, str, int], Any] = field(default_factory=dict, compare=False, repr=False)
 
@@ -226,7 +240,7 @@ class DefinitionSet:
         """The instants at which something changes, in order."""
         found: set[Instant] = set()
         for each in self.definitions:
-            found.update(instant for instant in (each.effective_from, each.retired_from) if instant is not None)
+            found.update(instant for instant in (each.effective_from, each.retired_from, each.served_at) if instant is not None)
         return sorted(found)
 
     def at(self, instant: Instant) -> TenantView:
@@ -250,9 +264,18 @@ class DefinitionSet:
 
     def epoch_at(self, at: Instant) -> int:
         """The definitions epoch: the greatest that has come into force."""
-        epochs = [each.epoch for each in self.definitions if each.effective_from is not None and each.effective_from <= at]
-        epochs += [each.retired_epoch for each in self.definitions if each.retired_from is not None and each.retired_from <= at]
-        return max(epochs, default=0)
+        return max(self.epochs_until(at), default=0)
+
+    def epochs_until(self, at: Instant) -> tuple[int, ...]:
+        """Every epoch that has come into force, ascending. A swap is one too: the version that was served so far ends with it."""
+        found: set[int] = set()
+        for each in self.definitions:
+            found.update(
+                epoch
+                for epoch, since in ((each.epoch, each.effective_from), (each.retired_epoch, each.retired_from), (each.swap, each.swap))
+                if epoch and since is not None and since <= at
+            )
+        return tuple(sorted(found))
 
     def newest(self, kind: Kind, id_: str) -> Definition | None:
         """The newest version, whatever its status."""

@@ -10,6 +10,7 @@ from shared.definitions.references import gifts
 from shared.definitions.timeline import Timeline, head_actions, timeline_of
 from shared.kernel.errors import NotFound
 from shared.kernel.instants import Instant
+from shared.statistics.stored import from_body
 from shared.storage import keys
 from shared.storage.errors import RawItem
 from shared.storage.expressions import Path
@@ -37,7 +38,8 @@ class DefinitionRepository:
     def load(self, offers: Iterable[str] = ()) -> DefinitionSet:
         """Everything but offers, and of these the named ones and those that something gives by itself (``gifts``).
 
-        One Query per MB, strongly consistent; two batch reads where there are such offers.
+        One Query per MB, strongly consistent; two batch reads where there are such offers, and a Query more where one of these asks what
+        is bought together.
         """
         settings: TenantSettings | None = None
         locations: dict[str, Location] = {}
@@ -54,7 +56,9 @@ class DefinitionRepository:
         if settings is None:
             raise NoSuchTenant
         definitions += self._versions_of(sorted({*gifts(definitions), *offers}))
-        return DefinitionSet(self.tenant, settings, locations, tuple(definitions))
+        personal = (given.body.get("personal", {}) for given in definitions if given.kind == "offer")
+        asked = any("complement" in each for places in personal for each in places.values())
+        return DefinitionSet(self.tenant, settings, locations, tuple(definitions), self.goes_with() if asked else {})
 
     # -- offers -----------------------------------------------------------------------------------------------------
 
@@ -82,6 +86,12 @@ class DefinitionRepository:
         timelines = self.timelines(ids, consistent=True) if ids else {}
         where = [keys.definition(self.tenant, "offer", id_, span.version) for id_, each in timelines.items() for span in each.spans]
         return [definition_of(raw) for raw in self.table.get_many(where, consistent=True).values()]
+
+    def goes_with(self) -> dict[str, tuple[str, ...]]:
+        """What is often bought together with each item, best first. One Query of at most 500 rows."""
+        raws = self.table.query_all(keys.catalogue(self.tenant), begins=keys.COMPLEMENTS)
+        bodies = (unpack(SettingsItem.read(raw).body) for raw in raws)
+        return {item: tuple(each.item for each in from_body(body)) for item, body in bodies}
 
     # -- definitions, one by one ------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from typing import Final, Literal
 from shared.kernel.scopes import MEMBER, PUBLIC, SCOPES
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
-FunctionName = Literal["registration", "transaction_ingestion", "coupon_redemption", "administration", "media"]
+FunctionName = Literal["registration", "transaction_ingestion", "coupon_redemption", "administration", "media", "audiences"]
 MB: Final = 1024 * 1024
 
 
@@ -60,6 +60,8 @@ _TEN = "shared.tenants.api:"
 _MED = "shared.media.api:"
 _S = "shared.segments.api:"
 _CAM = "shared.campaigns.api:"
+_AUD = "shared.audiences.api:"
+_STA = "shared.statistics.api:"
 _PAGE = ("limit", "cursor")
 
 
@@ -289,9 +291,41 @@ def _media() -> list[Route]:
     ]
 
 
+def _statistics() -> list[Route]:
+    read, write = "definitions:read", "definitions:write"
+    return [
+        Route("GET", "/v1/statistics/profile", "audiences", "get_statistics", read,
+              "Quintiles, rhythm and states of all guests together", response=_STA + "StatisticsAnswer"),
+        Route("POST", "/v1/statistics/profile/run", "audiences", "run_statistics", write,
+              "Compute the statistics now instead of in the night", response=_STA + "RunAnswer", status=202),
+        Route("GET", "/v1/catalogue/items/{item_id}/complements", "audiences", "list_complements", read,
+              "Items that are often bought together with this one", response=_STA + "ComplementsAnswer"),
+    ]
+
+
+def _audiences() -> list[Route]:
+    def route(method: Method, path: str, operation: str, summary: str, request: str | None, response: str, status: int = 200) -> Route:
+        named = None if request is None else _AUD + request
+        return Route(method, path, "audiences", operation, "members:read", summary, named, _AUD + response, status)
+
+    return [
+        route("POST", "/v1/segments/preview", "preview_segment", "How many members a rule is true of: estimated at once, or counted",
+              "PreviewRequest", "PreviewAnswer"),
+        route("POST", "/v1/segments/{segment_id}/export", "export_segment", "A file of a segment's members; 202 with an export",
+              "ExportSegmentRequest", "ExportAnswer", 202),
+        route("POST", "/v1/members/search", "search_members", "Members that a rule is true of, in order, with columns",
+              "SearchRequest", "SearchPage"),
+        route("POST", "/v1/members/export", "export_members", "A file of members that a rule is true of; 202 with an export",
+              "ExportMembersRequest", "ExportAnswer", 202),
+        route("GET", "/v1/exports/{export_id}", "get_export", "How far an export is, and a short-lived link to its file",
+              None, "ExportAnswer"),
+    ]
+
+
 __all__ = ["MEMBER", "PUBLIC", "ROUTES", "ROUTES_BY_KEY", "SCOPES", "FunctionName", "Route"]
 
 ROUTES: Final[tuple[Route, ...]] = (
-    *_members(), *_members_doings(), *_transaction_ingestion(), *_coupon_redemption(), *_administration(), *_media(),
+    *_members(), *_members_doings(), *_transaction_ingestion(), *_coupon_redemption(), *_administration(), *_media(), *_audiences(),
+    *_statistics(),
 )  # fmt: skip
 ROUTES_BY_KEY: Final[dict[str, Route]] = {route.key: route for route in ROUTES}

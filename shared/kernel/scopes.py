@@ -12,11 +12,14 @@ OPERATOR: Final = "operator"
 """The operator's own key, and no other."""
 RELEASE: Final = "coupons:release"
 """What ending the holds of others needs, beside the scope of the route."""
+PERSONAL: Final = "members:personal"
+"""What lists and files with personal columns need, beside the scope of the route."""
 SCOPES: Final = {
     MEMBER: "the guest's own data, by her own token",
     "members:register": "enrol members (an app or a web page may hold such a key)",
     "members:identify": "find a member at the till; answers are masked",
     "members:read": "read profiles, wallets and segments of members",
+    PERSONAL: "see personal fields in searches and exports of members",
     "members:write": "change profiles, consents, identifiers and devices; import members",
     "points:write": "adjust and transfer points, convert them, set tiers by hand",
     "transactions:write": "quote, hold, record, void and return purchases; record events",

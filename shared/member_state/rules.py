@@ -43,12 +43,17 @@ def apply(
 
 def advance(state: MemberState, to: Instant, views: Views, facts: Facts | None, effects: Effects) -> None:
     """Settle everything due by ``to``. Cheap when nothing is: the stored timer is never later than the next instant."""
-    nothing_due = state.timer is not None and state.timer > to
-    if to <= state.as_of or nothing_due or state.version == 0:
+    if to <= state.as_of or state.version == 0:
         return
+    switch = missed_switch(state, views, to)
+    if state.timer is not None and state.timer > to and switch is None:
+        return
+    if switch is not None:
+        # Nothing happens before it, so that the definitions of until then need not even be compiled.
+        state.as_of = switch
     view = _view(state, views, state.as_of, facts, effects)
     next_change = _evaluate(state, view, state.as_of, facts, effects, "time")
-    while (due := min(_next_obligation(state, view, facts), next_change)) <= to:
+    while (due := min(_next_obligation(state, view, facts), next_change, _next_switch(state, views, to))) <= to:
         # A boundary that does not lie ahead would never end; evaluators answer later instants, and one more is safe.
         state.as_of = max(due, state.as_of)
         view = _view(state, views, state.as_of, facts, effects)
@@ -56,9 +61,33 @@ def advance(state: MemberState, to: Instant, views: Views, facts: Facts | None, 
         next_change = max(_evaluate(state, view, state.as_of, facts, effects, "time"), state.as_of + 1)
 
 
+def missed_switch(state: MemberState, views: Views, to: Instant) -> Instant | None:
+    """The newest switch of definitions until ``to``, and before anything else falls due, that she has not met; ``None`` if there is none.
+
+    It is an instant of hers like any other: whoever meets it late, whenever that is, has told of her what she would have been told of
+    at once. Of several switches without anything due between them only the newest is met: what the others changed about a member,
+    the fan-out had told (``shared.segments.switching``).
+    """
+    return _switch(state, views, to, to if state.timer is None else min(to, state.timer), newest=True)
+
+
+def _switch(state: MemberState, views: Views, to: Instant, until: Instant, *, newest: bool) -> Instant | None:
+    """A switch that she has not met. An imported past is decided by the definitions of today and has none of its own."""
+    view = views(to)
+    if view.epoch <= state.epoch:
+        return None
+    missed = [epoch for epoch in (view.switches or (view.epoch,)) if state.epoch < epoch <= until]
+    at = max(missed[-1 if newest else 0], state.as_of) if missed else NEVER
+    return at if at <= until and views(at).epoch > state.epoch else None
+
+
 def needs_facts(state: MemberState, views: Views, at: Instant) -> bool:
     """Whether folding an event at that instant may ask for the personal facts."""
-    asking = [views(max(instant, state.epoch)) for instant in (max(at, state.as_of), state.as_of)]
+    to = max(at, state.as_of)
+    switch = missed_switch(state, views, to)
+    met = state.as_of if switch is None else switch
+    later = (epoch for epoch in views(to).switches if met < epoch <= to)
+    asking = [views(max(instant, state.epoch)) for instant in (to, met, *later)]
     has_birthdays = "birth_date" in state.known and any(view.birthdays for view in asking)
     return has_birthdays or any(view.segments.needs_facts for view in asking)
 
@@ -75,6 +104,11 @@ def _view(state: MemberState, views: Views, at: Instant, facts: Facts | None, ef
         _evaluate(state, view, at, facts, effects, "definition")
         state.epoch = view.epoch
     return view
+
+
+def _next_switch(state: MemberState, views: Views, to: Instant) -> Instant:
+    switch = _switch(state, views, to, to, newest=False)
+    return NEVER if switch is None else switch
 
 
 def _settle(state: MemberState, view: FoldView, at: Instant, facts: Facts | None, effects: Effects) -> None:
@@ -109,17 +143,28 @@ def _next_obligation(state: MemberState, view: FoldView, facts: Facts | None) ->
 
 
 def _evaluate(state: MemberState, view: FoldView, at: Instant, facts: Facts | None, effects: Effects, cause: str) -> Instant:
-    """Flip memberships; answers the next instant at which time alone may flip one."""
+    """Flip memberships; answers the next instant at which time alone may flip one.
+
+    Who is in a segment by another of its versions already, or still, changes the version only (cause ``version``).
+    """
     flips = view.segments.evaluate(state, facts, at)
-    for key in flips.left:
-        del state.segments[key]
-        segment, _, version = key.rpartition("@")
-        effects.tell("segment.left", at, {"segment": segment, "segment_version": int(version)}, cause)
+    before = _segments_of(state) if cause == "definition" and flips.entered else frozenset()
     for key in flips.entered:
         state.segments[key] = at
-        segment, _, version = key.rpartition("@")
-        effects.tell("segment.entered", at, {"segment": segment, "segment_version": int(version)}, cause)
+    for key in flips.left:
+        del state.segments[key]
+    after = _segments_of(state) if cause == "definition" and flips.left else frozenset()
+    for type_, keys, others in (("segment.left", flips.left, after), ("segment.entered", flips.entered, before)):
+        for key in keys:
+            segment, _, version = key.rpartition("@")
+            said = "version" if segment in others else cause
+            effects.tell(type_, at, {"segment": segment, "segment_version": int(version)}, said)
     return flips.next_change
+
+
+def _segments_of(state: MemberState) -> frozenset[str]:
+    """The segments that she is in, by whatever version."""
+    return frozenset(key.rpartition("@")[0] for key in state.segments)
 
 
 def _set_timer(state: MemberState, due: Instant, *, exact: bool) -> None:

@@ -103,6 +103,8 @@ class FoldView:
     challenges: Challenges = NO_CHALLENGES
     events: Mapping[str, EventSettings] = field(default_factory=dict)
     """Custom events that the profile counts, by type without ``event.``."""
+    switches: tuple[Instant, ...] = ()
+    """Every epoch so far, ascending: the instants at which members' definitions switched. The last is ``epoch``."""
 
     @property
     def scheme(self) -> TierScheme | None:
@@ -135,6 +137,7 @@ def fold_view(
     gifts: bool = True,
     challenges: Challenges = NO_CHALLENGES,
     events: Mapping[str, EventSettings] | None = None,
+    switches: tuple[Instant, ...] = (),
 ) -> FoldView:
     """The view with everything that it derives from the programmes: made once per switch of definitions."""
     ordered = tuple(sorted(programmes, key=lambda each: (-each.body.priority, each.id)))
@@ -157,4 +160,5 @@ def fold_view(
         automatic=tuple(sorted(automatic, key=lambda pair: -pair[1].points)),
         challenges=challenges,
         events=events if events is not None else {},
+        switches=switches,
     )

@@ -118,6 +118,7 @@ class HabitsAnswer(Answer):
     lifecycle_until: str | None = Field(default=None, description="when time alone changes it; absent: never")
     rfm: RfmAnswer | None = None
     favourites: Favourites
+    complements: tuple[str, ...] = Field(default=(), description="items that are often bought together with her favourite item, best first")
     tags: tuple[TagAnswer, ...]
 
 

@@ -19,6 +19,7 @@ from shared.profile.habits import lifecycle, prefers, rfm, tag_strength, usual_i
 from shared.profile.model import KEPT_DAYS, OTHERS, Profile
 from shared.profile.rules import Letter, Totals, leaders, totals_by, totals_by_weekday, window
 from shared.profile.statistics import Statistics
+from shared.statistics import complements
 from shared.tenants.model import ProfileSettings
 from shared.tenants.scope import TenantScope
 
@@ -55,7 +56,7 @@ def asked_for(query: Mapping[str, str]) -> Asked:
 
 
 def get_profile(scope: TenantScope, member: str, asked: Asked = Asked()) -> api.ProfileAnswer:
-    """What her purchases say. 1 Query; where there are tiers, 2 reads for her language."""
+    """What her purchases say. 1 Query; 2 reads for her language where there are tiers; 1 for what goes with her favourite item."""
     now, definitions = scope.clock(), scope.definitions
     state = view_member(scope, member, now)
     view, fold = definitions.at(now), definitions.fold_at(now)
@@ -75,12 +76,19 @@ def get_profile(scope: TenantScope, member: str, asked: Asked = Asked()) -> api.
         last_location=profile.last_location or None,
         last_channel=profile.last_channel or None,
         source=state.join_source,
-        habits=_habits(profile, now, fold.zone, settings, view.statistics) if state.profiled else None,
+        habits=_with_complements(scope, _habits(profile, now, fold.zone, settings, view.statistics)) if state.profiled else None,
         responses=_responses(state.touches),
         events=_events(state),
         tier=tier_answer(state, fold, now, scope.reader(language)),
         segments=len(memberships(scope, state, now)),
     )
+
+
+def _with_complements(scope: TenantScope, habits: api.HabitsAnswer) -> api.HabitsAnswer:
+    """What goes with the item that she likes best: half a read unit, if she has one."""
+    item = habits.favourites.item
+    found = complements.of_item(scope, item) if item is not None else ()
+    return habits.model_copy(update={"complements": tuple(each.item for each in found)})
 
 
 def _figures(totals: Totals) -> dict[str, int | None]:

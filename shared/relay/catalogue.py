@@ -78,6 +78,7 @@ _CHOICE: Final = {
     "dropped": {"free-fries": "too_many_coupons"},
 }  # fmt: skip
 _POOL_ID: Final = "pol_01KAJ5XW0000000000000000DD"
+_EXPORT_ID: Final = "exp_01KAJ5XW0000000000000000EE"
 _POOL: Final = {"pool": _text(_POOL_ID), "offer": _text("welcome"), "count": _whole(1000, "codes")}
 _FORCED: Final = {"actor": _text("demo-aaaaaaaaaaaa", "the credential that ended the hold by force", required=False)}
 _HOLD: Final = {"hold": _text("hold_dGlsbHxiMQ"), "points": _whole(20)}
@@ -154,7 +155,8 @@ _ABOUT_MEMBERS: Final = (
     EventType("referral.rewarded", _MEMBER, "Her first purchase rewarded her and the member who brought her.", _REFERRAL),
     EventType("referral.reversed", _MEMBER, "That purchase came back: both rewards are taken back.", _REFERRAL),
     EventType("referral.refused", _MEMBER, "Nothing will come of her being referred.", {**_REFERRAL, "reason": _text("self_referral")}),
-    EventType("segment.entered", _MEMBER, "She is in a segment now. Cause ``definition``: because the segment changed.", _FLIP),
+    EventType("segment.entered", _MEMBER, "She is in a segment now. Cause ``definition``: because the segment changed; ``version``: she "
+              "was in it before, by another of its versions.", _FLIP),
     EventType("segment.left", _MEMBER, "She is in a segment no longer. Cause as with segment.entered.", _FLIP),
     EventType("hold.placed", _MEMBER, "Points or coupons are set aside for a basket.", _HOLD),
     EventType("hold.released", _MEMBER, "A hold was given up; by force with the reason as cause.", {**_HOLD, **_FORCED}),
@@ -232,6 +234,12 @@ _ABOUT_DEFINITIONS: Final = (
         "segment.backfilled", "fan_out:regulars@2", "Every member was evaluated with a version, and lists are served from it.",
         {**_FLIP, "members": _whole(2246, "evaluated")},
     ),
+    EventType(
+        "export.finished", f"export:{_EXPORT_ID}", "A file of members can be fetched.",
+        {"export": _text(_EXPORT_ID), "rows": _whole(2246), "left_out": _whole(0, "members whose key is gone"),
+         "segment": _text("regulars", "absent: of a rule", required=False),
+         "segment_version": Field({"type": "integer"}, 1, required=False)},
+    ),
     *(
         EventType(f"campaign.{what}", "campaign:welcome", f"A campaign was {what}.", _CAMPAIGN, _CAMPAIGN_MORE)
         for what in ("launched", "paused", "resumed", "completed", "cancelled")
@@ -281,7 +289,7 @@ def envelope_schema() -> dict[str, Any]:
             "id": text,
             "tenant": text,
             "key": {**text, "description": "partition key of the commit: its tenant must be the envelope's"},
-            "aggregate": {**text, "description": "member:, coupon:, pool:, sale:, definition:, campaign:, fan_out: and the id"},
+            "aggregate": {**text, "description": "member:, coupon:, pool:, sale:, definition:, campaign:, fan_out:, export: and the id"},
             "member": {**text, "description": "absent where the commit is about no member"},
             "seq": {**number, "description": "orders the envelopes of one aggregate"},
             "committed_at": number,
@@ -307,6 +315,7 @@ def sample_of(event: EventType) -> dict[str, Any]:
         "fan_out": "FAN#regulars#000002",
         "campaign": f"CAMP#{rest}",
         "pool": f"POOL#{rest}",
+        "export": f"EXP#{rest}",
     }
     told = {
         "id": f"{event.aggregate}:7:0",

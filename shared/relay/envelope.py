@@ -213,6 +213,10 @@ def _fan_out(parts: list[str], _sk: str, _new: RawItem) -> tuple[str, str]:
     return f"fan_out:{unquote(parts[3])}@{int(parts[4])}", "epoch"
 
 
+def _export(parts: list[str], _sk: str, _new: RawItem) -> tuple[str, str]:
+    return f"export:{parts[3]}", "revision"
+
+
 _Kind = Callable[[list[str], str, RawItem], tuple[str, str]]
 _KINDS: Final[dict[tuple[str, str], _Kind]] = {
     ("M", "STATE"): _member,
@@ -222,6 +226,7 @@ _KINDS: Final[dict[tuple[str, str], _Kind]] = {
     ("REQ", "REQ"): _sale,
     ("CAMP", "CAMP"): _campaign,
     ("FAN", "FAN"): _fan_out,
+    ("EXP", "EXP"): _export,
     ("DEF", "*"): _definition,
     ("OFFERS", "*"): _definition,
 }

@@ -43,14 +43,16 @@ class MembersPage(Frozen):
 
 
 class CountAnswer(Frozen):
-    """How many members a segment has. ``state`` is ``backfilling`` until every member was evaluated with this version once."""
+    """How many members a segment has. ``state`` is ``backfilling`` until everybody whom the version concerns was evaluated with it."""
 
     segment: str
     version: int
     count: int
     state: Literal["exact", "backfilling"]
     evaluated: int | None = None
-    """Members evaluated so far, while it is backfilling."""
+    """Members looked at so far, while it is backfilling."""
+    needed: int | None = None
+    """How many must be looked at, once that is counted. The others are where they should be without."""
 
 
 class WhyNode(Frozen):

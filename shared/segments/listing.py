@@ -75,8 +75,9 @@ def count(scope: TenantScope, segment: str) -> CountAnswer:
     progress = FanOutItem.read(raw) if raw is not None else None
     if progress is not None and progress.status == "complete":
         return CountAnswer(segment=segment, version=served.version, count=total, state="exact")
-    evaluated = int(progress.done) if progress is not None else 0
-    return CountAnswer(segment=segment, version=served.version, count=total, state="backfilling", evaluated=evaluated)
+    evaluated, needed = (int(progress.done), progress.needed) if progress is not None else (0, None)
+    whole = None if needed is None else int(needed)
+    return CountAnswer(segment=segment, version=served.version, count=total, state="backfilling", evaluated=evaluated, needed=whole)
 
 
 def served_version(scope: TenantScope, segment: str) -> Definition:

@@ -9,7 +9,7 @@ once one loses the swap and starts over; of a member who is in two objects the n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final, Protocol
 
@@ -17,12 +17,14 @@ import numpy as np
 
 from shared.kernel.ids import ulid_millis
 from shared.kernel.instants import SECOND, Clock, Instant
+from shared.member_state.repository import Loaded
 from shared.observability.logs import logger
 from shared.snapshots import rebuilding
 from shared.snapshots.building import Builder
 from shared.snapshots.columns import Columns
 from shared.snapshots.files import Files, Lost
-from shared.snapshots.loading import load_stored
+from shared.snapshots.late import tick_late
+from shared.snapshots.loading import chunks, load_stored
 from shared.snapshots.model import (
     REFRESHED,
     RENEW_AFTER,
@@ -42,6 +44,7 @@ MOST_MEMBERS: Final = 20_000
 ROUNDS: Final = 3
 """How often a merge that lost the swap starts over before it leaves it to the message's repetition."""
 _FOLLOWS: Final = SETTLE // SECOND + 5
+_READ_TOGETHER: Final = 500
 
 
 class StillContended(Exception):
@@ -129,7 +132,7 @@ class _Merge:
 
     def _merged(self, shard: Shard, members: set[str]) -> list[Shard]:
         """The shard with what the members are now; two of it, if it has become too large."""
-        young = columns_of_stored(self._scope, members)
+        young = columns_of_stored(self._scope, members, lambda several: tick_late(self._scope, several, self._wall))
         if shard.young:
             young = self._files.read(shard.young).joined(young)
         changed = replace(shard, young_rows=len(young))
@@ -149,12 +152,15 @@ class _Merge:
         return name
 
 
-def columns_of_stored(scope: TenantScope, members: Iterable[str]) -> Columns:
-    """The columns of members as they are in the table now; of who is not there any more, that she is gone."""
+def columns_of_stored(scope: TenantScope, members: Iterable[str], seen: Callable[[list[Loaded]], None] = lambda _several: None) -> Columns:
+    """The columns of members as they are in the table now; of who is not there any more, that she is gone. ``seen`` is shown them too."""
     builder, missing = Builder(), set(members)
-    for loaded in load_stored(scope, sorted(missing)):
-        missing.discard(loaded.state.member)
-        builder.add(loaded.state)
+    for chunk in chunks(sorted(missing), _READ_TOGETHER):
+        several = list(load_stored(scope, chunk))
+        for loaded in several:
+            missing.discard(loaded.state.member)
+            builder.add(loaded.state)
+        seen(several)
     for member in missing:
         builder.add_gone(member)
     return builder.columns()

@@ -14,6 +14,7 @@ from shared.kernel.instants import Clock
 from shared.observability.logs import logger
 from shared.snapshots.building import Builder
 from shared.snapshots.files import Files
+from shared.snapshots.late import tick_late
 from shared.snapshots.loading import chunks, listed, load_stored
 from shared.snapshots.model import ABANDONED, ROWS_PER_SHARD, SETTLE, Build, Manifest, ObjectStore, Shard, mark_before
 from shared.snapshots.repository import SnapshotRepository
@@ -85,9 +86,10 @@ class _Rebuild:
         """Read and write one more shard; ``False`` if somebody else goes on with this build, or another."""
         builder, last, exhausted = Builder(), build.after, True
         for ids in chunks(listed(self._scope, after=build.after), min(_READ_TOGETHER, ROWS_PER_SHARD)):
-            for loaded in load_stored(self._scope, ids):
-                if loaded.state.status == "active":
-                    builder.add(loaded.state)
+            active = [loaded for loaded in load_stored(self._scope, ids) if loaded.state.status == "active"]
+            for loaded in active:
+                builder.add(loaded.state)
+            tick_late(self._scope, active, self._wall())
             last = ids[-1]
             if len(builder) >= ROWS_PER_SHARD or self._scope.effort().time_left_ms() < TIME_TO_STOP_MS:
                 exhausted = False

@@ -16,13 +16,13 @@ from shared.kernel.instants import NEVER, Instant
 from shared.segments.context import Context
 from shared.segments.expanding import expanded, is_behavioural
 from shared.segments.parsing import Rule
-from shared.snapshots import vector_holdings, vector_person, vector_windows
+from shared.snapshots import vector_habits, vector_holdings, vector_person, vector_windows
 from shared.snapshots.columns import Columns, Mask
 from shared.snapshots.container import Ints
 from shared.snapshots.frame import Frame, Signs
 
 Side = Literal["surely", "perhaps"]
-FORMS = {**vector_person.FORMS, **vector_windows.FORMS, **vector_holdings.FORMS}
+FORMS = {**vector_person.FORMS, **vector_windows.FORMS, **vector_holdings.FORMS, **vector_habits.FORMS}
 """Kind of leaf -> its vector form. A form answers ``None`` where it cannot tell what is asked for."""
 
 
@@ -62,6 +62,10 @@ class Vectors:
     def evaluate(self, rule: Rule) -> Evaluated:
         """Both sides of the answer."""
         return Evaluated(self._side(rule, "surely"), self._side(rule, "perhaps"))
+
+    def membership(self, rule: Rule) -> Bounds:
+        """Who is in (above 0) and until when: the one side that this needs."""
+        return self._side(rule, "surely")
 
     def members(self, rule: Rule) -> Members:
         """Who is in: the one side that this needs."""

@@ -289,6 +289,13 @@ class JobPartItem(Item):
     body = _binary(attr_name="d")
 
 
+class ExportItem(Item):
+    """An export of members: what is asked for, and how far it is. ``revision`` grows with every write."""
+
+    revision = NumberAttribute()
+    body = _binary(attr_name="d")
+
+
 class SegmentRowItem(Item):
     """A derived listing row. ``member_version`` orders deliveries; a row of one who left stays, outside the index."""
 
@@ -299,11 +306,12 @@ class SegmentRowItem(Item):
 
 
 class FanOutItem(Item):
-    """Progress of a definition fan-out: one row a shard of members."""
+    """Progress of a definition fan-out. ``needed``: how many members must be looked at, where that was counted first."""
 
     cursors = UnicodeAttribute()
     status = UnicodeAttribute()
     done = NumberAttribute()
+    needed = NumberAttribute(null=True)
     epoch = NumberAttribute()
 
 

@@ -105,6 +105,14 @@ def catalogue_item(tenant: str, id_: str) -> Key:
     return Key(catalogue(tenant), f"ITEM#{text(id_)}")
 
 
+COMPLEMENTS = "WITH#"
+
+
+def complements(tenant: str, item: str) -> Key:
+    """What is often bought together with a catalogue item."""
+    return Key(catalogue(tenant), f"{COMPLEMENTS}{text(item)}")
+
+
 def media(tenant: str) -> str:
     """The partition of a tenant's images."""
     return f"{prefix(tenant)}MEDIA"
@@ -199,6 +207,11 @@ def job(tenant: str, job_id: str) -> Key:
 def job_part(tenant: str, job_id: str, part: int) -> Key:
     """The outcome of one part of a bulk job."""
     return Key(f"{prefix(tenant)}JOB#{job_id}", f"{PART_PREFIX}{part:04d}")
+
+
+def export(tenant: str, export_id: str) -> Key:
+    """An export of members, and how far it is."""
+    return Key(f"{prefix(tenant)}EXP#{export_id}", "EXP")
 
 
 # -- coupons --------------------------------------------------------------------------------------------------------

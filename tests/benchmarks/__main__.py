@@ -1,6 +1,6 @@
 """``python -m tests.benchmarks [part ...]``: measure, and write docs/benchmarks.md.
 
-Parts: decision segments purchase replay coupons quota imports snapshots local.
+Parts: decision segments purchase states replay coupons quota imports snapshots backfill local.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 
 from local import console
 from tests.benchmarks import (
+    bench_backfill,
     bench_cost,
     bench_coupons,
     bench_decision,
@@ -26,6 +27,7 @@ from tests.benchmarks import (
     bench_replay,
     bench_segments,
     bench_snapshots,
+    bench_states,
 )
 from tests.benchmarks.rows import Row
 
@@ -34,6 +36,7 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 KEPT = ROOT / "docs" / "benchmarks.json"
 PARTS: dict[str, tuple[str, Callable[[], list[Row]]]] = {
     "purchase": ("A purchase: CPU and units", bench_purchase.run),
+    "states": ("A guest's state", bench_states.run),
     "decision": ("A decision of the earning engine", bench_decision.run),
     "replay": ("A replay", bench_replay.run),
     "coupons": ("Coupons on a basket", bench_coupons.run),
@@ -41,6 +44,7 @@ PARTS: dict[str, tuple[str, Callable[[], list[Row]]]] = {
     "imports": ("Cold start", bench_imports.run),
     "segments": ("Segments", bench_segments.run),
     "snapshots": ("Snapshots of profiles", bench_snapshots.run),
+    "backfill": ("A new segment over everybody", bench_backfill.run),
     "local": ("The deployed system on the local AWS", bench_local.run),
 }
 _HEAD = """\

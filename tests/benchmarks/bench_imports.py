@@ -18,6 +18,7 @@ FUNCTIONS = (
     "coupon_redemption",
     "administration",
     "media",
+    "audiences",
     "segment_evaluation",
     "campaign_planning",
     "campaign_sending",

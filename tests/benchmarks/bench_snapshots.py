@@ -1,6 +1,6 @@
 """Snapshots: what they weigh, what asking one costs, and the same rules over the same members in polars and duckdb.
 
-``run()`` measures everything in one process. The members are those of ``bench_segments``; a hundred thousand are ten thousand under ten
+``run()`` measures everything in one process. The members are those of ``crowd``; a hundred thousand are ten thousand under ten
 ids each. polars and duckdb read Parquet (zstd) of the same rows and answer the bare truth; the columns answer until when, too.
 """
 
@@ -29,8 +29,9 @@ from shared.snapshots.columns import Columns
 from shared.snapshots.container import Container
 from shared.snapshots.model import ROWS_PER_SHARD
 from shared.snapshots.vectors import Vectors
-from tests.benchmarks.bench_segments import CITIES, NOW, TODAY, ZONE, bare, best, dimension_of, members, rules
+from tests.benchmarks.crowd import CITIES, NOW, TODAY, ZONE, best, members, rules
 from tests.benchmarks.rows import Row, row
+from tests.benchmarks.rule_peers import bare, dimension_of
 
 CONTEXT = Context(ZONE)
 MANY = 100_000
@@ -229,7 +230,6 @@ def run() -> list[Row]:
     states = people(MANY)
     rows, bodies = weighed(states)
     rows += asked(bodies) + merged(states, bodies)
-    rows += peers(states[:10_000], rules(20), "20 segments x 10000")
     rows += peers(states, [DRAFT], f"one draft x {MANY}")
     return rows + libraries()
 

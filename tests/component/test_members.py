@@ -337,7 +337,7 @@ def test_the_profile_says_what_her_purchases_say(front: Front) -> None:
 def test_a_profile_without_purchases_is_empty(front: Front) -> None:
     body = front.call("get_profile", member_id=front.register()).body
     assert body["windows"][0] == {"days": 7, "count": 0, "value": 0, "quantity": 0, "visits": 0}
-    assert (body["habits"], body["tier"]["counted"]) == ({"favourites": {}, "tags": []}, 0)
+    assert (body["habits"], body["tier"]["counted"]) == ({"favourites": {}, "complements": [], "tags": []}, 0)
 
 
 def test_segments_and_why(front: Front) -> None:

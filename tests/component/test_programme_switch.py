@@ -42,12 +42,12 @@ def published(house: House, body: dict[str, Any]) -> dict[str, Any]:
 def test_a_sleeping_member_gets_the_level_that_is_everybodys(house: House, times: int) -> None:
     member, queue = joined(house), ListQueue()
     data = published(house, PROGRAMME | {"tiers": FOR_EVERYBODY})
-    fan_out.begin(house.scope(), data, queue)
+    fan_out.begin(house.scope(), data, queue, ListQueue())
     assert len(queue.sent) == 1, "it waits for its instant"
     house.now += MINUTE
     house.cache.forget("demo")
     for _ in range(times):
-        fan_out.begin(house.scope(), data, queue)
+        fan_out.begin(house.scope(), data, queue, ListQueue())
     state = house.state(member)
     assert (state.tier.id if state.tier else None, state.epoch, state.version) == ("basic", data["epoch"], 2)
 
@@ -57,5 +57,5 @@ def test_a_programme_that_only_earns_wakes_nobody(house: House) -> None:
     data = published(house, PROGRAMME)
     house.now += MINUTE
     house.cache.forget("demo")
-    fan_out.begin(house.scope(), data, queue)
+    fan_out.begin(house.scope(), data, queue, ListQueue())
     assert (data["epoch"], queue.sent, house.state(member).version) == (0, [], 1)

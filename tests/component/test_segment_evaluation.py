@@ -2,102 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import random
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from functions.segment_evaluation import handler
 from shared.definitions.api import SegmentRequest
-from shared.definitions.service import create, publish, replace, retire
-from shared.kernel.errors import ConcurrentUpdate
-from shared.kernel.ids import new_id, shard_of
-from shared.kernel.instants import DAY, HOUR, MINUTE, SECOND
-from shared.member_state.model import segment_key
-from shared.segments import fan_out, listing, ticks
+from shared.definitions.service import replace
+from shared.kernel.ids import new_id
+from shared.kernel.instants import DAY, HOUR, MINUTE
+from shared.segments import ticks
 from shared.segments.model import schema
 from shared.storage import keys
-from shared.storage.items import ProfileItem, TenantEntryItem
+from shared.storage.items import TenantEntryItem
 from shared.transactions.service import record
+from tests.builders.evaluator import BIG, RECENT, Evaluator, define, inside, join
 from tests.builders.house import NOW, PROGRAMME, House, sale
 from tests.builders.office import Office
-from tests.builders.stream import BusOfTest, ListQueue, Stream
-from tests.fakes import engine
-from tests.fakes.faulty import FaultyTable, Killed
-
-RECENT: dict[str, Any] = {"name": "R", "rule": {"kind": "purchases", "metric": "count", "days": 2, "op": "ge", "value": 1}}
-BIG: dict[str, Any] = {"name": "B", "rule": {"kind": "purchases", "metric": "value", "days": 30, "op": "ge", "value": 2000}}
-CACHE = 1.0
-
-
-class Sqs:
-    """The SQS client of the handler: messages by queue."""
-
-    def __init__(self) -> None:
-        self.queues: dict[str, ListQueue] = {name: ListQueue() for name in ("segments", "planning")}
-        self.reasons: list[str] = []
-
-    def send_message(self, **request: Any) -> None:
-        if request["QueueUrl"] == "dead":
-            self.reasons.append(request["MessageAttributes"]["reason"]["StringValue"])
-        else:
-            self.queues[request["QueueUrl"]].send(json.loads(request["MessageBody"]), request.get("DelaySeconds", 0))
-
-    def send_message_batch(self, **request: Any) -> dict[str, Any]:
-        for entry in request["Entries"]:
-            self.queues[request["QueueUrl"]].send(json.loads(entry["MessageBody"]))
-        return {}
-
-
-class Evaluator:
-    """The function over one tenant's house; messages as SQS brings them."""
-
-    def __init__(self, house: House, stream: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.house, self.stream, self.bus, self.sqs = house, stream, BusOfTest(), Sqs()
-        entry = TenantEntryItem.at(keys.tenant_entry(house.tenant), tenant=house.tenant, status="active", due_shards=1)
-        house.table.put(entry)
-        home = SimpleNamespace(begin=lambda _context: None, client=lambda _name: self.sqs, table=house.table, worker_scope=self._scope)
-        urls = SimpleNamespace(queue_url="segments", planning_queue_url="planning", dead_letter_url="dead")
-        monkeypatch.setattr(handler, "runtime", lambda: home)
-        monkeypatch.setattr(handler, "settings", lambda: urls)
-
-    def _scope(self, tenant: str, *pks: str) -> Any:
-        scope = self.house.scope()
-        scope.tenant = tenant
-        for pk in pks:
-            scope.own(pk)
-        return scope
-
-    def deliver(self, *bodies: Any, receives: int = 1) -> dict[str, Any]:
-        """Hand messages to the function."""
-        attributes = {"ApproximateReceiveCount": str(receives)}
-        texts = [body if isinstance(body, str) else json.dumps(body) for body in bodies]
-        records = [{"messageId": str(index), "body": text, "attributes": attributes} for index, text in enumerate(texts)]
-        return handler.lambda_handler({"Records": records})
-
-    def events(self) -> list[dict[str, Any]]:
-        """Everything committed since the last call, as the bus's rule delivers it."""
-        wanted = {"segment.entered", "segment.left", "definition.published", "definition.retired"}
-        return [{"detail-type": "commit", "detail": each} for each in self.bus.relay(self.stream) if wanted & set(each["types"])]
-
-    def settle(self) -> None:
-        """Deliver events and own messages until there is nothing left; delays pass."""
-        for _ in range(50):
-            messages = [*self.events(), *self.sqs.queues["segments"].sent]
-            if not messages:
-                return
-            self.sqs.queues["segments"].sent = []
-            bodies = [each[0] if isinstance(each, tuple) else each for each in messages]
-            self.house.now += max((each[1] for each in messages if isinstance(each, tuple)), default=0) * SECOND
-            assert self.deliver(*bodies) == {"batchItemFailures": []}
-        raise AssertionError("it does not settle")
-
-    def listed(self, segment: str) -> list[str]:
-        """Members in the listing of the served version."""
-        return [each.member_id for each in listing.members_page(self.house.scope(), segment, 200, None, b"k" * 32).data]
+from tests.builders.stream import ListQueue, Stream
 
 
 @pytest.fixture
@@ -105,31 +27,6 @@ def evaluator(dynamodb: str, bare_house: House, monkeypatch: pytest.MonkeyPatch)
     bare_house.create()
     bare_house.publish("programme", "points", PROGRAMME)
     return Evaluator(bare_house, Stream(dynamodb, bare_house.table.name), monkeypatch)
-
-
-def join(house: House) -> str:
-    """A member who is in the list of all members too."""
-    member = house.join()
-    row = ProfileItem.at(keys.profile(house.tenant, member), version=1, body=b"-")
-    row.GSI2PK = keys.members_listing(house.tenant, shard_of(member, fan_out.MEMBER_SHARDS))
-    row.GSI2SK = member
-    house.table.put(row)
-    return member
-
-
-def define(house: House, id_: str, body: dict[str, Any]) -> None:
-    """Create or replace, and publish, as the API does."""
-    scope, request = house.scope(), SegmentRequest.model_validate({"id": id_, "definition": body})
-    newest = scope.repository.newest("segment", id_)
-    if newest is None:
-        create(scope, "segment", request)
-    else:
-        replace(scope, "segment", id_, request, newest.etag)
-    publish(scope, "segment", id_, None, CACHE, hooks={})
-
-
-def inside(house: House, member: str, segment: str, version: int = 1) -> bool:
-    return segment_key(segment, version) in house.state(member).segments
 
 
 # -- listing rows ---------------------------------------------------------------------------------------------------
@@ -278,175 +175,6 @@ def test_only_active_tenants_are_swept_each_of_their_shards(evaluator: Evaluator
     assert ticks.sweep(table, queue) == 4
     found = [(each["tenant"], each["shard"]) for each in queue.take()]
     assert found == [("demo", 0), ("large", 0), ("large", 1), ("large", 2)]
-
-
-# -- fan-out --------------------------------------------------------------------------------------------------------
-
-
-def test_a_new_segment_finds_who_was_there_before_it(evaluator: Evaluator) -> None:
-    house = evaluator.house
-    members = sorted(join(house) for _ in range(6))
-    for member in members[:4]:
-        record(house.scope(), sale(member, lines=(("burger", 2500),)))
-    house.now += MINUTE
-    define(house, "big", BIG)
-    (published,) = evaluator.events()
-    evaluator.deliver(published)
-    ((waiting, delay),) = evaluator.sqs.queues["segments"].sent
-    assert (waiting["kind"], delay) == ("fan_out", 4)
-    assert not inside(house, members[0], "big")
-    evaluator.settle()
-    assert evaluator.listed("big") == members[:4]
-    answer = listing.count(house.scope(), "big")
-    assert (answer.count, answer.state) == (4, "exact")
-
-
-def test_flips_of_a_definition_say_so(evaluator: Evaluator) -> None:
-    house = evaluator.house
-    record(house.scope(), sale(join(house), lines=(("burger", 2500),)))
-    define(house, "big", BIG)
-    (published,) = evaluator.events()
-    house.now += MINUTE
-    evaluator.deliver(published)
-    flips = [event for each in evaluator.bus.relay(evaluator.stream) for event in each["events"] if event["type"] == "segment.entered"]
-    assert [event["cause"] for event in flips] == ["definition"]
-
-
-def test_the_old_version_is_served_until_every_member_is_evaluated_with_the_new_one(evaluator: Evaluator) -> None:
-    house = evaluator.house
-    low, high = join(house), join(house)
-    record(house.scope(), sale(low, lines=(("burger", 2500),)))
-    record(house.scope(), sale(high, lines=(("burger", 9000),)))
-    define(house, "big", BIG)
-    evaluator.settle()
-    house.now += MINUTE
-    define(house, "big", {**BIG, "rule": {**BIG["rule"], "value": 5000}})
-    (published,) = evaluator.events()
-    house.now += MINUTE
-    house.cache.forget("demo")
-    assert evaluator.listed("big") == sorted([low, high])
-    assert [each.version for each in house.scope().definitions.at(house.now).live_segments] == [2, 1]
-    evaluator.deliver(published)
-    evaluator.settle()
-    assert [each.version for each in house.scope().definitions.at(house.now).live_segments] == [2]
-    assert evaluator.listed("big") == [high]
-
-
-def test_a_retired_segment_is_left_by_all(evaluator: Evaluator) -> None:
-    house = evaluator.house
-    member = join(house)
-    record(house.scope(), sale(member, lines=(("burger", 2500),)))
-    define(house, "big", BIG)
-    evaluator.settle()
-    assert inside(house, member, "big")
-    house.now += MINUTE
-    retire(house.scope(), "segment", "big", CACHE)
-    evaluator.settle()
-    assert not inside(house, member, "big")
-    assert house.state(member).segments == {}
-
-
-def test_the_end_of_a_fan_out_is_told_once_however_often_it_is_delivered(evaluator: Evaluator) -> None:
-    house = evaluator.house
-    for _ in range(3):
-        join(house)
-    define(house, "big", BIG)
-    (published,) = evaluator.events()
-    house.now += MINUTE
-    evaluator.deliver(published, published)
-    evaluator.deliver(published)
-    told = [each for each in evaluator.bus.relay(evaluator.stream) if each["types"] == ["segment.backfilled"]]
-    assert len(told) == 1
-    assert told[0]["events"][0]["data"] == {"segment": "big", "segment_version": 1, "members": 3}
-
-
-def test_with_no_time_left_a_fan_out_goes_on_where_it_was(evaluator: Evaluator, monkeypatch: pytest.MonkeyPatch) -> None:
-    house = evaluator.house
-    monkeypatch.setattr(fan_out, "PAGE", 2)
-    members = sorted(join(house) for _ in range(7))
-    for member in members:
-        record(house.scope(), sale(member, lines=(("burger", 2500),)))
-    define(house, "big", BIG)
-    (message,) = evaluator.events()
-    house.now += MINUTE
-    asked = iter(range(1000))
-    house.time_left = lambda: 60_000 if next(asked) % 3 else 1000
-    progress: list[int] = []
-    for _ in range(30):
-        evaluator.deliver(message)
-        again = evaluator.sqs.queues["segments"].take()
-        if not again:
-            break
-        (message,) = again
-        state = listing.count(house.scope(), "big")
-        progress.append(state.evaluated or 0)
-        assert state.state == "backfilling"
-    assert len(set(progress)) > 1
-    assert progress == sorted(progress)
-    house.time_left = lambda: 60_000
-    evaluator.settle()
-    assert evaluator.listed("big") == members
-
-
-def test_a_member_that_fails_is_tried_again_and_no_swap_happens_before(evaluator: Evaluator, monkeypatch: pytest.MonkeyPatch) -> None:
-    house = evaluator.house
-    members = sorted(join(house) for _ in range(3))
-    for member in members:
-        record(house.scope(), sale(member, lines=(("burger", 2500),)))
-    define(house, "big", BIG)
-    (published,) = evaluator.events()
-    house.now += MINUTE
-    honest = fan_out.tick_member
-
-    def stumbling(scope: Any, member: str, now: int) -> bool:
-        if member == members[0]:
-            raise ConcurrentUpdate
-        return honest(scope, member, now)
-
-    monkeypatch.setattr(fan_out, "tick_member", stumbling)
-    assert evaluator.deliver(published) == {"batchItemFailures": [{"itemIdentifier": "0"}]}
-    assert [inside(house, member, "big") for member in members] == [False, True, True]
-    assert listing.count(house.scope(), "big").state == "backfilling"
-    assert evaluator.deliver(published, receives=5) == {"batchItemFailures": []}
-    assert evaluator.sqs.reasons == ["StillBehind"]
-    monkeypatch.setattr(fan_out, "tick_member", honest)
-    evaluator.deliver(published)
-    evaluator.settle()
-    assert evaluator.listed("big") == members
-
-
-@pytest.mark.parametrize("when", ["before", "after"])
-def test_killed_between_any_two_steps_a_fan_out_is_finished_by_repeating_it(
-    dynamodb: str, bare_house: House, monkeypatch: pytest.MonkeyPatch, when: Any
-) -> None:
-    table = FaultyTable(dynamodb, bare_house.table.name)
-    house = House(table, engine.table(dynamodb, bare_house.key_table.name)).create()
-    evaluator = Evaluator(house, Stream(dynamodb, table.name), monkeypatch)
-    monkeypatch.setattr(fan_out, "PAGE", 2)
-    members = sorted(join(house) for _ in range(5))
-    for member in members[:3]:
-        record(house.scope(), sale(member, lines=(("burger", 2500),)))
-    at = 0
-    while True:
-        at += 1
-        name = f"big{at}"
-        define(house, name, BIG)
-        (published,) = [each for each in evaluator.events() if "definition.published" in each["detail"]["types"]]
-        house.now += MINUTE
-        house.cache.forget("demo")
-        table.arm(at, when, "kill")
-        queue = ListQueue()
-        with contextlib.suppress(Killed):
-            fan_out.begin(house.scope(), published["detail"]["events"][0]["data"], queue)
-        reached = table.calls >= at
-        table.disarm()
-        fan_out.begin(house.scope(), published["detail"]["events"][0]["data"], queue)
-        evaluator.deliver(*evaluator.events())
-        assert evaluator.listed(name) == members[:3]
-        assert listing.count(house.scope(), name).state == "exact"
-        if not reached:
-            assert at > 10
-            return
 
 
 # -- messages -------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ CONSUMERS = {
     "members-bulk": "registration",
     "transactions-bulk": "transaction_ingestion",
     "coupons-bulk": "coupon_redemption",
+    "exports": "audiences",
     "segments": "segment_evaluation",
     "snapshots": "segment_snapshots",
     "planning": "campaign_planning",
@@ -112,13 +113,17 @@ def test_every_rule_delivers_its_subscription_and_keeps_what_it_cannot_deliver(p
     assert delivered == {queue: {"types": list(types)} for queue, types in SUBSCRIPTIONS.items()} | of_members
 
 
-def test_the_schedule_wakes_the_sweep_each_minute_and_has_a_dead_letter_queue(prod: Synthesised) -> None:
+def test_schedules_wake_the_sweep_each_minute_and_the_statistics_each_hour_and_have_dead_letter_queues(prod: Synthesised) -> None:
     names = queue_names(prod.service)
-    (schedule,) = (r["Properties"] for r in prod.service.resources("AWS::Scheduler::Schedule").values())
-    assert schedule["ScheduleExpression"] == "rate(1 minute)"
-    assert names[schedule["Target"]["Arn"]["Fn::GetAtt"][0]] == "segments"
-    assert json.loads(schedule["Target"]["Input"]) == {"kind": "sweep"}
-    assert names[schedule["Target"]["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0]] == "sweep-target-dead"
+    found = {}
+    for schedule in (r["Properties"] for r in prod.service.resources("AWS::Scheduler::Schedule").values()):
+        target = schedule["Target"]
+        queue, dead = (names[each["Arn"]["Fn::GetAtt"][0]] for each in (target, target["DeadLetterConfig"]))
+        found[schedule["ScheduleExpression"]] = (queue, json.loads(target["Input"]), dead)
+    assert found == {
+        "rate(1 minute)": ("segments", {"kind": "sweep"}, "sweep-target-dead"),
+        "rate(1 hour)": ("snapshots", {"kind": "statistics"}, "statistics-target-dead"),
+    }
 
 
 def test_the_gateways_routes_are_the_table_of_routes(prod: Synthesised) -> None:

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from infra.packaging import FUNCTIONS
+from shared.audiences.model import KEPT
 from shared.kernel.instants import DAY
 from shared.snapshots.model import OBJECT_LIFE
 from tests.infra.conftest import Synthesised
@@ -27,12 +28,13 @@ OWN = {
     "registration": {"TENANT_ROLE_ARN", "MEMBERS_QUEUE_URL", "DATA_BUCKET", "DEAD_LETTER_URL", "MEDIA_URL"},
     "transaction_ingestion": {"TENANT_ROLE_ARN", "TRANSACTIONS_QUEUE_URL", "DATA_BUCKET", "DEAD_LETTER_URL"},
     "coupon_redemption": {"TENANT_ROLE_ARN", "COUPONS_QUEUE_URL", "DATA_BUCKET", "DEAD_LETTER_URL"},
-    "segment_evaluation": {"SEGMENTS_QUEUE_URL", "PLANNING_QUEUE_URL", "DEAD_LETTER_URL"},
+    "segment_evaluation": {"SEGMENTS_QUEUE_URL", "PLANNING_QUEUE_URL", "SNAPSHOTS_QUEUE_URL", "DEAD_LETTER_URL"},
     "segment_snapshots": {"SNAPSHOTS_QUEUE_URL", "DATA_BUCKET", "DEAD_LETTER_URL"},
     "campaign_planning": {"PLANNING_QUEUE_URL", "SENDING_QUEUE_URL", "DEAD_LETTER_URL"},
     "campaign_sending": {"SENDING_QUEUE_URL", "DATA_BUCKET", "DEAD_LETTER_URL"},
     "event_relay": {"BUS_NAME", "FAILURE_QUEUE_URL"},
     "administration": {"TENANT_ROLE_ARN", "OPERATOR_SECRET_ARN"},
+    "audiences": {"TENANT_ROLE_ARN", "EXPORTS_QUEUE_URL", "SNAPSHOTS_QUEUE_URL", "DATA_BUCKET", "DEAD_LETTER_URL"},
     "media": {"TENANT_ROLE_ARN", "MEDIA_BUCKET", "MEDIA_URL"},
 }
 
@@ -100,7 +102,7 @@ def test_an_erased_key_can_not_come_back(prod: Synthesised) -> None:
 def test_the_bucket_forgets_imports_and_messages(prod: Synthesised) -> None:
     (bucket,) = (b["Properties"] for name, b in prod.state.resources("AWS::S3::Bucket").items() if name.startswith("Data"))
     days = {rule["Prefix"]: rule["ExpirationInDays"] for rule in bucket["LifecycleConfiguration"]["Rules"] if "Prefix" in rule}
-    assert days == {"bulk/": 7, "outbox/": 30, "snapshots/": OBJECT_LIFE // DAY}
+    assert days == {"bulk/": 7, "outbox/": 30, "snapshots/": OBJECT_LIFE // DAY, "exports/": KEPT // DAY}
     assert all(bucket["PublicAccessBlockConfiguration"].values())
 
 
@@ -139,7 +141,9 @@ def test_a_local_stage_has_no_delivery_and_its_bucket_answers(local: Synthesised
 
 def test_only_their_own_functions_have_the_libraries_of_images_and_of_columns(prod: Synthesised) -> None:
     layers = {name: [layer["Ref"][:6] for layer in prod.service.function(name)["Layers"][1:]] for name in FUNCTIONS}
-    assert {name: more for name, more in layers.items() if more} == {"media": ["ImageL"], "segment_snapshots": ["Column"]}
+    assert {name: more for name, more in layers.items() if more} == {
+        "media": ["ImageL"], "segment_snapshots": ["Column"], "audiences": ["Column"],
+    }  # fmt: skip
     assert prod.service.function("media")["MemorySize"] == 2048
 
 

@@ -50,8 +50,11 @@ def columns() -> Path:
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_a_staged_handler_imports_alone_with_an_empty_environment(staged: dict[str, Path], layer: Path, images: Path, name: str) -> None:
-    layers = [layer / "python", images / "python"] if name == "media" else [layer / "python"]
+def test_a_staged_handler_imports_alone_with_an_empty_environment(
+    staged: dict[str, Path], layer: Path, images: Path, columns: Path, name: str
+) -> None:
+    more = {"media": [images / "python"], "audiences": [columns / "python"]}
+    layers = [layer / "python", *more.get(name, [])]
     done = run_alone(f"from functions.{name}.handler import lambda_handler", *layers, staged[name])
     assert done.returncode == 0, done.stderr
 

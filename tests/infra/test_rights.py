@@ -13,7 +13,7 @@ from tests.infra.conftest import Synthesised, listed
 
 WITHOUT_RESOURCE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords", "sns:CreatePlatformApplication"}
 """Actions for which AWS takes no resource but ``*``."""
-TENANT_SERVING = ("registration", "transaction_ingestion", "coupon_redemption", "administration", "media")
+TENANT_SERVING = ("registration", "transaction_ingestion", "coupon_redemption", "administration", "media", "audiences")
 
 
 def role_of(stage: Synthesised, function: str) -> str:
@@ -112,7 +112,7 @@ def test_what_the_runtime_asks_of_kms_is_what_the_tenant_role_allows(stage: Synt
 
 
 def test_functions_that_serve_tenants_have_no_right_of_their_own_on_the_tables(prod: Synthesised) -> None:
-    for name in ("registration", "transaction_ingestion", "coupon_redemption", "media"):
+    for name in ("registration", "transaction_ingestion", "coupon_redemption", "media", "audiences"):
         assert not {action for action in actions_of(prod, name) if action.startswith(("dynamodb:", "kms:"))}
     own = [s for s in rights_of(prod, "administration") if any(a.startswith("dynamodb:") for a in listed(s["Action"]))]
     assert len(own) == 1
@@ -136,11 +136,20 @@ def test_planning_never_sees_a_secret_or_a_key(prod: Synthesised) -> None:
 def test_objects_are_reached_below_a_prefix_only(stage: Synthesised) -> None:
     for name, statement in stage.service.statements():
         if any(action.startswith("s3:") for action in listed(statement["Action"])):
-            below = ("/bulk/*", "/outbox/*", "/media/*", "/snapshots/*")
+            below = ("/bulk/*", "/outbox/*", "/media/*", "/snapshots/*", "/exports/*")
             assert all(json.dumps(r).rstrip(']}"').endswith(below) for r in listed(statement["Resource"])), name
 
 
-def test_snapshots_are_read_and_written_by_their_function_alone_and_without_keys(stage: Synthesised) -> None:
+def test_audiences_only_reads_snapshots_and_keeps_its_files_below_a_prefix_of_their_own(stage: Synthesised) -> None:
+    of_objects = [s for s in rights_of(stage, "audiences") if any(each.startswith("s3:") for each in listed(s["Action"]))]
+    found = {json.dumps(s["Resource"]).rstrip(']}"').rpartition("/")[0].rpartition("/")[2]: set(listed(s["Action"])) for s in of_objects}
+    assert found == {"snapshots": {"s3:GetObject"}, "exports": {"s3:GetObject", "s3:PutObject", "s3:DeleteObject"}}
+
+
+def test_snapshots_are_written_by_their_function_alone_which_makes_no_keys(stage: Synthesised) -> None:
     touching = {name for name, s in stage.service.statements() if any("/snapshots/*" in json.dumps(r) for r in listed(s["Resource"]))}
-    assert touching == {role_of(stage, "segment_snapshots")}
-    assert not {action for action in actions_of(stage, "segment_snapshots") if action.startswith(("kms:", "secretsmanager:"))}
+    assert touching == {role_of(stage, "segment_snapshots"), role_of(stage, "audiences")}
+    # It evaluates members at a switch as the sweep does, for which birthdays are opened.
+    its, sweeps = ({each for each in actions_of(stage, name) if each.startswith(("kms:", "secretsmanager:"))}
+                   for name in ("segment_snapshots", "segment_evaluation"))  # fmt: skip
+    assert its == sweeps == {"kms:Decrypt", "secretsmanager:GetSecretValue"}

@@ -9,6 +9,7 @@ from shared.challenges.model import Instance
 from shared.kernel.instants import DAY, HOUR, NEVER, local_day
 from shared.member_state.model import Consent, HeldCoupon, MemberState, Tier, Touch
 from shared.profile.model import Cell, EventTrack
+from shared.profile.statistics import Statistics
 from shared.segments.context import Context
 from shared.segments.parsing import rule_of
 from shared.wallet.model import SLIDING, Hold, Lot, Wallet
@@ -24,7 +25,9 @@ def context(zone: str) -> Context:
     """A tenant with locations, levels, and segments that name one another."""
     named = {"big": rule_of({"kind": "purchases", "metric": "value", "days": 30, "op": "ge", "value": 3})}
     named["bigger"] = rule_of({"kind": "not", "rule": {"kind": "segment", "segment": "big"}})
-    return Context(zone, locations={"a": (52_000_000, 13_000_000), "b": (53_000_000, 13_000_000)}, segments=named, tiers=("silver", "gold"))
+    fifths = Statistics(recency=(1, 3, 3, 20), frequency=(1, 2, 4, 4), monetary=(0, 3, 5, 9))
+    places = {"a": (52_000_000, 13_000_000), "b": (53_000_000, 13_000_000)}
+    return Context(zone, statistics=fifths, locations=places, segments=named, tiers=("silver", "gold"))
 
 
 class Crowd:
@@ -189,6 +192,11 @@ class Crowd:
         which = {"is": rng.choice(names)} if rng.random() < 0.5 else {"in": rng.sample(names, 2)}
         return {"kind": "favourite", "of": of, "days": rng.choice(WINDOWS), **which}
 
+    def _rfm(self) -> dict[str, Any]:
+        rng = self.rng
+        of = rng.choice(("recency", "frequency", "monetary"))
+        return {"kind": "rfm", "of": of, "op": rng.choice(OPS), "value": rng.randint(1, 5)}
+
     def _attribute(self) -> dict[str, Any]:
         rng = self.rng
         which = rng.choice("xxxxtbfdl")
@@ -249,5 +257,5 @@ class Crowd:
 
 LEAVES = (
     "purchases", "purchases", "purchases", "since", "since_filtered", "since_event", "event", "share", "favourite", "favourite",
-    "attribute", "attribute", "person", "person", "held", "held", "held",
+    "attribute", "attribute", "person", "person", "held", "held", "held", "rfm",
 )  # fmt: skip
