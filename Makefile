@@ -9,6 +9,8 @@ PYTHON := $(shell for name in python3 python3.13 python3.12 python3.11 python3.1
 endif
 RUN := .venv/bin/python
 STAGE ?= prod
+# Two processes, each with an engine of its own; a file stays in one, so that its fixtures are made once.
+SIDE_BY_SIDE := -n 2 --dist loadfile
 PARTS := lint types unit component infra flow
 
 help:  ## Show this list
@@ -26,10 +28,10 @@ types: setup  ## mypy --strict on shared/ and functions/
 	@$(RUN) -m mypy
 
 unit: setup  ## Unit tests: no sockets, no AWS
-	@$(RUN) -m pytest tests/unit tests/architecture --disable-socket
+	@$(RUN) -m pytest tests/unit tests/architecture --disable-socket $(SIDE_BY_SIDE)
 
 component: setup  ## Handlers on an AWS in the same process
-	@$(RUN) -m pytest tests/component
+	@$(RUN) -m pytest tests/component $(SIDE_BY_SIDE)
 
 infra: setup  ## Templates, packaging, cfn-lint, cdk-nag
 	@$(RUN) -m pytest tests/infra
