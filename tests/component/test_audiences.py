@@ -266,7 +266,8 @@ def test_an_estimate_says_its_sample_and_a_repeat_agrees(desk: Desk) -> None:
         said = desk.call("preview_segment", {"rule": BUYERS, "size": 150, "sample": 50}).body
         assert (said["from"], said["looked_at"], said["population"], said["whole"]) == (source, 150, 400, True)
         assert said["low"] <= said["count"] <= said["high"]
-        assert said["low"] <= expected <= said["high"]
+        # Five standard deviations: whom is drawn depends on the ids, which are new each time (the interval: tests/unit/audiences).
+        assert abs(said["count"] - expected) < 80
         assert said["high"] - said["low"] < 80
         assert said["undecided_read"] == (150 if source == "table" else 0)
         assert len(said["sample"]) == 50
