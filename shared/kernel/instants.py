@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -64,12 +64,40 @@ def local_datetime(instant: Instant, zone_name: str) -> datetime:
     return (_EPOCH_DATETIME + timedelta(milliseconds=instant)).astimezone(zone(zone_name))
 
 
-@lru_cache(maxsize=4096)
 def day_start(day: int, zone_name: str) -> Instant:
     """The first instant of a local day. Where the clocks skip midnight it is the first instant that exists."""
-    midnight = datetime.combine(_EPOCH + timedelta(days=day), datetime.min.time(), zone(zone_name))
-    # A wall time inside a spring gap is mapped by fold=0 to the instant that the old offset gives: the gap's end.
-    return (midnight.astimezone(UTC) - _EPOCH_DATETIME) // timedelta(milliseconds=1)
+    return wall_instant(day, 0, zone_name)
+
+
+def wall_minute(instant: Instant, zone_name: str) -> int:
+    """The minute of the local day that the wall clock shows, 0 to 1439."""
+    now = local_datetime(instant, zone_name)
+    return now.hour * 60 + now.minute
+
+
+@lru_cache(maxsize=4096)
+def wall_instant(day: int, minute: int, zone_name: str) -> Instant:
+    """When the wall clock of a local day shows that minute: the first time, where it does so twice; where the clocks skip it, the
+    first instant after the gap.
+    """
+    wall = datetime.combine(_EPOCH + timedelta(days=day), time(minute // 60, minute % 60), zone(zone_name))
+    instant = _since_epoch(wall)
+    if local_datetime(instant, zone_name).replace(tzinfo=None) == wall.replace(tzinfo=None):
+        return instant
+    # In a gap both readings of the wall time lie around it; the offset changes at a whole second between them.
+    before, after = _since_epoch(wall.replace(fold=1)) // SECOND, instant // SECOND
+    skipped = local_datetime(after * SECOND, zone_name).utcoffset()
+    while after - before > 1:
+        middle = (before + after) // 2
+        if local_datetime(middle * SECOND, zone_name).utcoffset() == skipped:
+            after = middle
+        else:
+            before = middle
+    return after * SECOND
+
+
+def _since_epoch(wall: datetime) -> Instant:
+    return (wall.astimezone(UTC) - _EPOCH_DATETIME) // timedelta(milliseconds=1)
 
 
 @lru_cache(maxsize=4096)
