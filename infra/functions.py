@@ -24,7 +24,8 @@ _ARCHITECTURES: Final = {"arm64": lambda_.Architecture.ARM_64, "x86_64": lambda_
 @dataclass(frozen=True, slots=True)
 class Spec:
     """A function's size and what wakes it. ``queue`` is the work queue that it consumes, ``batch`` messages at most at a time, for
-    which it waits ``window`` seconds; ``images``, ``columns``: it has the image library, the library of columns.
+    which it waits ``window`` seconds, ``fifo`` that its messages are in order within a group; ``images``, ``columns``: it has the image
+    library, the library of columns.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Spec:
     columns: bool = False
     batch: int = 10
     window: int = 0
+    fifo: bool = False
 
 
 SPECS: Final[dict[str, Spec]] = {
@@ -53,6 +55,9 @@ SPECS: Final[dict[str, Spec]] = {
         Spec("segment_snapshots", "Columnar snapshots of profiles", 120, 2048, "snapshots", columns=True, batch=100, window=5),
         Spec("campaign_planning", "Who is to get a campaign", queue="planning"),
         Spec("campaign_sending", "Claim, then send", queue="sending"),
+        Spec("guest_links", "Links in messages: clicks, opens, unsubscribing", REQUEST_SECONDS, serves_tenants=True),
+        Spec("delivery_feedback", "What providers tell of messages", queue="feedback"),
+        Spec("campaign_reports", "What became of deliveries, counted", queue="reports", fifo=True),
         Spec("event_relay", "The only reader of the table's stream: commits to the bus"),
     )
 }

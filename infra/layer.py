@@ -24,7 +24,7 @@ from typing import Final
 from infra.stage import RUNTIME_VERSION, Stage
 
 SERVICES: Final = frozenset(
-    {"dynamodb", "sqs", "events", "sns", "sts", "kms", "s3", "secretsmanager", "scheduler", "sesv2"}
+    {"dynamodb", "sqs", "events", "sns", "sts", "kms", "s3", "secretsmanager", "scheduler", "sesv2", "pinpoint-sms-voice-v2"}
 )
 """Services whose botocore data is kept."""
 _SHARED_DATA: Final = frozenset({"endpoints.json", "partitions.json", "_retry.json", "sdk-default-configuration.json"})
@@ -35,6 +35,9 @@ _UNUSED: Final = (
     "phonenumbers/geodata",
     "phonenumbers/carrierdata",
     "phonenumbers/tzdata",
+    # Of filters of python-liquid that no text of ours may use (shared/messaging/sandbox.py).
+    "babel/locale-data",
+    "pytz/zoneinfo",
 )
 _AWS_PLATFORM: Final = "aarch64-manylinux_2_28"
 """Amazon Linux 2023, which python3.13 runs on, has glibc 2.34."""

@@ -28,10 +28,13 @@ FUNCTIONS: Final = (
     "segment_snapshots",
     "campaign_planning",
     "campaign_sending",
+    "campaign_reports",
     "event_relay",
     "administration",
     "media",
     "audiences",
+    "guest_links",
+    "delivery_feedback",
 )
 """Every function that is deployed: a folder under ``functions/`` each."""
 

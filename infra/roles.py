@@ -20,6 +20,9 @@ from infra.state_stack import BULK_PREFIX, EXPORTS_PREFIX, INDEXES, MEDIA_PREFIX
 
 READ: Final = ("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query")
 WRITE: Final = ("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem")
+_SES: Final = ("identity", "configuration-set", "tenant")
+_SMS_VOICE: Final = ("phone-number", "pool", "sender-id")
+"""Kinds of resources that sending names."""
 LOCAL_CLOCK_KEY: Final = "T#local#CLOCK"
 """The one item of the movable clock, which only the local stage has."""
 
@@ -86,6 +89,19 @@ class Rights:
             actions=[f"sns:{action}" for action in actions],
             resources=[f"arn:{stack.partition}:sns:{stack.region}:{stack.account}:{kind}/*" for kind in kinds],
         )
+
+    def send_email(self) -> iam.PolicyStatement:
+        """SES in this account and region: tenants bring domains, configuration sets and SES tenants, so none can be named here."""
+        return self._of_account("ses", ["ses:SendEmail"], _SES)
+
+    def send_sms(self) -> iam.PolicyStatement:
+        """Text messages from numbers, pools and senders of this account and region, which tenants bring."""
+        return self._of_account("sms-voice", ["sms-voice:SendTextMessage"], _SMS_VOICE)
+
+    def _of_account(self, service: str, actions: Sequence[str], kinds: Sequence[str]) -> iam.PolicyStatement:
+        stack = Stack.of(self._state)
+        arns = [f"arn:{stack.partition}:{service}:{stack.region}:{stack.account}:{kind}/*" for kind in kinds]
+        return iam.PolicyStatement(actions=list(actions), resources=arns)
 
     def make_push_applications(self) -> iam.PolicyStatement:
         """Making a platform application: the service authorization reference lists no resource for it, so ``*`` is the only value."""
@@ -155,6 +171,10 @@ def acknowledge_wildcards(stack: Stack, state: StateStack) -> None:
     for prefix in (BULK_PREFIX, OUTBOX_PREFIX, SNAPSHOTS_PREFIX, EXPORTS_PREFIX):
         acknowledge_wildcard(stack, f"{bucket}{prefix}*", "Each object has a name of its own below the prefix")
     acknowledge_wildcard(stack, f"{state.media_arn_export}/{MEDIA_PREFIX}*", "Each file has a name of its own below the prefix")
+    for service, kinds in (("ses", _SES), ("sms-voice", _SMS_VOICE)):
+        for kind in kinds:
+            arn = f"arn:<AWS::Partition>:{service}:<AWS::Region>:<AWS::AccountId>:{kind}/*"
+            acknowledge_wildcard(stack, arn, "What tenants send from is made and named by whoever runs the stage, per tenant")
     for kind in ("app", "endpoint"):
         arn = f"arn:<AWS::Partition>:sns:<AWS::Region>:<AWS::AccountId>:{kind}/*"
         acknowledge_wildcard(stack, arn, "Push applications and endpoints are made at run time, per tenant and device")

@@ -10,6 +10,7 @@ from constructs import Construct
 
 from infra.api import HttpApi
 from infra.events import HOUR, MINUTE, Bus, Schedule, consume_queues, relay_stream
+from infra.feedback import Feedback
 from infra.functions import SPECS, Function, Layer
 from infra.packaging import FUNCTIONS, Packages
 from infra.queues import FailureQueue, WorkQueue
@@ -29,12 +30,13 @@ class ServiceStack(Stack):
         self._stage = stage
         self._state = state
         self.queues = {
-            spec.queue: WorkQueue(self, spec.queue, stage=stage, consumer_timeout=Duration.seconds(spec.seconds))
+            spec.queue: WorkQueue(self, spec.queue, stage=stage, consumer_timeout=Duration.seconds(spec.seconds), fifo=spec.fifo)
             for spec in SPECS.values()
             if spec.queue is not None
         }
         self.failures = FailureQueue(self, "relay-failures", stage=stage)
         self.bus = Bus(self, "Bus", stage=stage)
+        self.feedback = Feedback(self, "FeedbackSources", stage=stage, queue=self.queues["feedback"].queue)
         self.functions = self._functions()
         self._tenant_role()
         for name in ("planning", "segments", "snapshots"):
@@ -45,7 +47,14 @@ class ServiceStack(Stack):
         relay_stream(self.functions["event_relay"], state.main, self.failures.queue)
         serving = {name: function for name, function in self.functions.items() if function.spec.serves_tenants}
         self.api = HttpApi(self, "Http", stage=stage, functions=serving, authorizer=self.functions["authorizer"])
+        self._public_url()
         acknowledge_wildcards(self, state)
+
+    def _public_url(self) -> None:
+        """Where links of messages lead; on a local stage a path below the local AWS, whose address each function knows."""
+        url = f"/_aws/execute-api/{self.api.api.ref}" if self._stage.local else self.api.url
+        for name in ("campaign_sending", "administration"):
+            self.functions[name].function.add_environment("PUBLIC_URL", url)
 
     def _functions(self) -> dict[str, Function]:
         packages = Packages(self._stage)
@@ -105,7 +114,12 @@ class ServiceStack(Stack):
             "registration": {"MEMBERS_QUEUE_URL": self._url("members-bulk"), "DATA_BUCKET": bucket, **self._links_images()},
             "transaction_ingestion": {"TRANSACTIONS_QUEUE_URL": self._url("transactions-bulk"), "DATA_BUCKET": bucket},
             "coupon_redemption": {"COUPONS_QUEUE_URL": self._url("coupons-bulk"), "DATA_BUCKET": bucket},
-            "administration": {"OPERATOR_SECRET_ARN": operator},
+            "administration": {
+                "OPERATOR_SECRET_ARN": operator,
+                "SENDING_QUEUE_URL": self._url("sending"),
+                "PUSH_EVENTS_TOPIC_ARN": self.feedback.push.topic_arn,
+                **self._outbox(),
+            },
             "media": {"MEDIA_BUCKET": self._state.media.bucket_name, **self._links_images()},
             "audiences": {
                 "EXPORTS_QUEUE_URL": self._url("exports"),
@@ -119,18 +133,29 @@ class ServiceStack(Stack):
             },
             "segment_snapshots": {"SNAPSHOTS_QUEUE_URL": self._url("snapshots"), "DATA_BUCKET": bucket},
             "campaign_planning": {"PLANNING_QUEUE_URL": self._url("planning"), "SENDING_QUEUE_URL": self._url("sending")},
-            "campaign_sending": {
-                "SENDING_QUEUE_URL": self._url("sending"),
-                "DATA_BUCKET": bucket,
-                **({"PUSH_OUTBOX": "1"} if self._stage.local else {}),
+            "campaign_sending": {"SENDING_QUEUE_URL": self._url("sending"), **self._outbox()},
+            "campaign_reports": {},
+            "guest_links": {},
+            "delivery_feedback": {},
+            "event_relay": {
+                "BUS_NAME": self.bus.bus.event_bus_name,
+                "REPORTS_QUEUE_URL": self._url("reports"),
+                "FAILURE_QUEUE_URL": self.failures.queue.queue_url,
             },
-            "event_relay": {"BUS_NAME": self.bus.bus.event_bus_name, "FAILURE_QUEUE_URL": self.failures.queue.queue_url},
         }
+
+    def _outbox(self) -> dict[str, str]:
+        """Of whoever sends: on a local stage what went out can be read in the bucket."""
+        return {"DATA_BUCKET": self._state.data.bucket_name, **({"PUSH_OUTBOX": "1"} if self._stage.local else {})}
 
     def _links_images(self) -> dict[str, str]:
         """Where guests find images; a local stage has no delivery, and its bucket answers by itself."""
         url = self._state.media_url
         return {"MEDIA_URL": url} if url is not None else {"MEDIA_BUCKET": self._state.media.bucket_name}
+
+    def _senders(self, rights: Rights) -> list[iam.PolicyStatement]:
+        """Handing messages over to the providers."""
+        return [rights.push("Publish"), rights.send_email(), rights.send_sms()]
 
     def _statements(self) -> dict[str, list[iam.PolicyStatement]]:
         """What each function may do beside writing its log; TenantRole adds the right to assume the role."""
@@ -155,6 +180,9 @@ class ServiceStack(Stack):
                 rights.main_keys(["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem"], _OWN_PARTITION),
                 rights.make_push_applications(),
                 rights.push("SetPlatformApplicationAttributes", "DeletePlatformApplication", kinds=("app",)),
+                send_to(self._arn("sending")),
+                rights.outbox_objects("s3:PutObject"),
+                *self._senders(rights),
             ],
             "media": [master, rights.media_objects("s3:PutObject", "s3:DeleteObject")],
             "audiences": [
@@ -194,11 +222,23 @@ class ServiceStack(Stack):
                 *self._consume("sending"),
                 send_to(self._arn("sending")),
                 rights.outbox_objects("s3:PutObject"),
-                rights.push("Publish"),
+                *self._senders(rights),
+            ],
+            "guest_links": [master],
+            "delivery_feedback": [
+                rights.main_table(*READ, *WRITE),
+                rights.keys_table("dynamodb:GetItem"),
+                unwrap,
+                *self._consume("feedback"),
+                rights.push("GetEndpointAttributes", kinds=("endpoint",)),
+            ],
+            "campaign_reports": [
+                rights.main_table(*READ, "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:ConditionCheckItem"),
+                *self._consume("reports"),
             ],
             "event_relay": [
                 read_stream(self._state.main.table_stream_arn or ""),
                 iam.PolicyStatement(actions=["events:PutEvents"], resources=[self.bus.bus.event_bus_arn]),
-                send_to(self.failures.queue.queue_arn),
+                send_to(self.failures.queue.queue_arn, self._arn("reports")),
             ],
         }

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from shared.campaigns.triggers import EVENT_TYPES
+
 SOURCE: Final = "regulars"
 DETAIL_TYPE: Final = "commit"
 """One envelope per commit; ``detail.types`` lists the types of the events inside."""
 
-SUBSCRIPTIONS: Final[dict[str, tuple[str, ...]]] = {
+CUSTOM: Final = {"prefix": "event."}
+"""Events that tenants declare, in the form of the bus's patterns."""
+SUBSCRIPTIONS: Final[dict[str, tuple[str | dict[str, str], ...]]] = {
     "planning": (
-        "member.registered",
-        "transaction.recorded",
-        "segment.entered",
-        "segment.left",
-        "tier.changed",
-        "form.submitted",
+        *sorted(EVENT_TYPES),
         "campaign.launched",
         "campaign.resumed",
-        "coupon.redeemed",
-        "message.opened",
-        "message.clicked",
+        "campaign.fired",
+        "campaign.step_due",
+        "campaign.date_reached",
+        CUSTOM,
     ),
     "segments": (
         "segment.entered",

@@ -10,7 +10,7 @@ from local import console
 from local.env import read_env, running_instance
 from local.store import Store
 
-_WORK = ("MembersBulk", "TransactionsBulk", "CouponsBulk", "Exports", "Segments", "Snapshots", "Planning", "Sending")
+_WORK = ("MembersBulk", "TransactionsBulk", "CouponsBulk", "Exports", "Segments", "Snapshots", "Planning", "Sending", "Reports")
 _SHOWN = 160
 
 
@@ -19,7 +19,8 @@ def messages(store: Store, url: str) -> Iterator[dict[str, Any]]:
     sqs, seen = store.client("sqs"), set()
     while True:
         found = sqs.receive_message(
-            QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=60, WaitTimeSeconds=0, MessageAttributeNames=["All"]
+            QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=60, WaitTimeSeconds=0,
+            MessageAttributeNames=["All"], AttributeNames=["MessageGroupId"],
         ).get("Messages", [])
         fresh = [each for each in found if each["MessageId"] not in seen]
         if not fresh:
@@ -43,7 +44,9 @@ def redrive(store: Store, name: str) -> int:
     sqs, dead, work = store.client("sqs"), store.outputs[f"{name}DeadQueueUrl"], store.outputs[f"{name}QueueUrl"]
     moved = 0
     for message in messages(store, dead):
-        sqs.send_message(QueueUrl=work, MessageBody=message["Body"])
+        group = message.get("Attributes", {}).get("MessageGroupId")
+        order = {"MessageGroupId": group, "MessageDeduplicationId": message["MessageId"]} if group else {}
+        sqs.send_message(QueueUrl=work, MessageBody=message["Body"], **order)
         sqs.delete_message(QueueUrl=dead, ReceiptHandle=message["ReceiptHandle"])
         moved += 1
     return moved

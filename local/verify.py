@@ -16,18 +16,19 @@ from urllib.parse import unquote
 from local import console
 from local.env import read_env, running_instance
 from local.store import Store
-from shared.campaigns.deliveries import COUNTED
+from shared.campaigns.deliveries import DeliveryRepository
+from shared.campaigns.tally import counts_of, place_of
 from shared.kernel.money import format_money
 from shared.member_state.codec import decode_state
 from shared.member_state.model import MemberState
+from shared.reports.cells import Cells, add, decode
 from shared.storage import keys
 from shared.storage.errors import RawItem
 from shared.storage.items import (
-    CounterItem,
     CouponItem,
-    DeliveryItem,
     LedgerItem,
     OfflineLossItem,
+    ReportItem,
     RequestItem,
     SegmentRowItem,
     SettingsItem,
@@ -38,7 +39,6 @@ from shared.tenants.model import TenantSettings, WalletSettings
 from shared.transactions.offline import losses_in, sums
 
 _SHOWN = 10
-_COUNTER = "COUNT#"
 
 
 @dataclass(slots=True)
@@ -52,8 +52,10 @@ class Picture:
     rows: list[tuple[str, str, str, bool]] = field(default_factory=list)
     identifiers: list[tuple[str, str]] = field(default_factory=list)
     settings: dict[str, TenantSettings] = field(default_factory=dict)
-    counted: dict[tuple[str, str], Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    delivered: dict[tuple[str, str], Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    counted: dict[tuple[str, str], Cells] = field(default_factory=lambda: defaultdict(dict))
+    """Tenant, campaign -> the cells of its report."""
+    delivered: dict[tuple[str, str], Cells] = field(default_factory=lambda: defaultdict(dict))
+    """The same, from the rows of deliveries."""
     booked: dict[tuple[str, ...], Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     """Tenant, location, business date, reason -> its offline losses, as booked."""
     lost: dict[tuple[str, ...], Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
@@ -65,27 +67,12 @@ class Picture:
         self.items += 1
         pk, sk = raw["PK"]["S"], raw["SK"]["S"]
         tenant, member = keys.tenant_of(pk), keys.member_of(pk)
-        if member is not None and sk == keys.STATE:
-            item = StateItem.read(raw)
-            state = decode_state(tenant, member, unpack(item.body))
-            state.version = int(item.version)
-            state.status = item.status  # type: ignore[assignment]
-            self.states[tenant, member] = state
-            self.timers[tenant, member] = item.GSI1SK
-        elif member is not None and sk.startswith(keys.LEDGER_PREFIX):
-            for _kind, _at, _reference, postings, *_by_hand in unpack(LedgerItem.read(raw).body)[1]:
-                for wallet, kind, points, *_ in postings:
-                    self.ledger[tenant, member][wallet, kind] += points
-        elif member is not None and sk.startswith(keys.SEGMENT_PREFIX):
-            row = SegmentRowItem.read(raw)
-            _, segment, version = sk.split("#")
-            self.rows.append((tenant, member, f"{segment}@{int(version)}", bool(row.inside)))
-        elif member is not None and sk.startswith(keys.DELIVERY_PREFIX):
-            self._recount(tenant, DeliveryItem.read(raw))
-        elif sk.startswith(_COUNTER):
-            shard = CounterItem.read(raw)
+        if member is not None:
+            self._add_of(tenant, member, sk, raw)
+        elif sk.startswith(keys.REPORT_PREFIX):
             campaign = unquote(pk.rpartition("#")[2])
-            self.counted[tenant, campaign].update({name: int(getattr(shard, name) or 0) for name in COUNTED})
+            for place, counts in decode(unpack(ReportItem.read(raw).body)).items():
+                add(self.counted[tenant, campaign], place, counts)
         elif sk.startswith(keys.LOSS_PREFIX) or (sk == "REQ" and "#REQ#txn#" in pk):
             self._take_losses(tenant, raw)
         elif sk == "CPN":
@@ -94,6 +81,27 @@ class Picture:
             self.settings[tenant] = TenantSettings.model_validate(unpack(SettingsItem.read(raw).body))
         elif sk == "ID":
             self.identifiers.append((tenant, raw["member"]["S"]))
+
+    def _add_of(self, tenant: str, member: str, sk: str, raw: RawItem) -> None:
+        """An item in a member's partition."""
+        if sk == keys.STATE:
+            item = StateItem.read(raw)
+            state = decode_state(tenant, member, unpack(item.body))
+            state.version = int(item.version)
+            state.status = item.status  # type: ignore[assignment]
+            self.states[tenant, member] = state
+            self.timers[tenant, member] = item.GSI1SK
+        elif sk.startswith(keys.LEDGER_PREFIX):
+            for _kind, _at, _reference, postings, *_by_hand in unpack(LedgerItem.read(raw).body)[1]:
+                for wallet, kind, points, *_ in postings:
+                    self.ledger[tenant, member][wallet, kind] += points
+        elif sk.startswith(keys.SEGMENT_PREFIX):
+            row = SegmentRowItem.read(raw)
+            _, segment, version = sk.split("#")
+            self.rows.append((tenant, member, f"{segment}@{int(version)}", bool(row.inside)))
+        elif sk.startswith(keys.DELIVERY_PREFIX):
+            row = DeliveryRepository.decode(raw)
+            add(self.delivered[tenant, row.campaign], place_of(row), counts_of(row))
 
     def _take_losses(self, tenant: str, raw: RawItem) -> None:
         """Offline losses: an item that was booked, or a sale, which says what it lost while something of it is left."""
@@ -109,14 +117,6 @@ class Picture:
             return
         for reason, numbers in sums(losses_in(answer)).items():
             self.lost[tenant, basket["location_id"], basket["business_date"], reason].update(numbers)
-
-    def _recount(self, tenant: str, delivery: DeliveryItem) -> None:
-        counts = self.delivered[tenant, delivery.campaign]
-        counts["held_out" if delivery.state == "held_out" else "claimed"] += 1
-        if delivery.state in ("sent", "failed", "unknown"):
-            counts[delivery.state] += 1
-        for response in ("opened", "clicked", "redeemed", "submitted"):
-            counts[response] += getattr(delivery, f"{response}_at") is not None
 
 
 def balances(picture: Picture) -> Iterable[str]:
@@ -177,9 +177,11 @@ def identifiers(picture: Picture) -> Iterable[str]:
 def reports(picture: Picture) -> Iterable[str]:
     """The counters of a campaign's report are its delivery rows."""
     for tenant, campaign in sorted(picture.counted.keys() | picture.delivered.keys()):
-        said, is_so = +picture.counted[tenant, campaign], +picture.delivered[tenant, campaign]
-        if said != is_so:
-            yield f"{campaign}: the report says {dict(said)}, the deliveries {dict(is_so)}"
+        said, is_so = picture.counted[tenant, campaign], picture.delivered[tenant, campaign]
+        for place in sorted(said.keys() | is_so.keys()):
+            if said.get(place, {}) != is_so.get(place, {}):
+                where = "/".join(part for part in place if part)
+                yield f"{campaign} {where}: the report says {said.get(place, {})}, the deliveries {is_so.get(place, {})}"
 
 
 def offline_losses(picture: Picture) -> Iterable[str]:

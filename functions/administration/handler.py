@@ -8,21 +8,32 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from functions.administration.settings import administration_settings
+from functions.administration.settings import administration_settings, outbox_bucket, push_events_topic, sending_queue_url
+from shared.aws.objects import S3Store
 from shared.aws.platform_applications import SnsApplications
+from shared.aws.queues import SqsQueue
 from shared.aws.runtime import NamedTenant, Runtime
-from shared.campaigns import reports
+from shared.aws.senders import senders
+from shared.campaigns import previewing, triggering
 from shared.campaigns import service as campaigns
+from shared.campaigns.api import TriggerRequest
+from shared.campaigns.library import service as library
+from shared.campaigns.library.api import InstallRequest
+from shared.campaigns.preview_api import PreviewRequest, TestRequest
 from shared.coupons import quota
-from shared.definitions import api, catalogue, linting, service
+from shared.definitions import api, approving, catalogue, linting, service
 from shared.definitions.model import Definition, Kind
 from shared.http.app import Answer, HttpApp, LambdaContext, Request, etag
+from shared.messaging.port import Senders
+from shared.reports import service as reports
+from shared.reports.rules import to_csv
 from shared.segments import listing
 from shared.segments.model import schema
-from shared.tenants import channels
+from shared.tenants import channels, stopping
 from shared.tenants import service as tenants
 from shared.tenants.api import KeyRequest, PushRequest, TenantRequest
 from shared.tenants.scope import TenantScope
+from shared.tenants.stops import Stops
 
 app = HttpApp("administration")
 _OPENAPI: Final = Path(__file__).with_name("openapi.json")
@@ -55,7 +66,7 @@ def _scope(request: Request) -> TenantScope:
 def _operator() -> tenants.Operator:
     return tenants.Operator(
         table=runtime().table,
-        scope_of=lambda tenant: runtime().scope(NamedTenant(tenant)),
+        scope_of=_scope_of,
         new_key=runtime().new_wrapped_key,
         master=lambda: runtime().master_secret,
     )
@@ -112,9 +123,36 @@ def revoke_key(request: Request) -> Answer:
 @app.operation("set_push_application")
 def set_push_application(request: Request) -> Answer:
     """PUT /v1/tenants/{tenant_id}/push/{platform}."""
-    applications = SnsApplications(runtime().client("sns"), runtime().settings.stage)
+    applications = SnsApplications(runtime().client("sns"), runtime().settings.stage, push_events_topic())
     body = request.parse(PushRequest)
     return Answer(body=channels.set_push(_operator(), applications, request.path["tenant_id"], request.path["platform"], body))
+
+
+@app.operation("show_webhook_secret")
+def show_webhook_secret(request: Request) -> Answer:
+    """POST /v1/tenants/{tenant_id}/webhooks/{name}/secret."""
+    return Answer(body=channels.webhook_secret(_operator(), request.path["tenant_id"], request.path["name"]))
+
+
+@app.operation("get_stops", "get_stops_of_tenant")
+def get_stops(request: Request) -> Answer:
+    """GET /v1/stops, and of any tenant by the operator."""
+    return Answer(body=stopping.get_stops(_stops_scope(request)))
+
+
+@app.operation("set_stops", "set_stops_of_tenant")
+def set_stops(request: Request) -> Answer:
+    """PUT /v1/stops, and of any tenant by the operator."""
+    stops = request.parse(Stops)
+    return Answer(body=stopping.set_stops(_stops_scope(request), stops, request.principal.id, request.correlation_id))
+
+
+def _stops_scope(request: Request) -> TenantScope:
+    named = request.path.get("tenant_id")
+    if named is None:
+        return _scope(request)
+    tenants.get_tenant(_operator(), named)
+    return runtime().scope(NamedTenant(named))
 
 
 # -- catalogue and locations ----------------------------------------------------------------------------------------
@@ -179,6 +217,7 @@ def _publish(kind: Kind, request: Request) -> Answer:
         hooks=_BEFORE_PUBLISH,
         accept=body.accept,
         correlation=request.correlation_id,
+        actor=request.principal.id,
     )
     return _definition(published)
 
@@ -244,6 +283,14 @@ def launch_campaign(request: Request) -> Answer:
     return Answer(body=campaigns.launch(_scope(request), request.path["campaign_id"], request.correlation_id))
 
 
+@app.operation("approve_campaign")
+def approve_campaign(request: Request) -> Answer:
+    """POST /v1/campaigns/{campaign_id}/approve."""
+    version, seconds = request.parse(api.ApproveRequest).version, runtime().settings.definition_seconds
+    scope, campaign, actor, call = _scope(request), request.path["campaign_id"], request.principal.id, request.correlation_id
+    return _definition(approving.approve(scope, campaign, version, actor, seconds, prepare=campaigns.on_publish, correlation=call))
+
+
 @app.operation("pause_campaign")
 def pause_campaign(request: Request) -> Answer:
     """POST /v1/campaigns/{campaign_id}/pause."""
@@ -262,10 +309,51 @@ def cancel_campaign(request: Request) -> Answer:
     return Answer(body=campaigns.cancel(_scope(request), request.path["campaign_id"], request.correlation_id))
 
 
+@app.operation("preview_campaign")
+def preview_campaign(request: Request) -> Answer:
+    """POST /v1/campaigns/{campaign_id}/preview."""
+    body, url = request.parse(PreviewRequest), runtime().settings.public_url
+    return Answer(body=previewing.preview(_scope(request), request.path["campaign_id"], body, url))
+
+
+@app.operation("test_campaign")
+def test_campaign(request: Request) -> Answer:
+    """POST /v1/campaigns/{campaign_id}/test."""
+    body, url = request.parse(TestRequest), runtime().settings.public_url
+    return Answer(body=previewing.send_test(_scope(request), request.path["campaign_id"], body, _senders(), url))
+
+
+def _scope_of(tenant: str) -> TenantScope:
+    return runtime().scope(NamedTenant(tenant))
+
+
+@cache
+def _senders() -> Senders:
+    """Made with the first test that is sent."""
+    settings, bucket = runtime().settings, outbox_bucket()
+    outbox = S3Store(runtime().client("s3"), bucket) if bucket else None
+    return senders(settings.region, settings.endpoint, runtime().now, _scope_of, outbox, settings.stage)
+
+
+@app.operation("trigger_campaign")
+def trigger_campaign(request: Request) -> Answer:
+    """POST /v1/campaigns/{campaign_id}/trigger. The header Idempotency-Key names the occurrence where the body does not."""
+    body, call = request.parse(TriggerRequest), request.idempotency_key
+    sending = SqsQueue(runtime().client("sqs"), sending_queue_url())
+    return Answer(body=triggering.trigger(_scope(request), request.path["campaign_id"], body, call, sending))
+
+
 @app.operation("report_campaign")
 def report_campaign(request: Request) -> Answer:
     """GET /v1/campaigns/{campaign_id}/report."""
     return Answer(body=reports.report(_scope(request), request.path["campaign_id"]))
+
+
+@app.operation("report_campaign_csv")
+def report_campaign_csv(request: Request) -> Answer:
+    """GET /v1/campaigns/{campaign_id}/report.csv."""
+    table = to_csv(reports.report(_scope(request), request.path["campaign_id"]))
+    return Answer(body=table.encode(), headers={"content-type": "text/csv; charset=utf-8", "content-disposition": "attachment"})
 
 
 @app.operation("list_deliveries")
@@ -273,6 +361,19 @@ def list_deliveries(request: Request) -> Answer:
     """GET /v1/campaigns/{campaign_id}/deliveries."""
     scope, campaign = _scope(request), request.path["campaign_id"]
     return Answer(body=reports.deliveries(scope, campaign, request.page_limit(), request.cursor, _cursors()))
+
+
+@app.operation("list_library")
+def list_library(_request: Request) -> Answer:
+    """GET /v1/library/campaigns."""
+    return Answer(body=library.listing())
+
+
+@app.operation("install_campaign")
+def install_campaign(request: Request) -> Answer:
+    """POST /v1/library/campaigns/{name}/install. The body may be left out."""
+    body = request.parse(InstallRequest) if request.body else InstallRequest()
+    return Answer(body=library.install(_scope(request), request.path["name"], body))
 
 
 # -- the interface itself -------------------------------------------------------------------------------------------

@@ -17,6 +17,9 @@ from shared.audiences.errors import UnknownExport
 from shared.aws.objects import S3Store
 from shared.aws.queues import Poison, SqsQueue, consume
 from shared.aws.runtime import NamedTenant, Runtime
+from shared.forecast import calendar, estimate
+from shared.forecast.api import EstimateRequest
+from shared.forecast.audience import Source
 from shared.http.app import Answer, HttpApp, LambdaContext, Request
 from shared.kernel.errors import InvalidValue
 from shared.kernel.ids import check_tenant, is_id
@@ -142,6 +145,24 @@ def run_statistics(request: Request) -> Answer:
 def list_complements(request: Request) -> Answer:
     """GET /v1/catalogue/items/{item_id}/complements."""
     return Answer(body=statistics.complements_of(_scope(request), request.path["item_id"]))
+
+
+def _source(scope: TenantScope) -> Source:
+    return Source(_store(), wall, _rebuild(scope))
+
+
+@app.operation("estimate_campaign")
+def estimate_campaign(request: Request) -> Answer:
+    """POST /v1/campaigns/{campaign_id}/estimate. The body may be left out."""
+    scope, body = _scope(request), request.parse(EstimateRequest) if request.body else EstimateRequest()
+    return Answer(body=estimate.estimate(scope, request.path["campaign_id"], body, _source(scope)))
+
+
+@app.operation("get_calendar")
+def get_calendar(request: Request) -> Answer:
+    """GET /v1/campaigns/calendar."""
+    scope, drafts = _scope(request), [each for each in request.query.get("with", "").split(",") if each]
+    return Answer(body=calendar.calendar(scope, request.query.get("from"), request.query.get("to"), drafts, _source(scope)))
 
 
 def _work(message: dict[str, Any]) -> None:

@@ -7,14 +7,16 @@ from typing import Any
 
 from functions.campaign_sending.settings import SendingSettings, sending_settings
 from shared.aws.objects import S3Store
-from shared.aws.push_sending import SnsSender, publishing_client
 from shared.aws.queues import Poison, SqsQueue, consume
-from shared.aws.runtime import RemainingTime, Runtime
+from shared.aws.runtime import NamedTenant, RemainingTime, Runtime
+from shared.aws.senders import senders
 from shared.campaigns.messages import order_of
 from shared.campaigns.sending import Means, send
+from shared.campaigns.writing import Keys
 from shared.kernel.errors import InvalidValue
 from shared.members.form_links import KEY_PURPOSE
-from shared.messaging.push import OutboxPush, PushSender
+from shared.messaging.links import KEY_PURPOSE as LINK_PURPOSE
+from shared.messaging.port import Senders, webhook_secret_purpose
 from shared.observability.logs import log_context
 from shared.privacy.crypto import derive
 from shared.storage import keys
@@ -33,13 +35,13 @@ def runtime() -> Runtime:
 
 
 @cache
-def push() -> PushSender:
-    """SNS; on a local stage what it took can be read in the outbox."""
+def providers() -> Senders:
+    """Every channel's; on a local stage what they took can be read in the outbox."""
     common = settings().common
-    sender = SnsSender(publishing_client(common.region, common.endpoint))
-    if not settings().outbox:
-        return sender
-    return OutboxPush(sender, S3Store(runtime().client("s3"), settings().bucket), runtime().now)
+    outbox = S3Store(runtime().client("s3"), settings().bucket) if settings().outbox else None
+    return senders(
+        common.region, common.endpoint, runtime().now, lambda tenant: runtime().scope(NamedTenant(tenant)), outbox, common.stage
+    )
 
 
 def lambda_handler(event: dict[str, Any], context: RemainingTime | None = None) -> dict[str, Any]:
@@ -57,7 +59,8 @@ def work(message: dict[str, Any]) -> None:
         scope = runtime().worker_scope(order.tenant, *pks)
     except InvalidValue as error:
         raise Poison(str(error)) from None
-    means = Means(push(), SqsQueue(runtime().client("sqs"), settings().queue_url), _form_key)
+    keys_ = Keys(_form_key, lambda name, version: _webhook_secret(order.tenant, name, version), _link_key, settings().common.public_url)
+    means = Means(providers(), SqsQueue(runtime().client("sqs"), settings().queue_url), keys_)
     with log_context(tenant=scope.tenant, operation="send"):
         send(scope, order, means)
 
@@ -65,3 +68,12 @@ def work(message: dict[str, Any]) -> None:
 @cache
 def _form_key() -> bytes:
     return derive(runtime().master_secret, KEY_PURPOSE)
+
+
+@cache
+def _link_key() -> bytes:
+    return derive(runtime().master_secret, LINK_PURPOSE)
+
+
+def _webhook_secret(tenant: str, name: str, version: int) -> bytes:
+    return derive(runtime().master_secret, webhook_secret_purpose(tenant, name, version))

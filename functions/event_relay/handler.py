@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from functions.event_relay.settings import RelaySettings, relay_settings
-from shared.aws.bus import EventBridgeBus, FailureQueue
+from shared.aws.bus import EventBridgeBus, FailureQueue, ReportQueue
 from shared.aws.runtime import Runtime
 from shared.observability.logs import logger
 from shared.relay.service import Relay
@@ -30,6 +30,7 @@ def lambda_handler(event: dict[str, Any], _context: object = None) -> dict[str, 
     """A batch of the stream. No item is reported as failed: what cannot be relayed is in the failure queue by then."""
     relay = Relay(
         EventBridgeBus(runtime().client("events"), settings().bus_name),
+        ReportQueue(runtime().client("sqs"), settings().reports_queue_url),
         FailureQueue(runtime().client("sqs"), settings().failure_queue_url),
         sleep=time.sleep,
         jitter=random.uniform,

@@ -28,6 +28,7 @@ from shared.members import (
     changes,
     devices,
     forms,
+    inbox,
     lists,
     lookup,
     points,
@@ -38,6 +39,7 @@ from shared.members import (
     reading,
     referral_codes,
     service,
+    silencing,
     why,
 )
 from shared.members.form_links import KEY_PURPOSE, Invitation, open_invitation
@@ -155,6 +157,13 @@ def add_identifier(request: Request) -> Answer:
     return Answer(201 if is_new else 200, answer)
 
 
+@app.operation("lift_suppression")
+def lift_suppression(request: Request) -> Answer:
+    """DELETE /v1/members/{member_id}/suppressions/{channel}."""
+    silencing.lift(_scope(request), _member(request), request.path["channel"], request.correlation_id)
+    return Answer()
+
+
 @app.operation("explain_membership")
 def explain_membership(request: Request) -> Answer:
     """GET /v1/members/{member_id}/segments/{segment_id}/why."""
@@ -213,6 +222,17 @@ def _ledger(request: Request, scope: TenantScope, member: str) -> Answer:
     return Answer(body=reading.list_ledger(scope, member, request.page_limit(), request.cursor, derived("cursors")))
 
 
+def _inbox(request: Request, scope: TenantScope, member: str) -> Answer:
+    return Answer(body=inbox.list_inbox(scope, member, request.page_limit(), request.cursor, derived("cursors")))
+
+
+def _read_message(request: Request, scope: TenantScope, member: str) -> Answer:
+    message = request.path["message_id"]
+    if not is_id("inb", message):
+        raise inbox.UnknownMessage
+    return Answer(body=inbox.read_message(scope, member, message, request.correlation_id))
+
+
 def _coupon_qr(request: Request, scope: TenantScope, member: str) -> Answer:
     return Answer(body=cards.coupon_qr(scope, member, request.path["coupon_id"], desk().tokens))
 
@@ -225,6 +245,8 @@ _both("add_device", _add_device)
 _both("remove_device", _remove_device)
 _both("get_wallet", lambda _request, scope, member: Answer(body=reading.get_wallet(scope, member)))
 _both("list_ledger", _ledger)
+_both("list_inbox", _inbox)
+_both("read_message", _read_message)
 _both("list_member_coupons", lambda _request, scope, member: Answer(body=reading.list_coupons(scope, member)))
 _both("list_member_challenges", lambda _request, scope, member: Answer(body=challenges.list_challenges(scope, member)))
 _both("get_coupon_qr", _coupon_qr)

@@ -107,6 +107,8 @@ def decide(
     taken: Collection[str],
     at: Instant,
     since: Instant | None,
+    *,
+    stopped: bool = False,
 ) -> Given:
     """What this basket gives. All of it or none: the cashier takes off what is refused and asks again."""
     if order.coupons and order.who is None:
@@ -126,7 +128,7 @@ def decide(
         if reason is not None:
             return Given(reason, "points")
     wanted = Giving(order.points, sum(amounts), frozenset(kinds))
-    reason = allowed(allowance, used, wanted, at, since)
+    reason = allowed(allowance, used, wanted, at, since, stopped=stopped)
     if reason is not None:
         return Given(reason, "points" if reason.startswith("points") else None)
     return Given(amounts=tuple(amounts), giving=wanted, points_value=value if order.points else 0)

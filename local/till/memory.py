@@ -25,6 +25,12 @@ class Known:
     contact: Instant | None = None
     jwks: dict[str, Any] | None = None
     location: dict[str, Any] | None = None
+    stops: dict[str, Any] | None = None
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the tenant had stopped all redeeming when we last made contact."""
+        return bool((self.stops or {}).get("redemptions"))
 
     @property
     def keys(self) -> JwkSet:

@@ -103,7 +103,10 @@ class Till:
         given = Given()
         if order.gives and quoted is None:
             used = self.journal.given(self._date(order))
-            given = decide(order, self.known.allowance, used, self.journal.taken, self.now(), self.known.contact)
+            known_now = self.known
+            given = decide(
+                order, known_now.allowance, used, self.journal.taken, self.now(), known_now.contact, stopped=known_now.stopped
+            )
             if given.reason is not None:
                 return Sold(taken=False, offline=True, reason=given.reason, subject=given.subject)
         alone = quoted is None
@@ -167,6 +170,7 @@ class Till:
                 return False
             if reply.status != 200:
                 break
+            self.known.stops = reply.body.get("stops")
             mine = [each for each in reply.body["data"] if each["id"] == self.settings.location]
             self.known.location, found = (mine[0], True) if mine else (self.known.location, False)
             if not reply.body.get("next_cursor"):

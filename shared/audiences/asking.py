@@ -15,7 +15,7 @@ import numpy as np
 from shared.audiences.ranking import Order, rank_columns
 from shared.audiences.sampling import texts
 from shared.kernel.instants import Instant
-from shared.member_state.model import MemberState
+from shared.member_state.model import Facts, MemberState
 from shared.member_state.service import peek
 from shared.observability.logs import logger
 from shared.segments.compiler import CompiledSegments, compile_segments
@@ -108,13 +108,17 @@ class Question:
 
         A request of 100 keys for each 50 of them; where personal facts are asked for, one of their keys beside it.
         """
+        return ((state, is_in) for state, _, is_in in self.look(ids, facts=self._compiled.needs_facts))
+
+    def look(self, ids: Iterable[str], *, facts: bool) -> Iterator[tuple[MemberState, Facts | None, bool]]:
+        """The same with the personal facts, opened where they are wanted."""
         for chunk in chunks(ids, TOGETHER):
             active = [loaded for loaded in load_stored(self.scope, chunk) if loaded.state.status == "active"]
-            facts = facts_of(self.scope, active) if self._compiled.needs_facts else {}
+            opened = facts_of(self.scope, active) if facts or self._compiled.needs_facts else {}
             for loaded in active:
                 state = peek(self.scope, loaded, self.now)
-                (code,) = self._compiled.membership(state, facts.get(state.member), self.now)
-                yield state, code > 0
+                (code,) = self._compiled.membership(state, opened.get(state.member), self.now)
+                yield state, opened.get(state.member), code > 0
 
 
 def _beyond(after: str, parts: list[Part]) -> Part:

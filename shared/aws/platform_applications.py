@@ -25,6 +25,8 @@ class SnsApplications:
 
     client: Any
     stage: str
+    events: str = ""
+    """The topic that is told of devices that cannot be reached."""
 
     def ensure(self, tenant: str, platform: PushPlatform, credential: str, principal: str | None) -> str:
         """Create, or give the existing application the new credential: SNS answers the same ARN for the same name."""
@@ -36,6 +38,8 @@ class SnsApplications:
             arn: str = self.client.create_platform_application(Name=name, Platform=_NAMES[platform], Attributes=attributes)[
                 "PlatformApplicationArn"
             ]
+            if self.events:
+                attributes = {**attributes, "EventDeliveryFailure": self.events}
             self.client.set_platform_application_attributes(PlatformApplicationArn=arn, Attributes=attributes)
         except ClientError as error:
             if error.response["Error"].get("Code") in ("InvalidParameter", "InvalidParameterException"):

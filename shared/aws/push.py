@@ -40,6 +40,10 @@ class SnsPush:
             self._call("set_endpoint_attributes", EndpointArn=endpoint, Attributes=changes)
         return endpoint
 
+    def token_of(self, endpoint: str) -> str | None:
+        """The token of an endpoint; ``None`` if there is no such endpoint."""
+        return (self._attributes(endpoint) or {}).get("Token")
+
     def remove(self, endpoint: str) -> None:
         """Delete an endpoint; deleting again is no error."""
         self._call("delete_endpoint", EndpointArn=endpoint)

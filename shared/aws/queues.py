@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from shared.kernel.errors import InvalidValue
 from shared.kernel.ids import check_tenant
@@ -14,8 +14,12 @@ from shared.observability.logs import logger
 if TYPE_CHECKING:
     from shared.tenants.scope import TenantScope
 
+GroupKey = TypeVar("GroupKey")
+Content = TypeVar("Content")
 _BATCH: Final = 10
 _MAX_BATCH_BYTES: Final = 200_000
+_ORDER: Final = ("MessageGroupId", "MessageDeduplicationId")
+"""What a message of a FIFO queue has, and its dead-letter queue asks for."""
 MAX_RECEIVES: Final = 5
 """The queues' redrive limit (infra/queues.py): the last attempt says why it failed."""
 
@@ -93,6 +97,39 @@ def consume(
     return {"batchItemFailures": failed}
 
 
+def consume_groups(
+    event: Mapping[str, Any],
+    read: Callable[[dict[str, Any], Mapping[str, str]], tuple[GroupKey, Content]],
+    work: Callable[[GroupKey, list[Content]], None],
+    *,
+    client: Any,
+    dead_letters: str,
+) -> dict[str, Any]:
+    """Work through an event of a FIFO queue, all messages of a group at once and in order; a group that fails comes again as a whole.
+
+    ``read`` makes group and content of a message and its attributes; what it refuses as ``Poison`` goes to the dead-letter queue.
+    """
+    failed: list[dict[str, str]] = []
+    groups: dict[GroupKey, list[tuple[Mapping[str, Any], Content]]] = {}
+    for record in event["Records"]:
+        try:
+            group, content = read(_load(record), record.get("attributes", {}))
+        except Poison as error:
+            logger().warning("message failed", extra={"message_id": record["messageId"], "reason": reason_of(error)})
+            if not _bury(client, dead_letters, record, error):
+                failed.append({"itemIdentifier": record["messageId"]})
+            continue
+        groups.setdefault(group, []).append((record, content))
+    for group, messages in groups.items():
+        try:
+            work(group, [content for _, content in messages])
+        except Exception as error:  # the outermost frame of one group: logged, reported, and the next one goes on
+            logger().warning("group failed", extra={"messages": len(messages), "reason": reason_of(error)})
+            failed += [{"itemIdentifier": record["messageId"]} for record, _ in messages]
+    logger().info("batch", extra={"messages": len(event["Records"]), "failed": len(failed)})
+    return {"batchItemFailures": failed}
+
+
 def reason_of(error: Exception) -> str:
     """What went wrong, without values: the type, and our own errors' code or text."""
     code = getattr(error, "code", None)
@@ -112,8 +149,9 @@ def _load(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def _bury(client: Any, url: str, record: Mapping[str, Any], error: Exception) -> bool:
     reason = {"DataType": "String", "StringValue": reason_of(error)}
+    order = {name: value for name, value in record.get("attributes", {}).items() if name in _ORDER}
     try:
-        client.send_message(QueueUrl=url, MessageBody=record["body"], MessageAttributes={"reason": reason})
+        client.send_message(QueueUrl=url, MessageBody=record["body"], MessageAttributes={"reason": reason}, **order)
     except Exception:
         logger().exception("dead-letter queue not reached")
         return False

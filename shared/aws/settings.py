@@ -27,6 +27,8 @@ class Settings:
     local_clock: bool
     media_url: str = ""
     """Where guests find images, for functions that link any."""
+    public_url: str = ""
+    """Where links in messages lead, without a slash at the end, for functions that write any; empty: messages have none."""
 
 
 def variable(name: str, environment: Mapping[str, str] | None = None) -> str:
@@ -52,7 +54,14 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         definition_seconds=float(given.get("DEFINITION_CACHE_SECONDS", "60")),
         local_clock=given.get("LOCAL_CLOCK") == "1",
         media_url=_media_url(given),
+        public_url=_public_url(given),
     )
+
+
+def _public_url(given: Mapping[str, str]) -> str:
+    """The gateway's address; on a local stage a path below the local AWS."""
+    url = given.get("PUBLIC_URL", "")
+    return f"{given.get('AWS_ENDPOINT_URL', '')}{url}" if url.startswith("/") else url
 
 
 def _media_url(given: Mapping[str, str]) -> str:

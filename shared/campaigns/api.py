@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from shared.campaigns.model import CampaignState
+from shared.campaigns.model import CampaignState, Channel
 from shared.coupons.personal import ShownParameter
 from shared.tenants.model import Frozen
 from shared.transactions.answer_models import Answer
@@ -22,25 +22,7 @@ class CampaignStateAnswer(Answer):
     scheduled_for: str | None = None
     launched_at: str | None = None
     ended_at: str | None = None
-
-
-class ReportAnswer(Answer):
-    """Counts of deliveries. Of those claimed: sent, failed, unknown, or still on their way (``claimed`` less the three).
-
-    ``opened``, ``clicked``, ``redeemed`` and ``submitted`` count deliveries, each once, however often it happened.
-    """
-
-    campaign_id: str
-    state: CampaignState
-    claimed: int = 0
-    held_out: int = 0
-    sent: int = 0
-    failed: int = 0
-    unknown: int = 0
-    opened: int = 0
-    clicked: int = 0
-    redeemed: int = 0
-    submitted: int = 0
+    next_at: str | None = Field(default=None, description="recurring: when the next occurrence begins")
 
 
 class DeliveryAnswer(Answer):
@@ -49,7 +31,7 @@ class DeliveryAnswer(Answer):
     delivery_id: str
     member_id: str
     step: str
-    channel: Literal["push"]
+    channel: Channel
     state: Literal["failed", "unknown"]
     reason: str | None = None
     claimed_at: str
@@ -61,6 +43,38 @@ class DeliveryPage(Answer):
 
     data: tuple[DeliveryAnswer, ...]
     next_cursor: str | None = None
+
+
+# -- triggering by calls --------------------------------------------------------------------------------------------
+
+
+class Recipient(Frozen):
+    """One member, and what texts may show of the occasion: names that the campaign declares, at most 2 KB as JSON."""
+
+    member_id: str = Field(max_length=40)
+    data: dict[str, bool | int | str] = Field(default_factory=dict, max_length=20)
+
+
+class TriggerRequest(Frozen):
+    """Who is to get a campaign that calls trigger. ``key`` names the occurrence; the header Idempotency-Key does the same."""
+
+    key: str | None = Field(default=None, min_length=1, max_length=128)
+    recipients: tuple[Recipient, ...] = Field(min_length=1, max_length=100)
+
+
+class RecipientAnswer(Answer):
+    """What became of a recipient."""
+
+    member_id: str
+    status: Literal["accepted", "unknown_member", "erased"]
+
+
+class TriggerAnswer(Answer):
+    """The occurrence, and what became of each recipient. Who is accepted goes through the campaign, once per key."""
+
+    campaign_id: str
+    occurrence: str
+    recipients: tuple[RecipientAnswer, ...]
 
 
 # -- forms ----------------------------------------------------------------------------------------------------------

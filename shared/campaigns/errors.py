@@ -17,6 +17,12 @@ class CampaignNotInForce(StateConflict):
     code, title = "campaign_not_in_force", "Campaign not in force"
 
 
+class ApprovalNeeded(StateConflict):
+    """The tenant wants a second person's approval of the version, and there is none yet."""
+
+    code, title = "approval_needed", "Approval needed"
+
+
 class WrongCampaignState(StateConflict):
     """What is asked for is not possible in the campaign's state, which ``detail`` names."""
 
@@ -33,3 +39,21 @@ class UnusableContent(Unprocessable):
     """A text with an unknown variable or with braces that mean nothing; ``errors`` points at each."""
 
     code, title = "unusable_content", "Content not usable"
+
+
+class ServiceWithOffer(Unprocessable):
+    """A service message may not advertise: no coupon, no points, no form with an offer; ``errors`` points at each."""
+
+    code, title = "service_with_offer", "Service message with an offer"
+
+
+class NotTriggerable(StateConflict):
+    """The campaign is not triggered by calls, or is not active; ``detail`` says which."""
+
+    code, title = "campaign_not_triggerable", "Campaign not triggerable"
+
+
+class UnusableRecipients(Unprocessable):
+    """A recipient is named twice, or its data is not what the campaign declares; ``errors`` points at each."""
+
+    code, title = "unusable_recipients", "Recipients not usable"

@@ -1,4 +1,6 @@
-"""Messages between planning and sending. Ids only: who she is and what it says is found out when it is sent."""
+"""Messages between planning and sending. Ids only: who she is and what it says is found out when it is sent. What a call gave for a
+member travels sealed with her key.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +26,13 @@ class Queue(Protocol):
         """Send many."""
 
 
+_NUMBERS: Final = ("attempt", "rung", "since")
+_TEXTS: Final = ("outcome", "data")
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Send one step of a campaign for one occurrence to these members; then the next step."""
+    """These members stand at a step of a campaign, for one occurrence: go through it from there, until it has to wait or ends."""
 
     tenant: str
     campaign: str
@@ -37,6 +43,14 @@ class Order:
     expires: Instant | None = None
     """Not after this: an event's age counts up to the moment of sending."""
     attempt: int = 0
+    rung: int = 0
+    """Of a ladder: which is next. Of a wait: 1, it is over."""
+    since: Instant = 0
+    """When she first had to wait at this step; 0: she has not."""
+    outcome: str = ""
+    """What ended the waiting that led here, ``time`` or ``event``; empty: nothing was waited for."""
+    data: str = ""
+    """What a call gave with it, sealed with the key of the one member, base64."""
 
     def message(self) -> dict[str, Any]:
         """As it travels."""
@@ -48,7 +62,7 @@ class Order:
             "occurrence": self.occurrence,
             "members": list(self.members),
         }
-        return body | {name: value for name, value in (("expires", self.expires), ("attempt", self.attempt)) if value}
+        return body | {name: getattr(self, name) for name in ("expires", *_NUMBERS, *_TEXTS) if getattr(self, name)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +76,11 @@ class Walk:
     """The version whose listing was begun with; it stays, also if another is served meanwhile."""
     shard: int = 0
     cursor: Mapping[str, Any] | None = None
+    occurrence: str = ""
+    """Of a recurring campaign; its walks are not bound to a revision: it is active for many of them."""
+    version: int = 0
+    """Of the recurring campaign when this occurrence came."""
+    expires: Instant | None = None
 
     def message(self) -> dict[str, Any]:
         """As it travels."""
@@ -73,6 +92,9 @@ class Walk:
             "segment_version": self.segment_version,
             "shard": self.shard,
             "cursor": dict(self.cursor) if self.cursor is not None else None,
+            "occurrence": self.occurrence,
+            "version": self.version,
+            "expires": self.expires,
         }
 
 
@@ -83,7 +105,8 @@ def order_of(message: Mapping[str, Any]) -> Order:
     fits = (
         all(isinstance(message.get(name), str) and message[name] for name in texts)
         and _whole(message.get("version"))
-        and _whole(message.get("attempt", 0))
+        and all(_whole(message.get(name, 0)) for name in _NUMBERS)
+        and all(isinstance(message.get(name, ""), str) for name in _TEXTS)
         and (message.get("expires") is None or _whole(message["expires"]))
         and isinstance(members, list)
         and 1 <= len(members) <= MAX_MEMBERS
@@ -96,7 +119,8 @@ def order_of(message: Mapping[str, Any]) -> Order:
         members=tuple(members or ()),
         version=message["version"],
         expires=message.get("expires"),
-        attempt=message.get("attempt", 0),
+        **{name: message.get(name, 0) for name in _NUMBERS},
+        **{name: message.get(name, "") for name in _TEXTS},
         **{name: message[name] for name in texts},
     )
 
@@ -109,11 +133,24 @@ def walk_of(message: Mapping[str, Any]) -> Walk:
         and _whole(message.get("revision"))
         and _whole(message.get("shard", 0))
         and (version is None or _whole(version))
+        and isinstance(message.get("occurrence", ""), str)
+        and _whole(message.get("version", 0))
+        and (message.get("expires") is None or _whole(message["expires"]))
         and (cursor is None or (isinstance(cursor, dict) and isinstance((cursor.get("PK") or {}).get("S"), str)))
     )
     if not fits:
         raise InvalidValue("no walk over an audience")
-    return Walk(_tenant(message), message["campaign"], message["revision"], version, message.get("shard", 0), cursor)
+    return Walk(
+        tenant=_tenant(message),
+        campaign=message["campaign"],
+        revision=message["revision"],
+        segment_version=version,
+        shard=message.get("shard", 0),
+        cursor=cursor,
+        occurrence=message.get("occurrence", ""),
+        version=message.get("version", 0),
+        expires=message.get("expires"),
+    )
 
 
 def _tenant(message: Mapping[str, Any]) -> str:

@@ -1,4 +1,6 @@
-"""Who is to get a campaign: from events of members, or by walking through an audience. Orders go to the sending queue.
+"""Who is to get a campaign: from events and dates of members, whose waiting has ended, or by walking through an audience.
+
+Orders go to the sending queue.
 
 Planning writes no delivery and decides nothing for good: a message told twice or out of order only makes an order twice, and
 the claim refuses the second.
@@ -6,13 +8,15 @@ the claim refuses the second.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
+from shared.campaigns.eligibility import DEFERRED
 from shared.campaigns.messages import MAX_MEMBERS, Order, Queue, Walk
+from shared.campaigns.model import SENDABLE, CampaignState, Run
 from shared.campaigns.repository import CampaignRepository
-from shared.campaigns.rules import occurrence_of, triggered
+from shared.campaigns.rules import occurrence_of, short, triggered
 from shared.campaigns.service import complete
 from shared.campaigns.versions import body_of, version_of
 from shared.kernel.errors import InvalidValue
@@ -27,26 +31,32 @@ TIME_TO_STOP_MS: Final = 8_000
 """With less left than this a walk goes on in a new message."""
 PAGE: Final = 10 * MAX_MEMBERS
 """Members of one Query: ten orders, which is one request to the queue."""
-_BEGUN: Final = ("campaign.launched", "campaign.resumed")
+_BEGUN: Final = frozenset({"campaign.launched", "campaign.resumed"})
+_FIRED: Final = "campaign.fired"
+_STEP_DUE: Final = "campaign.step_due"
+_DATE_REACHED: Final = "campaign.date_reached"
+_GOES_ON: Final[frozenset[CampaignState]] = SENDABLE | {"paused"}
+"""States in which who waited goes on; in one that is paused she is made to wait again."""
 
 
 def on_events(scope: TenantScope, envelope: Envelope, sending: Queue, own: Queue) -> int:
-    """Order what the events of a commit trigger, and begin the walks of campaigns begun; answers how many orders.
+    """Order what the events of a commit trigger and whom they bring back, and begin the walks of campaigns begun; answers how many orders.
 
     History triggers nothing. One read of the campaigns that match, then one message an order.
     """
-    if envelope.mode == "historical":
-        return 0
     for event in envelope.events:
-        if event["type"] in _BEGUN:
-            _begin(scope, str(event["data"]["campaign"]), own)
+        _begin(scope, event, own)
     if envelope.member is None:
         return 0
-    orders = list(_orders(scope, envelope, envelope.member))
-    running = CampaignRepository(scope.tenant, scope.table).runs({order.campaign for order in orders}) if orders else {}
-    active = [order for order in orders if order.campaign in running and running[order.campaign].state == "active"]
-    sending.send_all([order.message() for order in active])
-    return len(active)
+    back = [order for event in envelope.events if event["type"] == _STEP_DUE and (order := _goes_on(scope, event, envelope.member))]
+    new = list(_orders(scope, envelope, envelope.member)) if envelope.mode != "historical" else []
+    named = {order.campaign for order in (*back, *new)}
+    running = CampaignRepository(scope.tenant, scope.table).runs(named) if named else {}
+    states = {campaign: run.state for campaign, run in running.items()}
+    wanted = [order for order in back if states.get(order.campaign) in _GOES_ON]
+    wanted += [order for order in new if states.get(order.campaign) == "active"]
+    sending.send_all([order.message() for order in wanted])
+    return len(wanted)
 
 
 def walk(scope: TenantScope, position: Walk, sending: Queue, own: Queue) -> int:
@@ -56,11 +66,12 @@ def walk(scope: TenantScope, position: Walk, sending: Queue, own: Queue) -> int:
     1,000 members; memory does not grow with the audience.
     """
     run = CampaignRepository(scope.tenant, scope.table).run(position.campaign)
-    definition = version_of(scope, position.campaign, run.version) if run is not None else None
-    if run is None or definition is None or run.state != "sending" or run.revision != position.revision:
+    definition = version_of(scope, position.campaign, position.version or run.version) if run is not None else None
+    if run is None or definition is None or not _still_walked(run, position):
         return 0
     body = body_of(scope.tenant, definition)
-    first = Order(scope.tenant, run.campaign, run.version, body.steps[0].id, str(run.launched_at), ())
+    occurrence = position.occurrence or str(run.launched_at)
+    first = Order(scope.tenant, run.campaign, definition.version, body.steps[0].id, occurrence, (), position.expires)
     segment, here, total = body.audience.segment, position, 0
     shards = SEGMENT_SHARDS if segment is not None else MEMBER_SHARDS
     while here.shard < shards:
@@ -71,19 +82,36 @@ def walk(scope: TenantScope, position: Walk, sending: Queue, own: Queue) -> int:
         sending.send_all([replace(first, members=tuple(chunk)).message() for chunk in _chunks(members)])
         total += len(members)
         here = replace(here, cursor=after) if after else replace(here, shard=here.shard + 1, cursor=None)
-    complete(scope, run.campaign, run.revision)
+    complete(scope, run.campaign, position.revision)
     return total
 
 
-def _begin(scope: TenantScope, campaign: str, own: Queue) -> None:
-    """The walk is its own message, so that the other events of the commit do not wait for it."""
-    run = CampaignRepository(scope.tenant, scope.table).run(campaign)
-    definition = version_of(scope, campaign, run.version) if run is not None else None
-    if run is None or definition is None or run.state != "sending":
+def _still_walked(run: Run, position: Walk) -> bool:
+    if position.occurrence:
+        return run.state in ("active", "completed")
+    return run.state == "sending" and run.revision == position.revision
+
+
+def _begin(scope: TenantScope, event: Mapping[str, Any], own: Queue) -> None:
+    """A walk is its own message, so that the other events of the commit do not wait for it."""
+    if event["type"] in _BEGUN:
+        run = CampaignRepository(scope.tenant, scope.table).run(str(event["data"]["campaign"]))
+        if run is not None and run.state == "sending":
+            _send_walk(scope, Walk(scope.tenant, run.campaign, run.revision, version=run.version), own)
+    elif event["type"] == _FIRED:
+        data = event["data"]
+        occurrence, version, expires = str(data["occurrence"]), int(data["version"]), data.get("expires")
+        _send_walk(scope, Walk(scope.tenant, str(data["campaign"]), 0, occurrence=occurrence, version=version, expires=expires), own)
+
+
+def _send_walk(scope: TenantScope, walk_: Walk, own: Queue) -> None:
+    """From the beginning, over the listing of the segment's version that is served now."""
+    definition = version_of(scope, walk_.campaign, walk_.version)
+    if definition is None:
         return
     segment = body_of(scope.tenant, definition).audience.segment
     served = scope.definitions.at(scope.clock()).served_segments.get(segment) if segment is not None else None
-    own.send(Walk(scope.tenant, campaign, run.revision, served.version if served is not None else None).message())
+    own.send(replace(walk_, segment_version=served.version if served is not None else None).message())
 
 
 def _orders(scope: TenantScope, envelope: Envelope, member: str) -> Iterator[Order]:
@@ -91,6 +119,9 @@ def _orders(scope: TenantScope, envelope: Envelope, member: str) -> Iterator[Ord
     now = scope.clock()
     view = scope.definitions.at(now)
     served = {id_: definition.version for id_, definition in view.served_segments.items()}
+    for event in envelope.events:
+        if event["type"] == _DATE_REACHED:
+            yield from _dated(scope, event, member)
     for definition in view.campaigns.values():
         body = body_of(scope.tenant, definition)
         for event in envelope.events:
@@ -98,6 +129,39 @@ def _orders(scope: TenantScope, envelope: Envelope, member: str) -> Iterator[Ord
                 expires = int(event["occurred_at"]) + body.max_event_age
                 step, occurrence = body.steps[0].id, occurrence_of(event)
                 yield Order(scope.tenant, definition.id, definition.version, step, occurrence, (member,), expires)
+
+
+def _dated(scope: TenantScope, event: Mapping[str, Any], member: str) -> Iterator[Order]:
+    """A date that a campaign waits for, by the version that told it, if it is not too long ago."""
+    data, at = event["data"], int(event["occurred_at"])
+    definition = version_of(scope, str(data["campaign"]), int(data["version"]))
+    body = body_of(scope.tenant, definition) if definition is not None else None
+    if definition is not None and body is not None and scope.clock() - at <= body.max_event_age:
+        occurrence = short(str(data["occurrence"]))
+        yield Order(scope.tenant, definition.id, definition.version, body.steps[0].id, occurrence, (member,), at + body.max_event_age)
+
+
+def _goes_on(scope: TenantScope, event: Mapping[str, Any], member: str) -> Order | None:
+    """Her waiting has ended: she goes on with the version that she waited with, if that is not too long ago."""
+    data, at = event["data"], int(event["occurred_at"])
+    definition = version_of(scope, str(data["campaign"]), int(data["version"]))
+    body = body_of(scope.tenant, definition) if definition is not None else None
+    if definition is None or body is None or scope.clock() - at > body.max_event_age:
+        return None
+    # Only what was deferred has a patience that goes on; a wait or a rung ends at its time.
+    since = int(data.get("since", 0)) if data.get("reason") in DEFERRED else 0
+    return Order(
+        tenant=scope.tenant,
+        campaign=definition.id,
+        version=definition.version,
+        step=str(data["step"]),
+        occurrence=str(data["occurrence"]),
+        members=(member,),
+        expires=at + body.max_event_age,
+        rung=int(data.get("rung", 0)),
+        since=since,
+        outcome=str(data["outcome"]),
+    )
 
 
 def _page(scope: TenantScope, segment: str | None, here: Walk) -> tuple[list[str], RawItem | None]:

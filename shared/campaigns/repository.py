@@ -97,7 +97,7 @@ class CampaignRepository:
         batch.check(GATE_LABEL, keys.gate(self.tenant, campaign, keys.gate_of(member)), gate_is_open)
 
     def _item(self, run: Run, out: str | None) -> CampaignItem:
-        times = (run.created_at, run.scheduled_for, run.launched_at, run.ended_at)
+        times = (run.created_at, run.scheduled_for, run.launched_at, run.ended_at, run.next_at, run.alerted)
         item = CampaignItem.at(
             keys.campaign(self.tenant, run.campaign),
             state=run.state,
@@ -106,13 +106,13 @@ class CampaignRepository:
             body=pack(times),
             out=out,
         )
-        if run.state == "scheduled" and run.scheduled_for is not None:
+        due = run.scheduled_for if run.state == "scheduled" else run.next_at if run.state == "active" else None
+        if due is not None:
             item.GSI1PK = keys.due(self.tenant, _TIMER_SHARD)
-            item.GSI1SK = keys.due_at(run.scheduled_for, f"CAMP#{run.campaign}")
+            item.GSI1SK = keys.due_at(due, f"CAMP#{run.campaign}")
         return item
 
     def _decode(self, campaign: str, raw: RawItem) -> Run:
         item = CampaignItem.read(raw)
-        created_at, scheduled_for, launched_at, ended_at = unpack(item.body)
         state: Any = item.state
-        return Run(campaign, state, int(item.version), int(item.revision), created_at, scheduled_for, launched_at, ended_at)
+        return Run(campaign, state, int(item.version), int(item.revision), *unpack(item.body))

@@ -1,225 +1,173 @@
-"""Sending an order: claim, hand over, and note what became of it; each member for herself.
+"""Working off an order: each member goes through the campaign's steps from where the order stands; each for herself.
 
-At most once: what is claimed is handed to the provider in the same breath, by nobody else, and never a second time. Whoever
-meets a claim that is older than any worker lives notes it as unknown, and a person sees it. Only what the provider surely did not
-take (it was too busy) is handed over again, after another claim.
+At most once: what is claimed is handed to the provider in the same breath, by nobody else, and never a second time
+(``shared.campaigns.delivering``). Whoever must wait is brought back by her state, whoever must be tried again by a new message.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
-from shared.campaigns.claiming import TAKEN, Claim, Claimed, Claimer, Met, Skipped
 from shared.campaigns.deliveries import DeliveryRepository
+from shared.campaigns.delivering import LOST_AFTER, MAX_ATTEMPTS, in_flight, retry_delay
 from shared.campaigns.messages import Order, Queue
-from shared.campaigns.model import CHANNELS, SENDABLE, CampaignBody, Delivery, DeliveryState, Step
+from shared.campaigns.model import SENDABLE, CampaignBody
+from shared.campaigns.participant import Participant
 from shared.campaigns.repository import CampaignRepository
+from shared.campaigns.running import TIME_TO_STOP_MS, Tools, Walked, Walker, put_back
+from shared.campaigns.throttling import Pacer
 from shared.campaigns.versions import body_of, version_of
+from shared.campaigns.writing import Keys
 from shared.kernel.errors import AppError, Gone, NotFound
-from shared.kernel.instants import MINUTE, SECOND, Instant
-from shared.member_state.events import DevicesChanged, Effects
-from shared.member_state.model import MemberState
-from shared.member_state.service import Change, Occasion, change_member
-from shared.members.repository import Device, MemberRepository
-from shared.messaging.push import PushResult, PushSender, Sent, Throttled, Unclear, Unreachable
+from shared.messaging.port import Senders
 from shared.observability.logs import logger
 from shared.storage import keys
-from shared.storage.commit import Stale
-from shared.storage.table import WriteBatch
+from shared.tenants.messaging import CHANNELS
 from shared.tenants.scope import TenantScope
 
-TIME_TO_STOP_MS: Final = 8_000
-"""With less left than this the rest of an order is a new message, so that no claim is cut short."""
-LOST_AFTER: Final = 2 * MINUTE
-"""A claim this old has no worker any more: none lives longer than 60 seconds (infra/functions.py)."""
-MAX_ATTEMPTS: Final = 8
-_FIRST_DELAY: Final = 30
-_LONGEST_DELAY: Final = 900
+__all__ = ["LOST_AFTER", "MAX_ATTEMPTS", "TIME_TO_STOP_MS", "Means", "send"]
+_LONGEST_SQS_DELAY: Final = 900
 
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What sending works with. ``form_key`` is asked for only where a step has a form."""
+    """What sending works with."""
 
-    push: PushSender
+    senders: Senders
     own: Queue
-    form_key: Callable[[], bytes]
+    keys: Keys
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of one member. ``again``: seconds until she is tried again."""
+@dataclass(slots=True)
+class _Outcome:
+    """What came of one member. ``rest``: her part of a new message, and its delay in seconds."""
 
-    what: str
-    again: int | None = None
+    what: list[str] = field(default_factory=list)
+    rest: Order | None = None
+    delay: int = 0
     error: Exception | None = None
     """Why she is not tried again in a message of ours: the whole order comes again, or ends in the dead-letter queue."""
 
 
 def send(scope: TenantScope, order: Order, means: Means) -> Counter[str]:
-    """Send an order's step to its members, and order the next step for them; answers how many came to what.
+    """Lead an order's members through their steps; answers how many steps came to what.
 
     Members who must be tried again, and those for whom time is too short, go into new messages. Raises only if somebody cannot
-    be reached ``MAX_ATTEMPTS`` times in a row, or the queue cannot.
-    Cost per message sent: 2 to 5 reads, a transaction of 4 to 6 items, one Publish a device, a transaction of 2 items.
+    be reached ``MAX_ATTEMPTS`` times in a row, or the queue cannot. Cost: see ``Walker.go``; two reads an order.
     """
     found = _body(scope, order)
-    if found is None:
-        return _drop(scope, order, means)
-    body, step = found
-    form_key = means.form_key() if step.form is not None else None
-    outcomes: dict[str, Outcome] = {}
+    if isinstance(found, str):
+        return _drop(scope, order, means, found)
+    tools = Tools(means.senders, means.keys, Pacer(scope, order.campaign, found, len(order.members)))
+    outcomes: list[_Outcome] = []
     for index, member in enumerate(order.members):
         if scope.effort().time_left_ms() < TIME_TO_STOP_MS:
             means.own.send(replace(order, members=order.members[index:]).message())
             break
-        outcomes[member] = _one(scope, order, body, step, member, form_key, means)
-    _again(order, outcomes, means.own)
-    done = [member for member, outcome in outcomes.items() if outcome.again is None and outcome.error is None]
-    _next_step(order, body, step, done, means.own)
-    counts = Counter(outcome.what for outcome in outcomes.values())
+        if scope.definitions.stops.messages:
+            # Set while this order was worked off: the rest is as if it had come after it.
+            outcomes.append(_Outcome([*_drop(scope, replace(order, members=order.members[index:]), means, "stopped").elements()]))
+            break
+        outcomes.append(_one(scope, order, found, member, tools))
+    _rest(outcomes, means.own)
+    counts = Counter(what for outcome in outcomes for what in outcome.what)
     logger().info("order", extra={"campaign": order.campaign, "step": order.step, "attempt": order.attempt, "outcomes": dict(counts)})
-    for outcome in outcomes.values():
+    for outcome in outcomes:
         if outcome.error is not None:
             raise outcome.error
     return counts
 
 
-def _body(scope: TenantScope, order: Order) -> tuple[CampaignBody, Step] | None:
-    """The campaign and step to send, or ``None`` if there is nothing to send any more. One read."""
+def _body(scope: TenantScope, order: Order) -> CampaignBody | str:
+    """The campaign to send, or why there is nothing to send: ``paused``, ``stopped``, or ``dropped`` for good. One read."""
     now, definition = scope.clock(), version_of(scope, order.campaign, order.version)
     run = CampaignRepository(scope.tenant, scope.table).run(order.campaign)
-    tenant_is_active = scope.definitions.settings.status == "active"
+    settings = scope.definitions.settings
     too_late = order.expires is not None and now > order.expires
-    if definition is None or run is None or run.state not in SENDABLE or too_late or not tenant_is_active:
-        return None
-    was_retired = definition.retired_from is not None and definition.retired_from <= now
+    was_retired = definition is not None and definition.retired_from is not None and definition.retired_from <= now
+    if definition is None or run is None or too_late or was_retired or settings.status != "active":
+        return "dropped"
     body = body_of(scope.tenant, definition)
-    step = body.step(order.step)
-    return (body, step) if step is not None and not was_retired else None
+    if body.step(order.step) is None:
+        return "dropped"
+    if scope.definitions.stops.messages:
+        return "stopped"
+    if run.state not in SENDABLE:
+        return "paused" if run.state == "paused" else "dropped"
+    return body
 
 
-def _drop(scope: TenantScope, order: Order, means: Means) -> Counter[str]:
-    """Nothing of it is sent any more; but what was claimed before must not be forgotten. One read of the deliveries."""
+def _drop(scope: TenantScope, order: Order, means: Means, why: str) -> Counter[str]:
+    """Nothing of it is sent now; but what was claimed before must not be forgotten, and what had waited goes on waiting while the campaign
+    is paused. One read of the deliveries; a Query and a write for each who waits on.
+    """
     deliveries, now = DeliveryRepository(scope.tenant, scope.table, scope.effort), scope.clock()
     parts = (order.campaign, order.step, order.occurrence)
     wanted = [keys.delivery(scope.tenant, member, *parts, channel) for member in order.members for channel in CHANNELS]
-    outcomes = {}
+    outcomes: list[_Outcome] = []
     for delivery in deliveries.get_many(wanted):
         if delivery.state == "waiting":
             deliveries.move(delivery, "failed", now, "no_longer_sent")
         elif delivery.state == "claimed":
-            outcomes[delivery.member] = _in_flight(deliveries, delivery, now)
-    _again(order, outcomes, means.own)
-    return Counter({"dropped": len(order.members)})
+            found = in_flight(deliveries, delivery, now)
+            if found.again is not None:
+                rest = replace(order, members=(delivery.member,), attempt=order.attempt + 1)
+                outcomes.append(_Outcome(rest=rest, delay=found.again))
+    _rest(outcomes, means.own)
+    waits_on = order.outcome and why in ("paused", "stopped")
+    if not waits_on:
+        return Counter({"stopped" if why == "stopped" else "dropped": len(order.members)})
+    return Counter(_put_back(scope, order, member) for member in order.members)
 
 
-def _one(scope: TenantScope, order: Order, body: CampaignBody, step: Step, member: str, form_key: bytes | None, means: Means) -> Outcome:
-    """One member. Whatever goes wrong with her is hers alone."""
+def _put_back(scope: TenantScope, order: Order, member: str) -> str:
+    definition = version_of(scope, order.campaign, order.version)
+    if definition is None:
+        return "dropped"
     try:
-        claimer = Claimer(scope, order, body, step, member, form_key)
-        claim = claimer.claim()
-        if isinstance(claim, Met):
-            return _met(claimer, claim.delivery, order, means)
-        return _hand_over(claimer, claim, order, means)
+        return put_back(Participant(scope, order, body_of(scope.tenant, definition), member))
     except (Gone, NotFound):
-        return Outcome("gone")
+        return "gone"
+
+
+def _one(scope: TenantScope, order: Order, body: CampaignBody, member: str, tools: Tools) -> _Outcome:
+    """One member. Whatever goes wrong with her is hers alone."""
+    her: Participant | None = None
+    try:
+        her = Participant(scope, order, body, member)
+        walked = Walker(her, tools).go()
+        return _Outcome([*walked.outcomes, *_waits_on(scope, her, walked)], walked.rest, walked.delay)
+    except (Gone, NotFound):
+        return _Outcome(["gone"])
     except Exception as error:  # the outermost frame of one member: logged, tried again, and the next one goes on
         reason = error.code if isinstance(error, AppError) else type(error).__name__
         logger().warning("not sent", extra={"member": member, "campaign": order.campaign, "reason": reason})
-        return Outcome("error", error=error) if order.attempt >= MAX_ATTEMPTS else Outcome("error", _delay(order))
+        here = her.order if her is not None else order
+        if here.attempt >= MAX_ATTEMPTS:
+            return _Outcome(["error"], error=error)
+        return _Outcome(["error"], replace(here, members=(member,), attempt=here.attempt + 1), retry_delay(here.attempt))
 
 
-def _met(claimer: Claimer, delivery: Delivery, order: Order, means: Means) -> Outcome:
-    """Somebody claimed it before."""
-    if delivery.state == "waiting":
-        again = claimer.claim_again(delivery)
-        if isinstance(again, Skipped) and again.reason != TAKEN:
-            return _settle(claimer, delivery, "failed", again.reason)
-        return _hand_over(claimer, again, order, means)
-    return _in_flight(claimer.deliveries, delivery, claimer.now) if delivery.state == "claimed" else Outcome("already")
+def _waits_on(scope: TenantScope, her: Participant, walked: Walked) -> list[str]:
+    """Her gate closed while she was on the way: if the campaign is paused, and not cancelled, she waits where she has come to.
+
+    Who had done nothing yet is not kept: what triggers while a campaign is paused triggers nothing.
+    """
+    has_begun = her.order.outcome or len(walked.outcomes) > 1
+    if not walked.stopped or not has_begun:
+        return []
+    run = CampaignRepository(scope.tenant, scope.table).run(her.order.campaign)
+    return [put_back(her)] if run is not None and run.state == "paused" else []
 
 
-def _in_flight(deliveries: DeliveryRepository, delivery: Delivery, now: Instant) -> Outcome:
-    """A claim that nobody has settled: its worker may be at it, or is lost."""
-    age = now - delivery.claimed_at
-    if age < LOST_AFTER:
-        return Outcome("in_flight", (LOST_AFTER - age) // SECOND + 1)
-    return Outcome("unknown" if deliveries.move(delivery, "unknown", now, "lost_on_the_way") else "already")
-
-
-def _hand_over(claimer: Claimer, claim: Claim, order: Order, means: Means) -> Outcome:
-    """Give a claimed message to the provider, for each device."""
-    if not isinstance(claim, Claimed):
-        return Outcome("already" if isinstance(claim, Met) else claim.reason)
-    results = [(device, means.push.send(device.endpoint, claim.message)) for device in claim.devices]
-    state, reason = _became([result for _, result in results])
-    if state == "waiting" and order.attempt >= MAX_ATTEMPTS:
-        state, reason = "failed", "throttled"
-    outcome = _settle(claimer, claim.delivery, state, reason)
-    for device, result in results:
-        if isinstance(result, Unreachable) and result.dead:
-            _forget(claimer, device)
-    return replace(outcome, again=_delay(order)) if state == "waiting" else outcome
-
-
-def _became(results: Sequence[PushResult]) -> tuple[DeliveryState, str | None]:
-    """One device that took it is enough; a doubt outweighs a refusal."""
-    if any(isinstance(result, Sent) for result in results):
-        return "sent", None
-    if any(isinstance(result, Unclear) for result in results):
-        return "unknown", "provider_unclear"
-    if any(isinstance(result, Throttled) for result in results):
-        return "waiting", None
-    return "failed", next((result.reason for result in results if isinstance(result, Unreachable)), "no_device")
-
-
-def _settle(claimer: Claimer, delivery: Delivery, state: DeliveryState, reason: str | None) -> Outcome:
-    moved = claimer.deliveries.move(delivery, state, claimer.scope.clock(), reason)
-    return Outcome(state if moved else "already")
-
-
-def _forget(claimer: Claimer, device: Device) -> None:
-    """A device whose endpoint is dead is hers no longer; the app brings it back with a new token."""
-    scope, member, now = claimer.scope, claimer.member, claimer.scope.clock()
-    repository = MemberRepository(scope.tenant, scope.table)
-
-    def decide(state: MemberState, stale: Stale) -> Change[None]:
-        left = tuple(each for each in state.devices if each != device.id)
-        still_hers = f"pointer:{device.id}" not in stale
-
-        def finish(_after: MemberState, _effects: Effects, batch: WriteBatch) -> None:
-            if still_hers:
-                repository.add_device_end(batch, member, device.id)
-
-        return Change([DevicesChanged(now, left)], finish)
-
-    try:
-        change_member(scope, member, Occasion(now), decide)
-    except AppError as error:
-        # The message is settled; the next one meets the dead device again.
-        logger().warning("dead device kept", extra={"member": member, "reason": error.code})
-
-
-def _again(order: Order, outcomes: dict[str, Outcome], own: Queue) -> None:
-    """One message for all who wait equally long."""
-    delays: dict[int, list[str]] = {}
-    for member, outcome in outcomes.items():
-        if outcome.again is not None:
-            delays.setdefault(outcome.again, []).append(member)
-    for delay, members in delays.items():
-        own.send(replace(order, members=tuple(members), attempt=order.attempt + 1).message(), delay)
-
-
-def _next_step(order: Order, body: CampaignBody, step: Step, members: Sequence[str], own: Queue) -> None:
-    """The steps of an occurrence go in order: the next is ordered when this one is done with."""
-    following = body.steps[body.steps.index(step) + 1 :]
-    if following and members:
-        own.send(replace(order, step=following[0].id, members=tuple(members), attempt=0).message())
-
-
-def _delay(order: Order) -> int:
-    return min(_FIRST_DELAY << order.attempt, _LONGEST_DELAY)
+def _rest(outcomes: list[_Outcome], own: Queue) -> None:
+    """One message for all who go on at the same place after the same time."""
+    together: dict[tuple[Order, int], list[str]] = {}
+    for outcome in outcomes:
+        if outcome.rest is not None:
+            place = (replace(outcome.rest, members=()), min(outcome.delay, _LONGEST_SQS_DELAY))
+            together.setdefault(place, []).extend(outcome.rest.members)
+    for (order, delay), members in together.items():
+        own.send(replace(order, members=tuple(members)).message(), delay)

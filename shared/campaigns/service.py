@@ -7,17 +7,19 @@ says it is running can. A change that dies in between is finished by repeating t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from shared.campaigns.api import CampaignStateAnswer
-from shared.campaigns.content import check_content
-from shared.campaigns.errors import CampaignNotInForce, NotLaunchable, UnknownCampaign, WrongCampaignState
-from shared.campaigns.model import CampaignBody, CampaignState, OnceTrigger, Run
+from shared.campaigns.errors import ApprovalNeeded, CampaignNotInForce, UnknownCampaign, WrongCampaignState
+from shared.campaigns.launching import check_approved, check_launchable, check_publishable
+from shared.campaigns.model import CampaignBody, CampaignState, OnceTrigger, RecurringTrigger, Run
+from shared.campaigns.recurring import Firing, first_after, last_turn, newest_until
 from shared.campaigns.repository import FOR_GOOD, CampaignRepository
+from shared.campaigns.versions import version_of
 from shared.definitions.model import Definition
-from shared.kernel.errors import ConcurrentUpdate, FieldError
+from shared.kernel.errors import ConcurrentUpdate
 from shared.kernel.ids import NAME_PATTERN
 from shared.kernel.instants import Instant, format_rfc3339
 from shared.member_state.events import DomainEvent
@@ -38,6 +40,10 @@ class Turn:
     gates: bool | None
     told: str | None
     for_good: bool = False
+    more: Mapping[str, object] = field(default_factory=dict)
+    """Beside campaign, version and state."""
+    also: tuple[tuple[str, Mapping[str, object]], ...] = ()
+    """What else is told."""
 
 
 Decide = Callable[[Run], Turn | None]
@@ -51,17 +57,20 @@ class _Moved(Exception):
 def on_publish(scope: TenantScope, definition: Definition) -> None:
     """What a campaign needs before a version of it is published: texts that can be written, a running state, closed gates.
 
-    ``UnusableContent`` with pointers. Repeating it is harmless. 1 read, the first time 3 requests that write.
+    ``UnusableContent`` and ``ServiceWithOffer`` with pointers. Repeating it is harmless. 2 reads, the first time 3 requests that write.
     """
-    check_content(CampaignBody.model_validate(definition.body))
+    body = CampaignBody.model_validate(definition.body)
+    check_publishable(scope, body)
     CampaignRepository(scope.tenant, scope.table).create(definition.id, scope.clock(), scope.effort)
+    if isinstance(body.trigger, RecurringTrigger) and definition.effective_from is not None:
+        _look_again(scope, definition.id, definition.effective_from)
 
 
 def launch(scope: TenantScope, campaign: str, correlation: str = "") -> CampaignStateAnswer:
-    """Start a campaign: ``active`` if events trigger it, ``scheduled`` for an instant ahead, else ``sending``. Again changes nothing.
+    """Start a campaign: ``scheduled`` for an instant ahead, ``sending`` to its audience once, else ``active``. Again changes nothing.
 
-    ``CampaignNotInForce`` before its version holds; ``NotLaunchable`` for an instant that is past, or a channel that is not set up.
-    About 34 writes.
+    ``CampaignNotInForce`` before its version holds, ``ApprovalNeeded`` before a second person approved it where the tenant wants that;
+    ``NotLaunchable`` with pointers for what cannot work. About 34 writes.
     """
     definition, body = in_force(scope, campaign)
     CampaignRepository(scope.tenant, scope.table).create(campaign, scope.clock(), scope.effort)
@@ -71,8 +80,9 @@ def launch(scope: TenantScope, campaign: str, correlation: str = "") -> Campaign
             return None
         if run.state != "draft":
             raise WrongCampaignState(f"The campaign is {run.state}; only a draft can be launched.")
-        _check_launchable(scope, body)
-        return _started(replace(run, version=definition.version), body, scope.clock(), "campaign.launched")
+        check_approved(scope, definition)
+        check_launchable(scope, definition, body)
+        return _started(scope, replace(run, version=definition.version), body, "campaign.launched")
 
     return answer_of(turn(scope, campaign, decide, correlation))
 
@@ -93,7 +103,7 @@ def pause(scope: TenantScope, campaign: str, correlation: str = "") -> CampaignS
 def resume(scope: TenantScope, campaign: str, correlation: str = "") -> CampaignStateAnswer:
     """Open the gates again. A mailing goes through its audience once more; who has it does not get it twice.
 
-    One whose instant passed while it was paused is sent now.
+    One whose instant passed while it was paused is sent now; what recurs goes on with its next occurrence.
     """
     definition, body = in_force(scope, campaign)
 
@@ -103,7 +113,9 @@ def resume(scope: TenantScope, campaign: str, correlation: str = "") -> Campaign
         if run.state != "paused":
             raise WrongCampaignState(f"The campaign is {run.state}; only a paused one can be resumed.")
         version = run.version if run.launched_at is not None else definition.version
-        return _started(replace(run, version=version), body, scope.clock(), "campaign.resumed")
+        # What goes on is that version, what begins from now on the one in force.
+        check_approved(scope, definition, version_of(scope, campaign, version))
+        return _started(scope, replace(run, version=version), body, "campaign.resumed")
 
     return answer_of(turn(scope, campaign, decide, correlation))
 
@@ -121,25 +133,77 @@ def cancel(scope: TenantScope, campaign: str, correlation: str = "") -> Campaign
 
 
 def start_due(scope: TenantScope, campaign: str) -> bool:
-    """Start a scheduled campaign whose instant has come; ``False`` if there is nothing to start (the index is only a hint)."""
+    """Start a scheduled campaign whose instant has come, or the next occurrence of a recurring one; ``False`` if there is nothing to start
+    (the index is only a hint).
+
+    Of occurrences that were missed only the newest is sent, if it is no older than an event may be; the others are told as skipped.
+    """
     now, started = scope.clock(), False
 
     def decide(run: Run) -> Turn | None:
         nonlocal started
-        started = run.state == "scheduled" and run.scheduled_for is not None and run.scheduled_for <= now
-        return _sending(run, now, "campaign.launched") if started else None
+        is_scheduled = run.state == "scheduled" and run.scheduled_for is not None and run.scheduled_for <= now
+        recurs = run.state == "active" and run.next_at is not None and run.next_at <= now
+        started = is_scheduled or recurs
+        if is_scheduled:
+            return _sending(run, now, "campaign.launched")
+        return _next_occurrence(scope, run, now) if recurs else None
 
     turn(scope, campaign, decide, "")
     return started
 
 
 def complete(scope: TenantScope, campaign: str, revision: int) -> None:
-    """The whole audience is handed over, if the campaign is still the one that was walked through."""
+    """The whole audience is handed over, if the campaign is still the one that was walked through; of a recurring one (``revision`` 0), for
+    the last time.
+    """
 
     def decide(run: Run) -> Turn | None:
-        if run.state != "sending" or run.revision != revision:
-            return None
-        return Turn(replace(run, state="completed", ended_at=scope.clock()), gates=None, told="campaign.completed")
+        is_this_mailing = run.state == "sending" and run.revision == revision
+        was_the_last = run.state == "active" and run.next_at is None and revision == 0
+        return _completed(run, scope.clock()) if is_this_mailing or was_the_last else None
+
+    turn(scope, campaign, decide, "")
+
+
+def _completed(run: Run, now: Instant) -> Turn:
+    return Turn(replace(run, state="completed", ended_at=now, next_at=None), gates=None, told="campaign.completed")
+
+
+def _next_occurrence(scope: TenantScope, run: Run, now: Instant) -> Turn:
+    """The occurrence that has come, by the version in force: it takes over where another was published meanwhile."""
+    zone, first = scope.definitions.settings.time_zone, run.next_at or now
+    definition = scope.definitions.at(now).campaigns.get(run.campaign)
+    body = CampaignBody.model_validate(definition.body) if definition is not None else None
+    if definition is None or body is None or not isinstance(body.trigger, RecurringTrigger):
+        return Turn(replace(run, next_at=None), gates=None, told=None)
+    trigger = body.trigger
+    newest, skipped = newest_until(trigger, zone, first, now)
+    if newest is not None and now > last_turn(trigger, newest) + body.max_event_age:
+        newest, skipped = None, skipped + 1
+    following = first_after(trigger, zone, now)
+    after = replace(run, version=definition.version, next_at=following.at if following is not None else None)
+    also = (("campaign.skipped", {"occurrences": skipped}),) if skipped else ()
+    if newest is None:
+        if following is None:
+            return replace(_completed(after, now), also=also)
+        return Turn(after, gates=None, told=None, also=also)
+    occurrence = _occurrence(trigger, newest)
+    expires = newest.at + body.max_event_age if trigger.in_ == "tenant" else None
+    return Turn(after, gates=None, told="campaign.fired", more={"occurrence": occurrence, "expires": expires}, also=also)
+
+
+def _occurrence(trigger: RecurringTrigger, firing: Firing) -> str:
+    """What names it: the instant, or in the members' own time the wall clock."""
+    return firing.wall if trigger.in_ == "member" else format_rfc3339(firing.at)
+
+
+def _look_again(scope: TenantScope, campaign: str, since: Instant) -> None:
+    """A version with another rule is to hold: then it is asked what comes next."""
+
+    def decide(run: Run) -> Turn | None:
+        is_earlier = run.state == "active" and (run.next_at is None or since < run.next_at)
+        return Turn(replace(run, next_at=since), gates=None, told=None) if is_earlier else None
 
     turn(scope, campaign, decide, "")
 
@@ -148,8 +212,11 @@ def in_force(scope: TenantScope, campaign: str) -> tuple[Definition, CampaignBod
     """The definition that holds now. No request when the definitions are cached."""
     definition = scope.definitions.at(scope.clock()).campaigns.get(campaign)
     if definition is None:
-        if scope.definitions.newest("campaign", campaign) is None:
+        versions = [each for each in scope.definitions.definitions if (each.kind, each.id) == ("campaign", campaign)]
+        if not versions:
             raise UnknownCampaign
+        if any(each.wanted_from is not None for each in versions):
+            raise ApprovalNeeded("The published version waits for a second person's approval.")
         raise CampaignNotInForce
     return definition, CampaignBody.model_validate(definition.body)
 
@@ -167,7 +234,7 @@ def turn(scope: TenantScope, campaign: str, decide: Decide, correlation: str) ->
             revision = FOR_GOOD if step.for_good else after.revision
             repository.set_gates(campaign, is_open=step.gates, revision=revision, effort=scope.effort)
         try:
-            return _commit(scope, repository, run, after, step.told, correlation)
+            return _commit(scope, repository, run, replace(step, run=after), correlation)
         except _Moved:
             continue
     raise ConcurrentUpdate("The campaign keeps being changed; repeat the call.")
@@ -191,13 +258,17 @@ def answer_of(run: Run) -> CampaignStateAnswer:
         scheduled_for=_text(run.scheduled_for),
         launched_at=_text(run.launched_at),
         ended_at=_text(run.ended_at),
+        next_at=_text(run.next_at),
     )
 
 
-def _commit(scope: TenantScope, repository: CampaignRepository, before: Run, after: Run, told: str | None, correlation: str) -> Run:
-    now = scope.clock()
+def _commit(scope: TenantScope, repository: CampaignRepository, before: Run, step: Turn, correlation: str) -> Run:
+    now, after = scope.clock(), step.run
     data: dict[str, object] = {"campaign": after.campaign, "version": after.version, "state": after.state}
-    out = envelope([DomainEvent(told, now, data)] if told else [], Stamp(now, correlation))
+    told = [DomainEvent(type_, now, data | {**more}) for type_, more in step.also]
+    if step.told is not None:
+        told.append(DomainEvent(step.told, now, data | {**step.more}))
+    out = envelope(told, Stamp(now, correlation))
 
     def plan(stale: Stale) -> Plan[Run]:
         if stale:
@@ -209,32 +280,25 @@ def _commit(scope: TenantScope, repository: CampaignRepository, before: Run, aft
     return commit(scope.table, plan, effort=scope.effort())
 
 
-def _started(run: Run, body: CampaignBody, now: Instant, told: str) -> Turn:
-    trigger = body.trigger
-    if not isinstance(trigger, OnceTrigger):
-        return Turn(replace(run, state="active", launched_at=run.launched_at or now), gates=True, told=told)
-    at = trigger.instant
-    if run.launched_at is None and at is not None and at > now:
-        return Turn(replace(run, state="scheduled", scheduled_for=at), gates=None, told=None)
-    return _sending(run, now, told)
+def _started(scope: TenantScope, run: Run, body: CampaignBody, told: str) -> Turn:
+    trigger, now = body.trigger, scope.clock()
+    if isinstance(trigger, OnceTrigger):
+        at = trigger.instant
+        if run.launched_at is None and at is not None and at > now:
+            return Turn(replace(run, state="scheduled", scheduled_for=at), gates=None, told=None)
+        return _sending(run, now, told)
+    active = replace(run, state="active", launched_at=run.launched_at or now)
+    if not isinstance(trigger, RecurringTrigger):
+        return Turn(active, gates=True, told=told)
+    following = first_after(trigger, scope.definitions.settings.time_zone, now)
+    if following is None:
+        return _completed(active, now)
+    return Turn(replace(active, next_at=following.at), gates=True, told=told)
 
 
 def _sending(run: Run, now: Instant, told: str) -> Turn:
     state: CampaignState = "sending"
     return Turn(replace(run, state=state, launched_at=run.launched_at or now, ended_at=None), gates=True, told=told)
-
-
-def _check_launchable(scope: TenantScope, body: CampaignBody) -> None:
-    problems = []
-    at = body.trigger.instant if isinstance(body.trigger, OnceTrigger) else None
-    if at is not None and at < scope.clock():
-        problems.append(FieldError("/definition/trigger/at", "schedule_in_past", "this instant is past"))
-    for index, step in enumerate(body.steps):
-        if step.channel == "push" and not scope.definitions.settings.push:
-            hint = "the tenant has no push application"
-            problems.append(FieldError(f"/definition/steps/{index}/channel", "channel_not_configured", hint))
-    if problems:
-        raise NotLaunchable("The campaign cannot be launched; see errors.", errors=tuple(problems))
 
 
 def _text(instant: Instant | None) -> str | None:

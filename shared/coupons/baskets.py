@@ -245,7 +245,8 @@ class _Using:
         if state is not None and body is not None and body.limits.of_member:
             usage = usage_of(state, coupon.key, local_day(self.now, view.settings.time_zone))
             facts = replace(facts, usage={coupon.key: usage})
-        use = Use(self.now, scene, self.member, facts, request.basket_id)
+        stopped = self.scope.definitions.stops.marks
+        use = Use(self.now, scene, self.member, facts, request.basket_id, stopped)
         reason = state_reason(coupon, use) or unmet(when, facts, scene)
         nobody_yet = state is None and isinstance(request, HoldCouponRequest)
         if reason is None and body is not None and not nobody_yet:

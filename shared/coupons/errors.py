@@ -12,6 +12,12 @@ class UnknownOffer(NotFound):
     code, title = "unknown_offer", "Unknown offer"
 
 
+class OfferStopped(UnknownOffer):
+    """The tenant has stopped this offer: nothing of it is issued until it says so."""
+
+    code, status, title = "offer_stopped", 409, "Offer stopped"
+
+
 class UnknownCoupon(NotFound):
     """No such coupon in this tenant."""
 

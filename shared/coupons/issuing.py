@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from typing import Final
 
-from shared.coupons.errors import TooManyCoupons, UnknownOffer
+from shared.coupons.errors import OfferStopped, TooManyCoupons, UnknownOffer
 from shared.coupons.model import CODE_ALPHABET, Coupon, OfferBody
 from shared.coupons.personal import resolve
 from shared.coupons.rules import validity
@@ -78,7 +78,9 @@ def derived_code(scope: TenantScope, purpose: str, id_: str, length: int) -> str
 
 
 def offer_in_force(scope: TenantScope, offer_id: str, now: Instant) -> tuple[OfferBody, int]:
-    """The offer as it holds now, with its version."""
+    """The offer as it holds now, with its version. ``OfferStopped`` if the tenant has stopped it."""
+    if offer_id in scope.definitions.stops.offers:
+        raise OfferStopped
     found = scope.offers_in_force([offer_id], now).get(offer_id)
     if found is None:
         raise UnknownOffer

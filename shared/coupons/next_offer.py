@@ -45,7 +45,8 @@ class NextOffer:
 def choose_for(scope: TenantScope, plan: NextBest, state: MemberState, now: Instant, experiment: str, decision: str) -> Choice:
     """The choice for her as of now. Offers and items are cached; half a read unit for each shard of an offer's limit in all."""
     zone = scope.definitions.settings.time_zone
-    in_force = {id_: body for id_, (body, _) in scope.offers_in_force(plan.offers, now).items() if validity(body, now, zone)[1] > now}
+    wanted = [each for each in plan.offers if each not in scope.definitions.stops.offers]
+    in_force = {id_: body for id_, (body, _) in scope.offers_in_force(wanted, now).items() if validity(body, now, zone)[1] > now}
     goes_with = scope.goes_with(in_force.values())
     offers = {id_: body.fixed(resolve(body.personal, state, now, zone, goes_with)) for id_, body in in_force.items()}
     items = {item for body in offers.values() for item in named_items(body)}

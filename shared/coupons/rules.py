@@ -13,6 +13,7 @@ from shared.kernel.instants import DAY, MINUTE, Instant, day_start, local_day, p
 from shared.programmes.conditions import MemberFacts, Scene, unmet
 from shared.programmes.extras import Extra
 from shared.programmes.lines import Line, net_of, selected
+from shared.tenants.stops import ALL, MARK, ONE
 
 CLOCKS_BEHIND: Final = 10 * MINUTE
 """A till's clock may be so far behind: a coupon that its guest has just been given is good there at once."""
@@ -56,6 +57,8 @@ REASONS = {
     "voucher_too_large": "The voucher is worth more than the bill, and its remainder would be lost.",
     "needs_a_sale": "The coupon gives points for a sale: send it with the sale.",
     "listed_twice": "The coupon is listed twice.",
+    "redemptions_stopped": "Nothing is redeemed for the moment.",
+    "offer_stopped": "The offer is stopped for the moment.",
 }
 
 
@@ -70,7 +73,7 @@ class Use:
     basket: str | None = None
     """The hold or basket that may use a held coupon."""
     exhausted: frozenset[str] = frozenset()
-    """Budgets and quotas without room for what this basket takes (``shared.coupons.limits``)."""
+    """Budgets and quotas without room for what this basket takes (``shared.coupons.limits``), and stops (``shared.tenants.stops``)."""
     programmes: frozenset[str] = frozenset()
     """Those in force that apply to this basket; asked only for effects that give points."""
     promised: frozenset[str] = frozenset()
@@ -124,7 +127,13 @@ def state_reason(coupon: Coupon, use: Use) -> str | None:
         return "held"
     if coupon.member is not None and coupon.member != use.member:
         return "other_member"
-    return None
+    promised = coupon.state == "held" and coupon.hold_basket == use.basket and (coupon.hold_until or 0) > use.now
+    return None if promised else _stopped(coupon.offer, use.exhausted)
+
+
+def _stopped(offer: str, exhausted: frozenset[str]) -> str | None:
+    """Whether the tenant has stopped all redeeming, or that of an offer. What a hold has promised before is kept."""
+    return ALL if MARK in exhausted else ONE if f"{MARK}{offer}" in exhausted else None
 
 
 def limit_reason(terms: OfferTerms, key: str, use: Use, before: int = 0) -> str | None:

@@ -16,6 +16,7 @@ from shared.programmes.model import ProgrammeBody
 from shared.rewards.model import RewardBody
 from shared.segments.api import SegmentBody
 from shared.tenants.model import CatalogueItem, Frozen, Location, Name
+from shared.tenants.stops import NO_STOPS, Stops
 
 BodyT = TypeVar("BodyT", bound=BaseModel)
 MAX_ITEMS = 200
@@ -71,6 +72,12 @@ class PublishRequest(Frozen):
     )
 
 
+class ApproveRequest(Frozen):
+    """Which version was looked at: exactly that one is approved."""
+
+    version: int = Field(ge=1)
+
+
 class LintRequest(Frozen):
     """Nothing, to lint the newest version; or a programme, to lint it without storing it."""
 
@@ -93,6 +100,9 @@ class DefinitionAnswer(Frozen, Generic[BodyT]):
     status: Status
     effective_from: str | None = None
     retired_from: str | None = None
+    published_by: str | None = Field(default=None, description="id of the key or person")
+    approved_by: str | None = Field(default=None, description="campaigns: id of the key or person")
+    awaits_approval: bool = Field(default=False, description="campaigns: published, but it holds only after another person approved it")
     etag: str
     definition: BodyT
     changed_at: str
@@ -242,3 +252,4 @@ class LocationPage(Frozen):
 
     data: tuple[Location, ...]
     next_cursor: str | None = None
+    stops: Stops = Field(default=NO_STOPS, description="what the tenant has stopped: a till that is offline redeems none of it")

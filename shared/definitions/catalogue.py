@@ -17,6 +17,8 @@ from shared.storage.keys import Key
 from shared.storage.packing import pack, unpack
 from shared.tenants.model import CatalogueItem, Location
 from shared.tenants.scope import TenantScope
+from shared.tenants.stopping import get_stops
+from shared.tenants.stops import Stops
 
 KeyOf = Callable[[str, str], Key]
 
@@ -45,10 +47,10 @@ def list_items(scope: TenantScope, limit: int, cursor: str | None, key: bytes) -
 
 
 def list_locations(scope: TenantScope, limit: int, cursor: str | None, key: bytes) -> LocationPage:
-    """A page of locations by id. One Query."""
+    """A page of locations by id, and what is stopped. One Query and a read."""
     raws, more = _page(scope, keys.definitions(scope.tenant), "LOCATION#", limit, cursor, key)
     data = tuple(Location.model_validate(unpack(SettingsItem.read(raw).body)) for raw in raws)
-    return LocationPage(data=data, next_cursor=more)
+    return LocationPage(data=data, next_cursor=more, stops=Stops.model_validate(get_stops(scope).model_dump(exclude={"changed_at"})))
 
 
 def categories(scope: TenantScope) -> frozenset[str]:

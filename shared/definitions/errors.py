@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.kernel.errors import NotFound, StateConflict, Unprocessable
+from shared.kernel.errors import Forbidden, NotFound, StateConflict, Unprocessable
 
 
 class UnknownDefinition(NotFound):
@@ -21,6 +21,18 @@ class NothingToPublish(StateConflict):
     """The newest version is published with another instant, or retired: write a draft first."""
 
     code, title = "nothing_to_publish", "Nothing to publish"
+
+
+class NothingToApprove(StateConflict):
+    """The version is a draft or retired."""
+
+    code, title = "nothing_to_approve", "Nothing to approve"
+
+
+class OwnWork(Forbidden):
+    """Who published a version does not approve it."""
+
+    code, title = "own_work", "A second person approves"
 
 
 class TooEarly(Unprocessable):

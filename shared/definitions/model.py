@@ -18,8 +18,9 @@ from shared.coupons.personal import resolve
 from shared.coupons.promotions import Promotions
 from shared.coupons.rules import validity
 from shared.kernel.instants import NEVER, Instant
+from shared.member_state.dates import date_rule
 from shared.member_state.model import MemberState, Parameters
-from shared.member_state.view import Challenges, FoldView, Promise, SegmentEvaluator, fold_view
+from shared.member_state.view import Challenges, DateRule, FoldView, Promise, SegmentEvaluator, fold_view
 from shared.profile.statistics import Statistics, from_body
 from shared.programmes.asking import Asked, asked_by
 from shared.programmes.compiled import Programme
@@ -29,6 +30,7 @@ from shared.segments.context import Context
 from shared.segments.live import LiveSegments
 from shared.segments.parsing import StoredSegment, stored_segment
 from shared.tenants.model import Location, TenantSettings
+from shared.tenants.stops import NO_STOPS, Stops
 
 ParsedT = TypeVar("ParsedT")
 Kind = Literal["programme", "offer", "promotion", "reward", "segment", "campaign", "challenge", "statistics"]
@@ -57,6 +59,12 @@ class Definition:
     retired_epoch: int = 0
     served_at: Instant | None = None
     """Segments: from when on listings are served from this version; until then the one before is evaluated too."""
+    published_by: str = ""
+    """Which principal published it."""
+    approved_by: str = ""
+    """Campaigns: which other principal approved exactly this version."""
+    wanted_from: Instant | None = None
+    """Campaigns: it was published for this instant and waits for approval; until then it holds from none."""
 
     @property
     def etag(self) -> str:
@@ -188,7 +196,14 @@ class TenantView:
             challenges=self.challenges,
             events=self.settings.events,
             switches=self._whole.epochs_until(self._at),
+            dates=self.dates,
         )
+
+    @cached_property
+    def dates(self) -> tuple[DateRule, ...]:
+        """Campaigns in force that begin on dates of members, by id."""
+        triggers = ((id_, each.version, each.body.get("trigger") or {}) for id_, each in sorted(self.campaigns.items()))
+        return tuple(date_rule(id_, version, trigger) for id_, version, trigger in triggers if trigger.get("kind") == "date")
 
     @cached_property
     def fold_of_history(self) -> FoldView:
@@ -196,10 +211,10 @@ class TenantView:
         return replace(self.fold, gifts=False)
 
     def promise(self, offer: str, at: Instant) -> Promise | None:
-        """What a coupon of an offer would be if it were given at that instant; ``None`` if the offer is not in force or has ended."""
+        """What a coupon of an offer would be if it were given at that instant; ``None`` if it is not in force, has ended, or is stopped."""
         definition = self.offers.get(offer)
         body = self._whole.offer(offer, definition.version) if definition is not None else None
-        if definition is None or body is None:
+        if definition is None or body is None or offer in self._whole.stops.offers:
             return None
         active_from, expires_at = validity(body, at, self.settings.time_zone)
         if expires_at <= at:
@@ -228,6 +243,7 @@ class DefinitionSet:
     definitions: tuple[Definition, ...]
     goes_with: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """What is often bought together, if an offer that is given by itself asks for it."""
+    stops: Stops = NO_STOPS
     _views: dict[int, TenantView] = field(default_factory=dict, compare=False, repr=False)
     _parsed: dict[tuple[Kind, str, int], Any] = field(default_factory=dict, compare=False, repr=False)
 

@@ -17,7 +17,7 @@ Found = Iterator[FieldError]
 MOST_IMAGES: Final = 50
 """Each is checked in the transaction that publishes, and a transaction has 100 writes."""
 _READ_BY_GUESTS: Final = frozenset({"offer", "promotion", "reward", "challenge"})
-_CODES: Final[Mapping[str, str]] = {"offer": "unknown_offer", "segment": "unknown_segment"}
+_CODES: Final[Mapping[str, str]] = {"offer": "unknown_offer", "segment": "unknown_segment", "challenge": "unknown_challenge"}
 
 
 def broken_references(known: DefinitionSet, kind: Kind, body: Mapping[str, Any], at: Instant) -> tuple[FieldError, ...]:
@@ -83,9 +83,12 @@ def _campaign(known: DefinitionSet, body: Mapping[str, Any], at: Instant) -> Fou
     trigger, audience = body.get("trigger") or {}, body.get("audience") or {}
     named: list[tuple[str, Kind, Any]] = [
         ("/trigger/segment", "segment", trigger.get("segment")),
+        ("/trigger/offer", "offer", trigger.get("offer")),
         ("/audience/segment", "segment", audience.get("segment")),
     ]
     for index, step in enumerate(body.get("steps", ())):
+        named.append((f"/steps/{index}/if/segment", "segment", (step.get("if") or {}).get("segment")))
+        named.append((f"/steps/{index}/challenge", "challenge", step.get("challenge")))
         named += [(f"/steps/{index}/offer{where}", "offer", offer) for where, offer in _offers_of(step)]
         named.append((f"/steps/{index}/form/offer", "offer", (step.get("form") or {}).get("offer")))
     for pointer, kind, id_ in named:
@@ -113,10 +116,12 @@ def _personal_texts(known: DefinitionSet, step: Mapping[str, Any], pointer: str,
     for _, offer in _offers_of(step):
         shown &= {PARAMETERS[place].word for place in (in_force[offer].body.get("personal") or {})} if offer in in_force else set()
     lacking = {f"coupon.{word}" for word in WORDS - shown}
-    for language, content in (step.get("content") or {}).items():
-        for name in ("title", "body", "deep_link"):
-            if any(each.name in lacking for each in variables(content.get(name) or "")):
-                yield FieldError(f"{pointer}/content/{language}/{name}", "unknown_variable", "the offer has nothing personal of this name")
+    places = {"content": step.get("content"), **{f"by_channel/{each}": texts for each, texts in (step.get("by_channel") or {}).items()}}
+    named = ((place, language, content) for place, texts in places.items() for language, content in (texts or {}).items())
+    for place, language, content in named:
+        for name in ("title", "body", "html", "deep_link"):
+            if any(each.name in lacking for each in variables(content.get(name) or "", html=name == "html")):
+                yield FieldError(f"{pointer}/{place}/{language}/{name}", "unknown_variable", "the offer has nothing personal of this name")
 
 
 def _reward(known: DefinitionSet, body: Mapping[str, Any], at: Instant) -> Found:
@@ -186,6 +191,7 @@ def named_offers(kind: Kind, body: Mapping[str, Any]) -> frozenset[str]:
     if kind == "campaign":
         steps = body.get("steps") or ()
         named = [offer for each in steps for _, offer in _offers_of(each)] + [(each.get("form") or {}).get("offer") for each in steps]
+        named.append((body.get("trigger") or {}).get("offer"))
     else:
         named = [(body.get("reward") or body.get("gives") or {}).get("offer")]
     return frozenset(each for each in named if each is not None)

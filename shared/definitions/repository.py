@@ -18,6 +18,7 @@ from shared.storage.items import DefinitionItem, SettingsItem
 from shared.storage.packing import pack, unpack
 from shared.storage.table import Table, WriteBatch, raw_key
 from shared.tenants.model import CatalogueItem, Location, TenantSettings
+from shared.tenants.stops import NO_STOPS, Stops
 
 OfferVersion = tuple[str, int]
 
@@ -42,12 +43,15 @@ class DefinitionRepository:
         is bought together.
         """
         settings: TenantSettings | None = None
+        stops = NO_STOPS
         locations: dict[str, Location] = {}
         definitions: list[Definition] = []
         for raw in self.table.query_all(keys.definitions(self.tenant), consistent=True):
             kind = raw["SK"]["S"].partition("#")[0]
             if kind == "TENANT":
                 settings = TenantSettings.model_validate(unpack(SettingsItem.read(raw).body))
+            elif kind == keys.STOPS:
+                stops = Stops.model_validate(unpack(SettingsItem.read(raw).body)["stops"])
             elif kind == "LOCATION":
                 location = Location.model_validate(unpack(SettingsItem.read(raw).body))
                 locations[location.id] = location
@@ -58,7 +62,7 @@ class DefinitionRepository:
         definitions += self._versions_of(sorted({*gifts(definitions), *offers}))
         personal = (given.body.get("personal", {}) for given in definitions if given.kind == "offer")
         asked = any("complement" in each for places in personal for each in places.values())
-        return DefinitionSet(self.tenant, settings, locations, tuple(definitions), self.goes_with() if asked else {})
+        return DefinitionSet(self.tenant, settings, locations, tuple(definitions), self.goes_with() if asked else {}, stops)
 
     # -- offers -----------------------------------------------------------------------------------------------------
 
@@ -102,9 +106,9 @@ class DefinitionRepository:
         raws, _ = self.table.query(any_version.pk, begins=versions, limit=1, forward=False, consistent=True)
         return definition_of(raws[0]) if raws else None
 
-    def add_new(self, batch: WriteBatch, definition: Definition) -> None:
-        """A version that is not there yet. Label ``new``."""
-        batch.put("new", item_of(self.tenant, definition), Path("PK").does_not_exist())
+    def add_new(self, batch: WriteBatch, definition: Definition, label: str = "new") -> None:
+        """A version that is not there yet."""
+        batch.put(label, item_of(self.tenant, definition), Path("PK").does_not_exist())
         self._add_head(batch, definition)
 
     def add_rewrites(self, batch: WriteBatch, versions: Sequence[tuple[Definition, Definition]], out: str | None = None) -> None:
@@ -150,6 +154,9 @@ def definition_of(raw: RawItem) -> Definition:
         epoch=int(item.epoch or 0),
         retired_epoch=int(item.retired_epoch or 0),
         served_at=_instant(item.served_at),
+        published_by=item.published_by or "",
+        approved_by=item.approved_by or "",
+        wanted_from=_instant(item.wanted_from),
     )
 
 
@@ -168,6 +175,9 @@ def item_of(tenant: str, definition: Definition, out: str | None = None) -> Defi
         epoch=definition.epoch,
         retired_epoch=definition.retired_epoch,
         served_at=definition.served_at,
+        published_by=definition.published_by or None,
+        approved_by=definition.approved_by or None,
+        wanted_from=definition.wanted_from,
         body=pack(dict(definition.body)),
         out=out,
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace as changed
 from typing import Any, Final
 
@@ -146,8 +146,12 @@ def publish(
     hooks: Mapping[Kind, OnPublish],
     accept: Collection[str] = (),
     correlation: str = "",
+    actor: str = "",
 ) -> Definition:
     """Publish the draft. Repeating it answers the published version; ``NothingToPublish`` where there is no draft.
+
+    A campaign of a tenant that wants a second person's approval waits for it: it holds from no instant, and nothing is told, until then
+    (``shared.definitions.approving``).
 
     A programme in which the linter finds errors is refused with ``LintFailed``, but for those whose codes are in ``accept``.
 
@@ -156,20 +160,28 @@ def publish(
     known, newest = _known(scope, kind, id_)
     at = None if effective_from is None else parse_rfc3339(effective_from)
     if newest.status != "draft":
-        repeated = newest.status == "published" and at in (None, newest.effective_from)
+        repeated = newest.status == "published" and at in (None, newest.effective_from, newest.wanted_from)
         if not repeated:
             raise NothingToPublish
         return newest
     since = _effective(known, newest, at, scope.clock() + lead(cache_seconds))
-    _check(scope, known, newest, since, accept)
-    published = _as_published(known, newest, since, scope.clock())
+    check(scope, known, newest, since, accept)
+    published = changed(_as_published(known, newest, since, scope.clock()), published_by=actor)
+    waits = kind == "campaign" and known.settings.messaging.approval
+    if waits:
+        published = changed(published, effective_from=None, epoch=0, wanted_from=since)
     if kind in hooks:
         hooks[kind](scope, published)
-    data = _event_data(published, published.epoch) | {"effective_from": since}
-    return _rewrite(scope, newest, published, DomainEvent("definition.published", published.changed_at, data), correlation)
+    return rewrite(scope, newest, published, () if waits else (told_of(published),), correlation)
 
 
-def _check(scope: TenantScope, known: DefinitionSet, draft: Definition, since: Instant, accept: Collection[str]) -> None:
+def told_of(published: Definition) -> DomainEvent:
+    """That a version is published and will hold."""
+    data = _event_data(published, published.epoch) | {"effective_from": published.effective_from or 0}
+    return DomainEvent("definition.published", published.changed_at, data)
+
+
+def check(scope: TenantScope, known: DefinitionSet, draft: Definition, since: Instant, accept: Collection[str]) -> None:
     """Whether the draft may hold from ``since`` on, beside everything else that does; each refusal lists all that is wrong."""
     missing = (*broken_references(known, draft.kind, draft.body, since), *unreadable(known, draft.kind, draft.body))
     missing += _missing_images(scope, draft)
@@ -206,17 +218,17 @@ def retire(scope: TenantScope, kind: Kind, id_: str, cache_seconds: float, *, co
         key=lambda each: each.version,
     )
     if not running:
-        return _rewrite(scope, newest, changed(newest, status="retired", revision=newest.revision + 1, changed_at=now), None, "")
+        return rewrite(scope, newest, changed(newest, status="retired", revision=newest.revision + 1, changed_at=now), (), "")
     *older, last = running
     for start in range(0, len(older), _RETIRED_AT_ONCE):
         _retire_all(scope, older[start : start + _RETIRED_AT_ONCE], now, until)
     if newest.status == "draft":
-        _rewrite(scope, newest, changed(newest, status="retired", revision=newest.revision + 1, changed_at=now), None, "")
+        rewrite(scope, newest, changed(newest, status="retired", revision=newest.revision + 1, changed_at=now), (), "")
     ended = _as_retired(last, now, until)
     if kind == "segment":
         ended = changed(ended, retired_epoch=until)
     data = _event_data(ended, ended.retired_epoch) | {"retired_from": until}
-    return _rewrite(scope, last, ended, DomainEvent("definition.retired", now, data), correlation)
+    return rewrite(scope, last, ended, (DomainEvent("definition.retired", now, data),), correlation)
 
 
 def answer_of(definition: Definition) -> dict[str, Any]:
@@ -234,6 +246,10 @@ def answer_of(definition: Definition) -> dict[str, Any]:
         answer["effective_from"] = format_rfc3339(definition.effective_from)
     if definition.retired_from is not None:
         answer["retired_from"] = format_rfc3339(definition.retired_from)
+    if definition.wanted_from is not None:
+        answer["awaits_approval"] = True
+    names = {"published_by": definition.published_by, "approved_by": definition.approved_by}
+    answer |= {name: who for name, who in names.items() if who}
     return answer
 
 
@@ -292,7 +308,7 @@ def _refuse_too_many(known: DefinitionSet, id_: str, since: Instant) -> None:
 
 def _as_published(known: DefinitionSet, draft: Definition, since: Instant, now: Instant) -> Definition:
     published = changed(draft, status="published", revision=draft.revision + 1, changed_at=now, effective_from=since)
-    if draft.kind == "programme" and begins_by_itself(draft.body):
+    if begins_by_itself(draft.kind, draft.body):
         return changed(published, epoch=since)
     if draft.kind != "segment":
         return published
@@ -301,15 +317,21 @@ def _as_published(known: DefinitionSet, draft: Definition, since: Instant, now: 
     return changed(published, epoch=since, served_at=None if replaces_another else since)
 
 
-def begins_by_itself(body: Mapping[str, Any]) -> bool:
-    """Whether a programme does something for members to whom nothing else happens: tiers, birthdays, automatic conversions."""
+def begins_by_itself(kind: Kind, body: Mapping[str, Any]) -> bool:
+    """Whether a definition does something for members to whom nothing else happens, so that their timers must learn of it: a programme
+    with tiers, birthdays or automatic conversions, and a campaign that begins on dates.
+    """
+    if kind == "campaign":
+        return (body.get("trigger") or {}).get("kind") == "date"
+    if kind != "programme":
+        return False
     on_birthdays = any(bonus["on"] == "birthday" for bonus in body.get("bonuses") or ())
     converts = any(conversion.get("automatic") for conversion in body.get("conversions") or ())
     return bool(body.get("tiers")) or on_birthdays or converts
 
 
 def _as_retired(definition: Definition, now: Instant, until: Instant) -> Definition:
-    return changed(definition, status="retired", revision=definition.revision + 1, changed_at=now, retired_from=until)
+    return changed(definition, status="retired", revision=definition.revision + 1, changed_at=now, retired_from=until, wanted_from=None)
 
 
 def _event_data(definition: Definition, epoch: int) -> dict[str, object]:
@@ -329,10 +351,11 @@ def _retire_all(scope: TenantScope, versions: list[Definition], now: Instant, un
     commit(scope.table, plan, effort=scope.effort())
 
 
-def _rewrite(scope: TenantScope, before: Definition, after: Definition, event: DomainEvent | None, correlation: str) -> Definition:
+def rewrite(scope: TenantScope, before: Definition, after: Definition, events: Sequence[DomainEvent], correlation: str) -> Definition:
+    """Write a version over the one that was read, and tell. ``PreconditionFailed`` if it was changed meanwhile. One write."""
     repository: DefinitionRepository = scope.repository
     media = MediaRepository(scope.tenant, scope.table)
-    out = envelope([event] if event else [], Stamp(scope.clock(), correlation))
+    out = envelope(list(events), Stamp(scope.clock(), correlation))
     images = {id_ for _, id_ in named_media(after.kind, after.body)} if after.status == "published" else set()
 
     def plan(stale: Stale) -> Plan[Definition]:

@@ -7,6 +7,7 @@ reached without a principal unless the route table calls its route public.
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -127,7 +128,9 @@ class HttpApp:
 def _response(answer: Answer, route: Route) -> Response:
     headers = dict(_DEFAULT_HEADERS)
     response: Response = {"statusCode": answer.status or route.status, "headers": headers, "isBase64Encoded": False}
-    if answer.body is not None:
+    if isinstance(answer.body, bytes):
+        response |= {"body": base64.b64encode(answer.body).decode(), "isBase64Encoded": True}
+    elif answer.body is not None:
         headers["content-type"] = "application/json"
         response["body"] = answer.body if isinstance(answer.body, str) else _dump(answer.body)
     headers.update({name.lower(): value for name, value in answer.headers.items()})

@@ -32,6 +32,7 @@ _CODES: Final = {
     "bool_parsing": "wrong_type",
     "none_required": "wrong_type",
     "negative_quantity": "negative_quantity",
+    **{code: code for code in ("duplicate_step", "unknown_step", "unreachable_step", "invalid_rrule", "too_often")},
 }
 _VALUE_ERROR_PREFIX: Final = "Value error, "
 _NO_DETAIL: Final = "This value is not valid here."

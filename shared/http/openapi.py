@@ -47,7 +47,12 @@ _QUERY: Final[dict[str, dict[str, Any]]] = {
         "schema": {"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 400}, "default": [7, 30, 90, 365]},
     },
     "by_days": {"description": "The window told by name", "schema": {"type": "integer", "minimum": 1, "maximum": 400, "default": 90}},
-    "from": {"description": "The first business date; 31 days if it is left out", "schema": {"type": "string", "format": "date"}},
+    "with": {
+        "description": "Ids of campaigns that are not launched, at most 20, with commas between them",
+        "schema": {"type": "string", "maxLength": 1000},
+    },
+    "to": {"description": "The last local day, inclusive; at most 92 days", "schema": {"type": "string", "format": "date"}},
+    "from": {"description": "The first day; if it is left out, the answer says which", "schema": {"type": "string", "format": "date"}},
     "until": {"description": "The last business date, inclusive; today if it is left out", "schema": {"type": "string", "format": "date"}},
     "force": {"description": "`true`: end the hold of another (scope `coupons:release`)", "schema": {"type": "boolean", "default": False}},
     "reason": {"description": "Why by force, as a word of your own (till-broken)", "schema": {"type": "string", "pattern": NAME_PATTERN}},
@@ -163,7 +168,9 @@ def _operation(route: Route, references: dict[tuple[str, _Mode], dict[str, Any]]
     success: dict[str, Any] = {"description": route.summary}
     if versioned and route.method in {"GET", "PUT", "PATCH"}:
         success["headers"] = _ETAG
-    if route.status != 204:
+    if route.media != "application/json":
+        success["content"] = {route.media: {"schema": {"type": "string"}}} if route.media else {}
+    elif route.status != 204:
         schema = references[route.response, "serialization"] if route.response else {"type": "object"}
         success["content"] = {"application/json": {"schema": schema}}
     operation["responses"] = {str(route.status): success} | {str(status): _problem(status) for status in _problems_of(route)}

@@ -38,11 +38,11 @@ class Answer:
     """An answer. ``status`` is the route's own unless given; ``headers`` win over the dispatcher's.
 
     ``body``: a model (dumped without its nulls), a dict or list (as it is; models inside are dumped), JSON text that is
-    already made (``str``: stored answers, the OpenAPI document), or ``None``.
+    already made (``str``: stored answers, the OpenAPI document), bytes of a type that ``headers`` say, or ``None``.
     """
 
     status: int | None = None
-    body: BaseModel | dict[str, Any] | list[Any] | str | None = None
+    body: BaseModel | dict[str, Any] | list[Any] | str | bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -12,8 +12,10 @@ from typing import Final, Literal
 
 from shared.kernel.scopes import MEMBER, PUBLIC, SCOPES
 
-Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
-FunctionName = Literal["registration", "transaction_ingestion", "coupon_redemption", "administration", "media", "audiences"]
+Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+FunctionName = Literal[
+    "registration", "transaction_ingestion", "coupon_redemption", "administration", "media", "audiences", "guest_links"
+]
 MB: Final = 1024 * 1024
 
 
@@ -34,6 +36,8 @@ class Route:
     query: tuple[str, ...] = ()
     max_body: int = MB
     """Bytes. Lambda takes 6 MB with everything round the body."""
+    media: str = "application/json"
+    """What it answers; empty: nothing but headers."""
 
     @property
     def key(self) -> str:
@@ -57,11 +61,17 @@ _C = "shared.coupons.api:"
 _CP = "shared.coupons.pools_api:"
 _D = "shared.definitions.api:"
 _TEN = "shared.tenants.api:"
+_STO = "shared.tenants.stops:"
 _MED = "shared.media.api:"
 _S = "shared.segments.api:"
 _CAM = "shared.campaigns.api:"
+_REP = "shared.reports.api:"
+_LIB = "shared.campaigns.library.api:"
+_FOR = "shared.forecast.api:"
+_PRE = "shared.campaigns.preview_api:"
 _AUD = "shared.audiences.api:"
 _STA = "shared.statistics.api:"
+_IN = "shared.messaging.inbox_api:"
 _PAGE = ("limit", "cursor")
 
 
@@ -111,6 +121,10 @@ def _members() -> list[Route]:
         _of_members("POST", "/v1/lists/{list_id}/members", "change_list_members", "members:write",
                     "Put up to 500 members on a static list, or take them off; 202 with a job",
                     request=_PR + "ListMembersRequest", response=_TA + "JobAnswer", status=202),
+        *_for_both("GET", "/inbox", "list_inbox", "members:read", "Messages in the app's inbox, newest first",
+                   response=_IN + "InboxPage", query=_PAGE),
+        *_for_both("POST", "/inbox/{message_id}/read", "read_message", "members:write", "A message of the inbox was read",
+                   response=_IN + "InboxMessageAnswer"),
         *_for_both("GET", "/segments", "list_member_segments", "members:read", "Segments the member is in", response=_M + "SegmentsAnswer"),
     ]
 
@@ -143,6 +157,8 @@ def _members_doings() -> list[Route]:
                     request=_P + "TierRequest", response=_P + "TierSetAnswer"),
         _of_members("POST", "/v1/members/{member_id}/identifiers", "add_identifier", "members:write", "Attach a proven identifier",
                     request=_M + "IdentifierRequest", response=_M + "MemberAnswer", status=201),
+        _of_members("DELETE", "/v1/members/{member_id}/suppressions/{channel}", "lift_suppression", "members:write",
+                    "Use a channel again that a bounce, complaint or opt-out closed", status=204),
         _of_members("GET", "/v1/members/{member_id}/segments/{segment_id}/why", "explain_membership", "members:read",
                     "Why the member is in a segment, or not: each leaf's value", response=_S + "WhyAnswer"),
         _of_members("GET", "/v1/forms/{token}", "get_form", PUBLIC, "The fields of a form", response=_CAM + "FormAnswer"),
@@ -221,7 +237,7 @@ def _administration() -> list[Route]:
     def route(method: Method, path: str, operation: str, scope: str, summary: str, **more: object) -> Route:
         return Route(method, path, "administration", operation, scope, summary, **more)  # type: ignore[arg-type]
 
-    read, write, run = "definitions:read", "definitions:write", "campaigns:run"
+    read, write = "definitions:read", "definitions:write"
     routes = [
         route("POST", "/v1/tenants", "create_tenant", "operator", "Create a tenant",
               request=_TEN + "TenantRequest", response=_TEN + "TenantAnswer", status=201),
@@ -235,6 +251,15 @@ def _administration() -> list[Route]:
         route("PUT", "/v1/tenants/{tenant_id}/push/{platform}", "set_push_application", "operator",
               "Store a push credential (write-only) and make its platform application",
               request=_TEN + "PushRequest", response=_TEN + "PushAnswer"),
+        route("GET", "/v1/stops", "get_stops", "tenant:stop", "The tenant's emergency stops", response=_STO + "StopsAnswer"),
+        route("PUT", "/v1/stops", "set_stops", "tenant:stop", "Set all emergency stops at once; hold everywhere within 60 seconds",
+              request=_STO + "Stops", response=_STO + "StopsAnswer"),
+        route("GET", "/v1/tenants/{tenant_id}/stops", "get_stops_of_tenant", "operator", "A tenant's emergency stops",
+              response=_STO + "StopsAnswer"),
+        route("PUT", "/v1/tenants/{tenant_id}/stops", "set_stops_of_tenant", "operator", "Set a tenant's emergency stops",
+              request=_STO + "Stops", response=_STO + "StopsAnswer"),
+        route("POST", "/v1/tenants/{tenant_id}/webhooks/{name}/secret", "show_webhook_secret", "operator",
+              "The signing secret of a webhook, in its current version", response=_TEN + "WebhookSecretAnswer"),
         route("PUT", "/v1/catalogue/items", "put_items", write, "Create or replace up to 200 catalogue items",
               request=_D + "ItemsRequest", response=_D + "ItemsAnswer"),
         route("GET", "/v1/catalogue/items", "list_items", read, "List catalogue items", response=_D + "ItemPage", query=_PAGE),
@@ -247,17 +272,6 @@ def _administration() -> list[Route]:
         route("GET", "/v1/segments/{segment_id}/members", "list_segment_members", "members:read", "Members of a segment",
               response=_S + "MembersPage", query=_PAGE),
         route("GET", "/v1/segments/{segment_id}/count", "count_segment", "members:read", "Size of a segment", response=_S + "CountAnswer"),
-        route("POST", "/v1/campaigns/{campaign_id}/launch", "launch_campaign", run, "Start a campaign",
-              response=_CAM + "CampaignStateAnswer"),
-        route("POST", "/v1/campaigns/{campaign_id}/pause", "pause_campaign", run, "Close its gates",
-              response=_CAM + "CampaignStateAnswer"),
-        route("POST", "/v1/campaigns/{campaign_id}/resume", "resume_campaign", run, "Open its gates",
-              response=_CAM + "CampaignStateAnswer"),
-        route("POST", "/v1/campaigns/{campaign_id}/cancel", "cancel_campaign", run, "End it for good",
-              response=_CAM + "CampaignStateAnswer"),
-        route("GET", "/v1/campaigns/{campaign_id}/report", "report_campaign", run, "Counts by state", response=_CAM + "ReportAnswer"),
-        route("GET", "/v1/campaigns/{campaign_id}/deliveries", "list_deliveries", run, "Deliveries that need a person",
-              response=_CAM + "DeliveryPage", query=_PAGE),
         route("GET", "/v1/openapi.json", "get_openapi", PUBLIC, "This interface as OpenAPI 3.1"),
     ]
     kinds = ("programmes", "offers", "promotions", "rewards", "segments", "campaigns", "challenges")
@@ -275,6 +289,41 @@ def _administration() -> list[Route]:
             route("POST", one + "/retire", f"retire_{name}", write, f"Retire a {name}", response=model),
         ]
     return routes
+
+
+def _campaigns() -> list[Route]:
+    """Running campaigns, and the library of ready ones."""
+
+    def route(method: Method, path: str, operation: str, scope: str, summary: str, **more: object) -> Route:
+        return Route(method, path, "administration", operation, scope, summary, **more)  # type: ignore[arg-type]
+
+    read, write, run = "definitions:read", "definitions:write", "campaigns:run"
+    return [
+        route("POST", "/v1/campaigns/{campaign_id}/launch", "launch_campaign", run, "Start a campaign",
+              response=_CAM + "CampaignStateAnswer"),
+        route("POST", "/v1/campaigns/{campaign_id}/approve", "approve_campaign", run, "Approve a version that somebody else published",
+              request=_D + "ApproveRequest", response=_D + "CampaignAnswer"),
+        route("POST", "/v1/campaigns/{campaign_id}/pause", "pause_campaign", run, "Close its gates",
+              response=_CAM + "CampaignStateAnswer"),
+        route("POST", "/v1/campaigns/{campaign_id}/resume", "resume_campaign", run, "Open its gates",
+              response=_CAM + "CampaignStateAnswer"),
+        route("POST", "/v1/campaigns/{campaign_id}/cancel", "cancel_campaign", run, "End it for good",
+              response=_CAM + "CampaignStateAnswer"),
+        route("POST", "/v1/campaigns/{campaign_id}/preview", "preview_campaign", run, "A step's texts as a member would read them",
+              request=_PRE + "PreviewRequest", response=_PRE + "PreviewAnswer"),
+        route("POST", "/v1/campaigns/{campaign_id}/test", "test_campaign", run, "Really send a step to a test member, marked as a test",
+              request=_PRE + "TestRequest", response=_PRE + "TestSendAnswer"),
+        route("POST", "/v1/campaigns/{campaign_id}/trigger", "trigger_campaign", run, "Send it to the members that the call names",
+              request=_CAM + "TriggerRequest", response=_CAM + "TriggerAnswer"),
+        route("GET", "/v1/campaigns/{campaign_id}/report", "report_campaign", run, "What became of it", response=_REP + "ReportAnswer"),
+        route("GET", "/v1/campaigns/{campaign_id}/report.csv", "report_campaign_csv", run, "The same as a table", media="text/csv"),
+        route("GET", "/v1/campaigns/{campaign_id}/deliveries", "list_deliveries", run, "Deliveries that need a person",
+              response=_CAM + "DeliveryPage", query=_PAGE),
+        route("GET", "/v1/library/campaigns", "list_library", read, "Ready campaigns, and what can be set of them",
+              response=_LIB + "LibraryAnswer"),
+        route("POST", "/v1/library/campaigns/{name}/install", "install_campaign", write, "Drafts of a ready campaign and all that it needs",
+              request=_LIB + "InstallRequest", response=_LIB + "InstalledAnswer", status=201),
+    ]
 
 
 def _media() -> list[Route]:
@@ -322,10 +371,40 @@ def _audiences() -> list[Route]:
     ]
 
 
+def _guest_links() -> list[Route]:
+    """What links in messages lead to. ``HEAD`` looks at them, and counts nothing."""
+
+    def route(method: Method, path: str, operation: str, summary: str, status: int, media: str) -> Route:
+        return Route(method, path, "guest_links", operation, PUBLIC, summary, status=status, media=media, max_body=16 * 1024)
+
+    link, picture, stop = "/l/{tenant_id}/{token}", "/o/{tenant_id}/{picture}", "/u/{tenant_id}/{token}"
+    return [
+        route("GET", link, "follow_link", "A link of a message: leads on, and counts as clicked", 302, ""),
+        route("HEAD", link, "check_link", "Where a link of a message leads", 302, ""),
+        route("GET", picture, "see_message", "The picture of an e-mail: counts as opened", 200, "image/gif"),
+        route("HEAD", picture, "check_message", "Whether there is the picture of an e-mail", 200, ""),
+        route("GET", stop, "ask_to_unsubscribe", "A page with one button; unsubscribes nobody", 200, "text/html"),
+        route("HEAD", stop, "check_unsubscribing", "Whether there is the page to unsubscribe", 200, ""),
+        route("POST", stop, "unsubscribe", "Unsubscribe with one click (RFC 8058): no more of this over this channel", 200, "text/html"),
+    ]
+
+
+def _forecast() -> list[Route]:
+    """What campaigns will do: it is asked of the columns, so the function of audiences answers."""
+    return [
+        Route("POST", "/v1/campaigns/{campaign_id}/estimate", "audiences", "estimate_campaign", "campaigns:run",
+              "Whom a campaign would reach over what, and what it costs", request=_FOR + "EstimateRequest",
+              response=_FOR + "EstimateAnswer"),
+        Route("GET", "/v1/campaigns/calendar", "audiences", "get_calendar", "campaigns:run",
+              "What goes out on which day, where campaigns meet, and what caps will cost", query=("from", "to", "with"),
+              response="shared.forecast.calendar_api:CalendarAnswer"),
+    ]
+
+
 __all__ = ["MEMBER", "PUBLIC", "ROUTES", "ROUTES_BY_KEY", "SCOPES", "FunctionName", "Route"]
 
 ROUTES: Final[tuple[Route, ...]] = (
-    *_members(), *_members_doings(), *_transaction_ingestion(), *_coupon_redemption(), *_administration(), *_media(), *_audiences(),
-    *_statistics(),
+    *_members(), *_members_doings(), *_transaction_ingestion(), *_coupon_redemption(), *_administration(), *_campaigns(),
+    *_media(), *_audiences(), *_statistics(), *_guest_links(), *_forecast(),
 )  # fmt: skip
 ROUTES_BY_KEY: Final[dict[str, Route]] = {route.key: route for route in ROUTES}

@@ -30,5 +30,6 @@ SCOPES: Final = {
     "definitions:read": "read programmes, offers, segments, campaigns, catalogue and locations",
     "definitions:write": "change and publish definitions, catalogue and locations",
     "campaigns:run": "launch, pause and cancel campaigns; read their reports",
+    "tenant:stop": "see, set and lift the emergency stops",
     OPERATOR: "create tenants and their keys (the operator's own key only)",
 }

@@ -12,7 +12,18 @@ from shared.challenges.model import Base, Given, Instance, Part
 from shared.kernel.errors import InvalidValue
 from shared.kernel.instants import NEVER
 from shared.member_state.cells_codec import decode_cells, encode_cells
-from shared.member_state.model import Consent, HeldCoupon, MemberState, RecentVisit, Referred, RuleUsage, Tier, TierSpan, Touch
+from shared.member_state.model import (
+    Consent,
+    HeldCoupon,
+    Journey,
+    MemberState,
+    RecentVisit,
+    Referred,
+    RuleUsage,
+    Tier,
+    TierSpan,
+    Touch,
+)
 from shared.profile.model import EventTrack, Profile
 from shared.wallet.model import SLIDING, Hold, Lot, Posting, Wallet
 
@@ -50,6 +61,7 @@ def encode_state(state: MemberState) -> list[Any]:
         [_encode_touch(touch) for touch in state.touches],
         [int(not state.profiled), state.lists] if state.lists or not state.profiled else 0,
         _encode_programmes(state),
+        *([[state.zone, *map(_encode_journey, state.journeys)]] if state.zone or state.journeys else []),
     ]
 
 
@@ -62,7 +74,7 @@ def decode_state(tenant: str, member: str, body: list[Any]) -> MemberState:
     if body[0] != FORMAT:
         raise InvalidValue(f"unknown format {body[0]} of a member's state")
     (_, head, wallets, holds, tier, totals, cells, coupons, redeemed, segments, consents, suppressed, devices, kinds, known, attributes,
-     touches, choices, programmes) = body
+     touches, choices, programmes, *campaigns) = body
     merged_into, joined_at, join_source, join_location, as_of, epoch, timer = head
     state = MemberState(
         tenant=tenant,
@@ -91,6 +103,8 @@ def decode_state(tenant: str, member: str, body: list[Any]) -> MemberState:
     )
     if programmes:
         _decode_programmes(state, programmes)
+    for zone, *rows in campaigns:
+        state.zone, state.journeys = zone, [_decode_journey(row) for row in rows]
     if choices:
         state.profiled, state.lists = not choices[0], choices[1]
     return state
@@ -132,14 +146,28 @@ def _decode_coupon(row: list[Any]) -> HeldCoupon:
 
 
 def _encode_touch(touch: Touch) -> list[Any]:
-    times = [touch.opened_at, touch.clicked_at, touch.redeemed_at, int(touch.held)]
+    times = [touch.opened_at, touch.clicked_at, touch.redeemed_at, int(touch.held), int(touch.service)]
     return [touch.campaign, touch.step, touch.channel, touch.at, *_without_zeros(times)]
 
 
 def _decode_touch(row: list[Any]) -> Touch:
     campaign, step, channel, at, *more = row
-    opened_at, clicked_at, redeemed_at, held = more + [None, None, None, 0][len(more) :]
-    return Touch(campaign, step, channel, at, opened_at, clicked_at, redeemed_at, bool(held))
+    # What stands before something that is set is null or 0 where it is not set itself.
+    opened_at, clicked_at, redeemed_at, held, service = more + [None, None, None, 0, 0][len(more) :]
+    return Touch(campaign, step, channel, at, opened_at, clicked_at, redeemed_at, bool(held), bool(service))
+
+
+def _encode_journey(each: Journey) -> list[Any]:
+    """How long it has waited, instead of since when: a small number; what is at its default at the end is left out."""
+    more = [each.due - each.since, each.priority, each.reason, each.rung, each.waits_for]
+    return [each.campaign, each.version, each.occurrence, each.step, each.due, *_without_zeros(more)]
+
+
+def _decode_journey(row: list[Any]) -> Journey:
+    campaign, version, occurrence, step, due, *more = row
+    defaults: list[Any] = [0, 0, "", 0, ""]
+    length, priority, reason, rung, waits_for = more + defaults[len(more) :]
+    return Journey(campaign, version, occurrence, step, due, waits_for, reason, priority, rung, due - length)
 
 
 def _encode_programmes(state: MemberState) -> list[Any] | int:

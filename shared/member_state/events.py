@@ -41,6 +41,8 @@ class Registered:
     tags: tuple[str, ...] = ()
     opening: tuple[Posting, ...] = ()
     """Balances that she brings from another programme."""
+    zone: str = ""
+    """Her IANA time zone; empty: the tenant's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,18 @@ class ProfileChanged:
     fields: tuple[str, ...] = ()
     cause: str = ""
     tags: tuple[str, ...] | None = None
+    zone: str | None = None
+    """Her IANA time zone from now on (empty: the tenant's); ``None``: as it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class TagsChanged:
+    """Labels were put on her, or taken off. What she has, or lacks, already changes nothing."""
+
+    at: Instant
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,6 +341,45 @@ class Touched:
     step: str
     channel: str
     held: bool = False
+    service: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSuppressed:
+    """Nothing may be sent to her over a channel any more, and why; ``lifted``: it may again."""
+
+    at: Instant
+    channel: str
+    reason: str
+    lifted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class JourneyMoved:
+    """An occurrence of a campaign waits: until ``due``, or for an event. There is one waiting of a campaign's occurrence at a time."""
+
+    at: Instant
+    campaign: str
+    version: int
+    occurrence: str
+    step: str
+    due: Instant
+    """Not ``NEVER``: what waits for an event has a timeout."""
+    waits_for: str = ""
+    reason: str = ""
+    priority: int = 0
+    rung: int = 0
+    since: Instant = 0
+    """When it first had to wait at this place; 0: now, or when it began to if it is there already."""
+
+
+@dataclass(frozen=True, slots=True)
+class JourneyEnded:
+    """An occurrence of a campaign waits no longer, and nothing comes of it."""
+
+    at: Instant
+    campaign: str
+    occurrence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,6 +397,7 @@ MemberEvent = (
     TimePassed
     | Registered
     | ProfileChanged
+    | TagsChanged
     | ConsentsChanged
     | ProfilingChanged
     | ListsChanged
@@ -365,6 +419,9 @@ MemberEvent = (
     | HoldPlaced
     | HoldReleased
     | Touched
+    | ChannelSuppressed
+    | JourneyMoved
+    | JourneyEnded
     | Responded
 )
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from shared.kernel.errors import InvalidValue
 from shared.kernel.instants import Instant, local_day
-from shared.member_state import bonuses, challenges, points, purchases, rewards, tiers
+from shared.member_state import bonuses, challenges, contact, journeys, points, purchases, rewards, tiers
 from shared.member_state import events as happened
 from shared.member_state.events import Effects, LedgerEntry, MemberEvent
 from shared.member_state.model import (
@@ -17,11 +17,9 @@ from shared.member_state.model import (
     MAX_HOLDS,
     MAX_LISTS,
     MAX_TAGS,
-    MAX_TOUCHES,
     HeldCoupon,
     MemberState,
     Referred,
-    Touch,
 )
 from shared.member_state.purchases import forget_redeemed
 from shared.member_state.usage import count_use
@@ -69,7 +67,7 @@ def _registered(state: MemberState, event: happened.Registered, view: FoldView, 
     state.joined_at, state.join_source, state.join_location = at, event.source, event.location
     state.identifier_kinds, state.known = list(event.identifier_kinds), sorted(event.known)
     state.attributes, state.consents = dict(event.attributes), dict(event.consents)
-    state.tags = list(event.tags)
+    state.tags, state.zone = list(event.tags), event.zone
     state.epoch = view.epoch
     if event.referrer is not None:
         state.referred = Referred(event.referrer)
@@ -93,11 +91,27 @@ def _profile_changed(state: MemberState, event: happened.ProfileChanged, view: F
     if event.tags is not None:
         state.tags = sorted(set(event.tags))
         changed.add("tags")
-    if len(state.tags) > MAX_TAGS:
-        raise InvalidValue(f"a member has at most {MAX_TAGS} tags")
+    _check_tags(state)
+    if event.zone is not None and event.zone != state.zone:
+        state.zone = event.zone
+        changed.add("time_zone")
     effects.tell("member.updated", at, {"fields": sorted(changed)}, event.cause or None)
     bonuses.on_profile(state, before, view, event.at, at, effects)
     return "member.updated"
+
+
+def _tags_changed(state: MemberState, event: happened.TagsChanged, _view: FoldView, at: Instant, effects: Effects) -> str:
+    tags = sorted({*state.tags, *event.added} - {*event.removed})
+    if tags != sorted(state.tags):
+        state.tags = tags
+        _check_tags(state)
+        effects.tell("member.updated", at, {"fields": ["tags"]}, event.cause or None)
+    return "member.updated"
+
+
+def _check_tags(state: MemberState) -> None:
+    if len(state.tags) > MAX_TAGS:
+        raise InvalidValue(f"a member has at most {MAX_TAGS} tags")
 
 
 def _tier_set(state: MemberState, event: happened.TierSet, view: FoldView, at: Instant, effects: Effects) -> str:
@@ -200,14 +214,6 @@ def _cause_of(event: happened.CouponChanged | happened.HoldReleased) -> str | No
     return event.reason or None
 
 
-def _touched(state: MemberState, event: happened.Touched, _view: FoldView, at: Instant, effects: Effects) -> str:
-    state.touches.insert(0, Touch(event.campaign, event.step, event.channel, at, held=event.held))
-    del state.touches[MAX_TOUCHES:]
-    type_ = "message.held_out" if event.held else "message.claimed"
-    effects.tell(type_, at, {"campaign": event.campaign, "step": event.step, "channel": event.channel})
-    return type_
-
-
 def _responded(state: MemberState, event: happened.Responded, view: FoldView, at: Instant, effects: Effects) -> str:
     told = (each for each in state.touches if not each.held)
     touch = next((each for each in told if (each.campaign, each.step) == (event.campaign, event.step)), None)
@@ -239,6 +245,7 @@ _HANDLERS: dict[type, Callable[[MemberState, Any, FoldView, Instant, Effects], s
     happened.TimePassed: _time_passed,
     happened.Registered: _registered,
     happened.ProfileChanged: _profile_changed,
+    happened.TagsChanged: _tags_changed,
     happened.TierSet: _tier_set,
     happened.ConsentsChanged: _consents_changed,
     happened.ProfilingChanged: _profiling_changed,
@@ -259,6 +266,9 @@ _HANDLERS: dict[type, Callable[[MemberState, Any, FoldView, Instant, Effects], s
     happened.CouponChanged: _coupon_changed,
     happened.HoldPlaced: _hold_placed,
     happened.HoldReleased: _hold_released,
-    happened.Touched: _touched,
+    happened.Touched: contact.touched,
+    happened.ChannelSuppressed: contact.suppressed,
+    happened.JourneyMoved: journeys.moved,
+    happened.JourneyEnded: journeys.ended,
     happened.Responded: _responded,
 }

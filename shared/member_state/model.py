@@ -45,6 +45,8 @@ MAX_TIER_SPANS: Final = 12
 """Changes of tier remembered, newest first: a late sale is decided with the tier of its own instant."""
 MAX_LISTS: Final = 20
 """Static lists that a member may be on."""
+MAX_JOURNEYS: Final = 40
+"""Campaigns that wait for her at once; the one that would go on last is dropped to make room (``shared.member_state.journeys``)."""
 MAX_CHALLENGES: Final = 40
 """Challenges that she has, with those that have ended and may still be asked about; see ``shared.member_state.challenges``."""
 
@@ -146,6 +148,31 @@ class Touch:
     """When a coupon that the campaign gave was first redeemed after it."""
     held: bool = False
     """Held out: she would have got the message and did not. No cap counts it."""
+    service: bool = False
+    """A service message. No cap counts it."""
+
+
+@dataclass(slots=True)
+class Journey:
+    """Where an occurrence of a campaign waits before it goes on for her. Told as ``campaign.step_due`` when it does."""
+
+    campaign: str
+    version: int
+    occurrence: str
+    step: str
+    """The step that comes when the waiting ends."""
+    due: Instant
+    """It goes on then at the latest; a wait for an event has its timeout here."""
+    waits_for: str = ""
+    """The type of an event that ends the waiting sooner; empty: only time does."""
+    reason: str = ""
+    """``wait``, ``quiet_hours``, ``cap``, ``blackout``, ``rung``, ``throttle``, ``member_time`` or ``paused``."""
+    priority: int = 0
+    """Of the campaign, 0 to 100."""
+    rung: int = 0
+    """Which rung of the step's ladder is next."""
+    since: Instant = 0
+    """When it first had to wait at this place. Events from before it end no waiting."""
 
 
 @dataclass(slots=True)
@@ -185,7 +212,11 @@ class MemberState:
     consents: dict[str, Consent] = field(default_factory=dict)
     """``purpose:channel`` -> the current answer."""
     suppressed: dict[str, str] = field(default_factory=dict)
-    """Channel -> reason (bounce, complaint, dead_token, ...)."""
+    """Channel -> reason (bounce, complaint, dead_token, ...): nothing is sent over it."""
+    zone: str = ""
+    """Her IANA time zone; empty: the tenant's. For when messages reach her; days of sales are the tenant's all the same."""
+    journeys: list[Journey] = field(default_factory=list)
+    """Campaigns that wait for her, in the order in which they began to."""
     devices: list[str] = field(default_factory=list)
     """Ids of devices that take push messages, oldest first."""
     identifier_kinds: list[str] = field(default_factory=list)

@@ -12,6 +12,7 @@ from shared.kernel.ids import new_ulid, shard_of
 from shared.kernel.instants import Instant
 from shared.member_state.cells_codec import decode_cells, encode_cells
 from shared.member_state.codec import decode_state, encode_state
+from shared.member_state.contact import touched_before
 from shared.member_state.errors import ErasedMember, UnknownMember
 from shared.member_state.events import DomainEvent, Effects, LedgerEntry
 from shared.member_state.model import Facts, MemberState
@@ -108,7 +109,8 @@ class StateRepository:
         state, expected = loaded.state, loaded.state.version
         state.version = expected + 1
         history_version = loaded.history_version + int(effects.history_changed)
-        item = self._state_item(state, loaded.sealed_facts, history_version, envelope(effects.events, stamp), stamp)
+        touched = touched_before(state, effects.events) if stamp.mode != "historical" else ()
+        item = self._state_item(state, loaded.sealed_facts, history_version, envelope(effects.events, stamp, touched), stamp)
         unchanged: Condition = Path("version") == expected if expected else NOT_THERE_YET
         batch.put_raw(prefix + STATE_LABEL, item, unchanged, old=True)
         if effects.history_changed:
@@ -148,11 +150,11 @@ class StateRepository:
         return rows, last["SK"]["S"] if last else None
 
 
-def envelope(events: Sequence[DomainEvent], stamp: Stamp) -> str | None:
+def envelope(events: Sequence[DomainEvent], stamp: Stamp, touched: Sequence[str] = ()) -> str | None:
     """The ``out`` attribute: what the relay makes the commit's envelope from. ``None`` if nothing is to be told.
 
-    ``{"t": committed at, "c": correlation id, "m": mode, "e": [[type, occurred at, data, cause], ...]}``; tenant, aggregate
-    and sequence are the item's own key and version.
+    ``{"t": committed at, "c": correlation id, "m": mode, "w": campaigns that touched her, "e": [[type, occurred at, data, cause], ...]}``;
+    tenant, aggregate and sequence are the item's own key and version.
     """
     if not events:
         return None
@@ -162,6 +164,8 @@ def envelope(events: Sequence[DomainEvent], stamp: Stamp) -> str | None:
         body["c"] = stamp.correlation
     if stamp.mode != "live":
         body["m"] = stamp.mode
+    if touched:
+        body["w"] = list(touched)
     return to_json(body).decode()
 
 

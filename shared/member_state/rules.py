@@ -4,15 +4,15 @@ Pure: a function of its arguments, without I/O or a clock. The state passed in i
 owned by the caller again afterwards); pass ``copy_state(state)`` to keep the old one.
 
 Order: obligations due (lots maturing and expiring, holds, coupons and challenges running out, birthdays, the tier's end,
-segment boundaries) in the order of their instants, each effect carrying its own; then the event; then what points convert to by
-themselves; then the segments once more; then the timer.
+segment boundaries; campaigns that wait or begin) in the order of their instants, each effect carrying its own; then the event; then
+what points convert to by themselves; then the segments once more; then campaigns that wait for any of it; then the timer.
 A sweep that is 30 days late therefore leaves the same events as minute sweeps.
 """
 
 from __future__ import annotations
 
 from shared.kernel.instants import NEVER, Instant
-from shared.member_state import bonuses, challenges, conversions, handlers, tiers
+from shared.member_state import bonuses, challenges, conversions, dates, handlers, journeys, tiers
 from shared.member_state.events import Effects, MemberEvent, TimePassed
 from shared.member_state.model import Facts, MemberState
 from shared.member_state.view import FoldView, Views
@@ -30,14 +30,16 @@ def apply(
     effects = Effects() if effects is None else effects
     advance(state, event.at, views, facts, effects)
     at = max(event.at, state.as_of)
-    state.as_of = at
+    state.as_of, told = at, len(effects.events)
     view = _view(state, views, at, facts, effects)
     cause = handlers.handle(state, event, view, at, effects)
     conversions_left = conversions.convert_due(state, view, at, effects)
     next_change = _evaluate(state, view, at, facts, effects, cause)
+    journeys.settle_told(state, view, effects, told)
     due = min(_next_obligation(state, view, facts), next_change)
-    # What one commit has no room for is made by the next, as soon as the timer brings it.
-    _set_timer(state, min(due, at + 1) if conversions_left else due, exact=isinstance(event, TimePassed))
+    # What one commit has no room for, or an import leaves behind, is made by the next, as soon as the timer brings it.
+    is_left = conversions_left or journeys.has_overdue(state)
+    _set_timer(state, min(due, at + 1) if is_left else due, exact=isinstance(event, TimePassed))
     return effects
 
 
@@ -51,14 +53,17 @@ def advance(state: MemberState, to: Instant, views: Views, facts: Facts | None, 
     if switch is not None:
         # Nothing happens before it, so that the definitions of until then need not even be compiled.
         state.as_of = switch
+    told = len(effects.events)
     view = _view(state, views, state.as_of, facts, effects)
     next_change = _evaluate(state, view, state.as_of, facts, effects, "time")
+    journeys.settle_told(state, view, effects, told)
     while (due := min(_next_obligation(state, view, facts), next_change, _next_switch(state, views, to))) <= to:
         # A boundary that does not lie ahead would never end; evaluators answer later instants, and one more is safe.
-        state.as_of = max(due, state.as_of)
+        state.as_of, told = max(due, state.as_of), len(effects.events)
         view = _view(state, views, state.as_of, facts, effects)
         _settle(state, view, state.as_of, facts, effects)
         next_change = max(_evaluate(state, view, state.as_of, facts, effects, "time"), state.as_of + 1)
+        journeys.settle_told(state, view, effects, told)
 
 
 def missed_switch(state: MemberState, views: Views, to: Instant) -> Instant | None:
@@ -88,7 +93,7 @@ def needs_facts(state: MemberState, views: Views, at: Instant) -> bool:
     met = state.as_of if switch is None else switch
     later = (epoch for epoch in views(to).switches if met < epoch <= to)
     asking = [views(max(instant, state.epoch)) for instant in (to, met, *later)]
-    has_birthdays = "birth_date" in state.known and any(view.birthdays for view in asking)
+    has_birthdays = "birth_date" in state.known and any(view.birthdays or dates.asks_for_birthdays(view.dates) for view in asking)
     return has_birthdays or any(view.segments.needs_facts for view in asking)
 
 
@@ -113,6 +118,8 @@ def _next_switch(state: MemberState, views: Views, to: Instant) -> Instant:
 
 def _settle(state: MemberState, view: FoldView, at: Instant, facts: Facts | None, effects: Effects) -> None:
     """Everything that is due exactly by ``at``, other than segments."""
+    journeys.settle_due(state, view, at, effects)
+    dates.settle_due(state, view, facts, at, effects)
     for name, wallet in state.wallets.items():
         matured, expired = lots.settle(wallet, name, at)
         if matured:
@@ -139,6 +146,10 @@ def _next_obligation(state: MemberState, view: FoldView, facts: Facts | None) ->
     due = min(due, min((coupon.expires_at for coupon in state.coupons.values()), default=NEVER))
     if state.challenges:
         due = min(due, challenges.next_due(state, view))
+    if state.journeys:
+        due = min(due, journeys.next_due(state, view))
+    if view.dates:
+        due = min(due, dates.next_date(state, facts, view.dates, state.as_of, state.zone or view.zone))
     return min(due, bonuses.next_birthday(state, view, facts), tiers.tier_due(state, view))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from shared.challenges.model import Challenge
 from shared.kernel.instants import Instant
@@ -79,6 +79,23 @@ NO_CHALLENGES = Challenges()
 
 
 @dataclass(frozen=True, slots=True)
+class DateRule:
+    """A campaign in force that begins on a date of the member's own: ``shared.member_state.dates`` says when that is."""
+
+    campaign: str
+    version: int
+    of: Literal["birthday", "lot_expiry", "coupon_expiry", "anniversary", "no_visit"]
+    days: int
+    """Before it; of ``no_visit`` after her last visit."""
+    minute: int
+    """Of her local day."""
+    wallet: str | None = None
+    """``lot_expiry``: of this wallet only."""
+    offer: str | None = None
+    """``coupon_expiry``: of this offer's coupons only."""
+
+
+@dataclass(frozen=True, slots=True)
 class FoldView:
     """The definitions that hold at one instant."""
 
@@ -105,6 +122,8 @@ class FoldView:
     """Custom events that the profile counts, by type without ``event.``."""
     switches: tuple[Instant, ...] = ()
     """Every epoch so far, ascending: the instants at which members' definitions switched. The last is ``epoch``."""
+    dates: tuple[DateRule, ...] = ()
+    """Campaigns that begin on dates of members."""
 
     @property
     def scheme(self) -> TierScheme | None:
@@ -138,6 +157,7 @@ def fold_view(
     challenges: Challenges = NO_CHALLENGES,
     events: Mapping[str, EventSettings] | None = None,
     switches: tuple[Instant, ...] = (),
+    dates: tuple[DateRule, ...] = (),
 ) -> FoldView:
     """The view with everything that it derives from the programmes: made once per switch of definitions."""
     ordered = tuple(sorted(programmes, key=lambda each: (-each.body.priority, each.id)))
@@ -161,4 +181,5 @@ def fold_view(
         challenges=challenges,
         events=events if events is not None else {},
         switches=switches,
+        dates=dates,
     )

@@ -40,6 +40,7 @@ def member_answer(state: MemberState, fields: Fields, tier_title: str | None = N
         devices=tuple(state.devices),
         tier=state.tier.id if state.tier is not None else None,
         tier_title=tier_title,
+        time_zone=state.zone or None,
     )
 
 

@@ -29,6 +29,8 @@ AttributeValue = StrictBool | Whole | Annotated[str, StringConstraints(min_lengt
 Tags = Annotated[tuple[Key, ...], Field(max_length=MAX_TAGS)]
 """Labels that the tenant puts on a member, such as ``staff`` or ``press``."""
 Attributes = Annotated[dict[AttributeName, AttributeValue], Field(max_length=MAX_ATTRIBUTES)]
+TimeZone = Annotated[str, Field(min_length=1, max_length=64)]
+"""An IANA name; checked where it is used, so that the refusal says what it is about."""
 
 
 class Home(Frozen):
@@ -114,6 +116,7 @@ class RegisterRequest(Frozen):
         default=(), max_length=100, description="what she brings from another programme; needs members:write"
     )
     tags: Tags = ()
+    time_zone: TimeZone | None = Field(default=None, description="IANA zone: when messages reach her; none: the tenant's")
 
     @model_validator(mode="after")
     def _each_consent_once(self) -> RegisterRequest:
@@ -137,6 +140,7 @@ class ProfilePatch(Frozen):
     profile: ProfileFields | None = None
     attributes: dict[AttributeName, AttributeValue | None] = Field(default_factory=dict, max_length=MAX_ATTRIBUTES)
     tags: Tags | None = Field(default=None, description="the whole new list")
+    time_zone: TimeZone | None = Field(default=None, description="IANA zone: when messages reach her; null: the tenant's")
 
 
 class ConsentsRequest(Frozen):
@@ -194,6 +198,7 @@ class MemberAnswer(Answer):
     devices: tuple[str, ...]
     tier: str | None = None
     tier_title: str | None = Field(default=None, description="as she reads it; in the answer that reads a member")
+    time_zone: str | None = Field(default=None, description="absent: the tenant's")
 
 
 class RegisterAnswer(Answer):

@@ -33,6 +33,10 @@ def coupon_qr(scope: TenantScope, member: str, coupon_id: str, signer: TokenSign
         raise CouponRefused("expired")
     if coupon.active_from > now:
         raise CouponRefused("not_yet_active")
+    stopped = scope.definitions.stops.reason(coupon.offer)
+    if stopped is not None:
+        # A till that is offline takes what the code says: so of what is stopped there is none.
+        raise CouponRefused(stopped)
     value, expires_at = _value(coupon.terms(scope.offer(coupon.offer, coupon.offer_version))), min(now + LIFETIME, coupon.expires_at)
     return _signed(scope, signer, "coupon", coupon.id, value, expires_at)
 

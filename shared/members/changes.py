@@ -15,9 +15,10 @@ from shared.members import api
 from shared.members.answers import consent_answers, member_answer
 from shared.members.claims import proven_claim
 from shared.members.errors import IdentifierTaken, TooManyAttributes
-from shared.members.model import facts_of, known, merged, normalised
+from shared.members.model import checked_zone, facts_of, known, merged, normalised
 from shared.members.repository import PROFILE_LABEL, MemberRepository, StoredProfile, read_fields
 from shared.members.service import Actor, consent_records
+from shared.members.silencing import lifted_by
 from shared.storage.commit import Stale
 from shared.storage.errors import RawItem
 from shared.storage.items import IdentifierItem
@@ -59,9 +60,10 @@ class ProfileEdit:
         attributes: Mapping[str, Scalar | None] | None = None,
         cause: str = "",
         tags: tuple[str, ...] | None = None,
+        zone: str | None = None,
     ) -> ProfileChanged:
         """What the state is told."""
-        return ProfileChanged(at, known(self.fields), dict(attributes or {}), changed, cause, tags)
+        return ProfileChanged(at, known(self.fields), dict(attributes or {}), changed, cause, tags, zone)
 
     def sealed_facts(self) -> bytes:
         """The facts that stand beside the state."""
@@ -78,6 +80,7 @@ def update_member(scope: TenantScope, member: str, patch: api.ProfilePatch, corr
     member, now, settings = loaded.state.member, scope.clock(), scope.definitions.settings
     given: dict[str, Any] = patch.profile.model_dump(exclude_unset=True) if patch.profile is not None else {}
     fields = normalised(given, settings.country, now, settings.time_zone, "/profile")
+    zone = checked_zone(patch.time_zone) if "time_zone" in patch.model_fields_set else None
     edit = ProfileEdit(scope, member)
 
     def decide(state: MemberState, stale: Stale) -> Change[api.MemberAnswer] | Done[api.MemberAnswer]:
@@ -85,7 +88,7 @@ def update_member(scope: TenantScope, member: str, patch: api.ProfilePatch, corr
         changed = edit.change(fields)
         attributes = changed_attributes(state, patch.attributes)
         tags = tuple(sorted(set(patch.tags))) if patch.tags is not None else tuple(state.tags)
-        if not changed and not attributes and tags == tuple(state.tags):
+        if not changed and not attributes and tags == tuple(state.tags) and zone in (None, state.zone):
             return Done(member_answer(state, edit.fields))
 
         def finish(after: MemberState, _effects: Effects, batch: WriteBatch) -> api.MemberAnswer:
@@ -93,8 +96,8 @@ def update_member(scope: TenantScope, member: str, patch: api.ProfilePatch, corr
                 edit.add(batch)
             return member_answer(after, edit.fields)
 
-        event = edit.event(now, changed, attributes, tags=tags)
-        return Change([event], finish, facts=facts_of(edit.fields), sealed_facts=edit.sealed_facts())
+        events = [edit.event(now, changed, attributes, tags=tags, zone=zone), *lifted_by(state, changed, edit.fields, now)]
+        return Change(events, finish, facts=facts_of(edit.fields), sealed_facts=edit.sealed_facts())
 
     return change_member(scope, member, Occasion(now, correlation), decide, loaded=loaded)
 

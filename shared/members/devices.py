@@ -71,7 +71,7 @@ def attach(scope: TenantScope, member: str, prepared: Prepared, correlation: str
     loaded = StateRepository(scope.tenant, scope.table).load(member)
     member, device, now = loaded.state.member, prepared.device, scope.clock()
     is_new_owner = prepared.owner is not None and prepared.owner != member
-    gone = prepared.owner if is_new_owner and not _take_away(scope, prepared.owner or "", device.id, correlation) else None
+    gone = prepared.owner if is_new_owner and not take_away(scope, prepared.owner or "", device.id, correlation) else None
     repository = MemberRepository(scope.tenant, scope.table)
 
     def decide(state: MemberState, stale: Stale) -> Change[DeviceAnswer] | Done[DeviceAnswer]:
@@ -108,7 +108,7 @@ def remove_device(scope: TenantScope, member: str, device_id: str, push: PushReg
     device = MemberRepository(scope.tenant, scope.table).device(member, device_id)
     if device is None:
         raise UnknownDevice
-    _take_away(scope, member, device_id, correlation)
+    take_away(scope, member, device_id, correlation)
     try:
         push.remove(device.endpoint)
     except AppError as error:
@@ -116,7 +116,7 @@ def remove_device(scope: TenantScope, member: str, device_id: str, push: PushReg
         logger().warning("push endpoint left behind", extra={"reason": error.code})
 
 
-def _take_away(scope: TenantScope, owner: str, device_id: str, correlation: str) -> bool:
+def take_away(scope: TenantScope, owner: str, device_id: str, correlation: str) -> bool:
     """The device is the owner's no longer; ``False`` if the owner is no member any more."""
     repository, now = MemberRepository(scope.tenant, scope.table), scope.clock()
 

@@ -61,6 +61,7 @@ class Enrolment:
     referrer: str | None = None
     tags: tuple[str, ...] = ()
     opening: tuple[Posting, ...] = ()
+    zone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,7 @@ class _Attempt:
             referrer=given.referrer,
             tags=given.tags,
             opening=given.opening,
+            zone=given.zone,
         )
 
     def _views(self) -> Views:

@@ -30,6 +30,12 @@ class ProviderNotConfigured(Unprocessable):
     code, title = "provider_not_configured", "Identity provider not configured"
 
 
+class InvalidTimeZone(Unprocessable):
+    """There is no such time zone."""
+
+    code, title = "invalid_time_zone", "Invalid time zone"
+
+
 class ChannelNotConfigured(Unprocessable):
     """The tenant has no application for this channel."""
 
@@ -86,6 +92,8 @@ _NOT_ENOUGH = {
     "insufficient_points": "There are not enough points.",
     "unknown_offer": "What the points would become is not to be had now.",
     "too_many_coupons": "She has as many of these as a member may have.",
+    "redemptions_stopped": "Nothing is redeemed for the moment.",
+    "offer_stopped": "What the points would become is stopped for the moment.",
 }
 
 

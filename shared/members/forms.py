@@ -26,6 +26,7 @@ from shared.members.api import ProfileFields
 from shared.members.changes import ProfileEdit
 from shared.members.form_links import Invitation
 from shared.members.model import PERSONAL, facts_of, normalised
+from shared.members.silencing import lifted_by
 from shared.storage import keys
 from shared.storage.commit import Stale
 from shared.storage.errors import RawItem
@@ -75,6 +76,7 @@ def submit(scope: TenantScope, invitation: Invitation, submission: FormSubmissio
         coupon = _coupon(scope, invitation, state, now)
         changed = edit.change(patch)
         events: list[MemberEvent] = [edit.event(now, changed, cause="form")] if changed else []
+        events += lifted_by(state, changed, edit.fields, now)
         events.append(Responded(now, "form.submitted", invitation.campaign, invitation.step))
         if coupon is not None:
             events.append(issued(coupon, now, f"campaign:{invitation.campaign}"))

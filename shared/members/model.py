@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from shared.kernel.errors import FieldError, InvalidValue, Unprocessable
-from shared.kernel.instants import Instant, day_of, local_day
+from shared.kernel.instants import Instant, day_of, local_day, zone
 from shared.member_state.model import Consent, Facts
+from shared.members.errors import InvalidTimeZone
 from shared.members.identifiers import normalise
 
 Fields = Mapping[str, str]
@@ -88,7 +89,16 @@ def masked_name(fields: Fields) -> str | None:
     return f"{first} {last[0]}." if last is not None else first
 
 
-def normalised(patch: Mapping[str, Any], country: str | None, now: Instant, zone: str, at: str) -> dict[str, str | None]:
+def checked_zone(name: str | None) -> str:
+    """The name as the state keeps it: empty for the tenant's zone. ``InvalidTimeZone`` points at ``/time_zone``."""
+    try:
+        return zone(name).key if name is not None else ""
+    except InvalidValue as error:
+        hint = FieldError("/time_zone", "invalid_time_zone", f"{error}; expected an IANA name as in Europe/Berlin")
+        raise InvalidTimeZone("The time zone does not exist; see errors.", errors=(hint,)) from None
+
+
+def normalised(patch: Mapping[str, Any], country: str | None, now: Instant, tenant_zone: str, at: str) -> dict[str, str | None]:
     """A patch in our spelling; refusals point at ``<at>/<field>``. ``country`` reads phone numbers without a country code."""
     result = dict(patch)
     home = patch.get("home")
@@ -100,7 +110,7 @@ def normalised(patch: Mapping[str, Any], country: str | None, now: Instant, zone
     if email is not None:
         result["email"] = normalise("email", email, pointer=f"{at}/email")
     if birth_date is not None:
-        _check_birth_date(birth_date, local_day(now, zone), f"{at}/birth_date")
+        _check_birth_date(birth_date, local_day(now, tenant_zone), f"{at}/birth_date")
     return result
 
 

@@ -100,7 +100,8 @@ def convert(
     coupons = tuple(new_id("cpn", booking.now) for _ in range(request.times))
 
     def decide(state: MemberState, _stale: Stale) -> Change[Moved]:
-        reason = refusal(state, view, conversion, request.times, booking.now, wallet)
+        reason = scope.definitions.stops.reason(conversion.offer)
+        reason = reason or refusal(state, view, conversion, request.times, booking.now, wallet)
         if reason is not None:
             raise NotEnough(reason)
         cause = f"convert:{conversion.id}"

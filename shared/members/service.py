@@ -19,7 +19,7 @@ from shared.members.answers import member_answer
 from shared.members.claims import Claims, claims_of, verify
 from shared.members.enrolment import Enrolment, KeyedCall, enrol
 from shared.members.errors import NothingToIdentify
-from shared.members.model import ConsentRecord, Fields, merged, normalised
+from shared.members.model import ConsentRecord, Fields, checked_zone, merged, normalised
 from shared.members.repository import read_fields
 from shared.storage import keys
 from shared.storage.items import IdentifierItem
@@ -110,6 +110,7 @@ def enrolment_of(
         correlation=correlation,
         tags=tuple(sorted(set(request.tags))),
         opening=_opening(request, actor, now),
+        zone=checked_zone(request.time_zone),
     )
 
 

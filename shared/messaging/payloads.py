@@ -10,7 +10,7 @@ import json
 from typing import Any, Final
 
 from shared.kernel.errors import FieldError, Unprocessable
-from shared.messaging.push import MAX_TTL_SECONDS, Message
+from shared.messaging.port import MAX_TTL_SECONDS, Message
 
 MAX_PROVIDER_BYTES: Final = 4096
 _APNS: Final = ("APNS", "APNS_SANDBOX")

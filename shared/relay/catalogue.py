@@ -104,6 +104,8 @@ _DEFINITION: Final = {
     "epoch": _whole(COMMITTED + 120_000, "segments: the instant of the switch; 0 for other kinds"),
 }
 _CAMPAIGN: Final = {"campaign": _text("welcome")}
+_OCCURRENCE: Final = {**_CAMPAIGN, "version": _whole(3, "of the campaign"), "occurrence": _text("birthday:2026")}
+_CHANNEL: Final = {"channel": _text("email"), "reason": _text("bounce")}
 _CAMPAIGN_MORE: Final = {"description": "version and instants of the campaign's state"}
 _CLAIM: Final = {"claim": _text("rwd_01K"), "reward": _text("mug")}
 
@@ -163,6 +165,22 @@ _ABOUT_MEMBERS: Final = (
     EventType("hold.expired", _MEMBER, "A hold has run out.", _HOLD),
     EventType("message.claimed", _MEMBER, "A message was claimed: it is about to be sent, and will not be again.", _MESSAGE),
     EventType("message.held_out", _MEMBER, "She would have got a message, and is held out of it.", _MESSAGE),
+    EventType("channel.suppressed", _MEMBER, "Nothing may be sent to her over a channel any more.", _CHANNEL),
+    EventType("channel.restored", _MEMBER, "What kept a channel from her is gone.", _CHANNEL),
+    EventType("campaign.date_reached", _MEMBER, "A date of hers has come that a campaign begins on.", _OCCURRENCE),
+    EventType(
+        "campaign.step_due", _MEMBER, "A campaign that waited for her goes on: its time has come, or what it waited for happened.",
+        {
+            **_OCCURRENCE,
+            "step": _text("remind"),
+            "rung": _whole(0, "of the step's ladder"),
+            "outcome": Field({"enum": ["time", "event"]}, "time"),
+            "reason": _text("wait", "why it waited; may be empty"),
+            "since": _whole(COMMITTED - 86_400_000, "when it began to wait at this step"),
+        },
+    ),
+    EventType("campaign.journey_dropped", _MEMBER, "More campaigns waited for her than there is room for: this one will not go on.",
+              {**_CAMPAIGN, "occurrence": _text("birthday:2026"), "step": _text("remind")}),
     EventType("message.opened", _MEMBER, "A message was opened.", _RESPONSE, _PROPERTIES),
     EventType("message.clicked", _MEMBER, "A message was tapped.", _RESPONSE, _PROPERTIES),
     EventType("form.submitted", _MEMBER, "The form of a message was submitted.", _RESPONSE, _PROPERTIES),
@@ -231,6 +249,19 @@ _ABOUT_DEFINITIONS: Final = (
         {**_DEFINITION, "retired_from": _whole(COMMITTED + 120_000, "instant from which on it does not hold")},
     ),
     EventType(
+        "campaign.approved", "definition:campaign:welcome@2", "A second person approved a version of a campaign.",
+        {**_CAMPAIGN, "version": _whole(2), "actor": _text("demo-01KAJ5XW0000", "id of the key or person")},
+    ),
+    EventType(
+        "tenant.stops_changed", "tenant:demo", "Somebody set the emergency stops, or lifted them.",
+        {
+            "messages": Field({"type": "boolean"}, False),
+            "redemptions": Field({"type": "boolean"}, False),
+            "offers": Field({"type": "array", "items": {"type": "string"}, "description": "nothing is issued or redeemed"}, ["welcome"]),
+            "actor": _text("demo-01KAJ5XW0000", "id of the key, or of the operator's"),
+        },
+    ),
+    EventType(
         "segment.backfilled", "fan_out:regulars@2", "Every member was evaluated with a version, and lists are served from it.",
         {**_FLIP, "members": _whole(2246, "evaluated")},
     ),
@@ -242,7 +273,19 @@ _ABOUT_DEFINITIONS: Final = (
     ),
     *(
         EventType(f"campaign.{what}", "campaign:welcome", f"A campaign was {what}.", _CAMPAIGN, _CAMPAIGN_MORE)
-        for what in ("launched", "paused", "resumed", "completed", "cancelled")
+        for what in ("launched", "paused", "resumed", "completed", "cancelled", "fired", "skipped")
+    ),
+    EventType("campaign.budget_alert", "campaign:welcome", "A campaign has used up 80 % of its budget.", _CAMPAIGN, _CAMPAIGN_MORE),
+    EventType("campaign.budget_spent", "campaign:welcome", "A campaign has used up its budget and was paused.", _CAMPAIGN, _CAMPAIGN_MORE),
+    EventType(
+        "delivery.counted", "delivery:mbr_01KAJ5XW0000000000000000AA:welcome#hello#registered#push",
+        "What became of a delivery, as its campaign's report counts it. Goes to the reports, not over the bus.",
+        {
+            **_MESSAGE,
+            "variant": _text("", "empty: no split"),
+            "language": _text("en", "empty: nothing was written"),
+            "counts": Field({"type": "object", "additionalProperties": {"type": "integer"}}, {"sent": 1, "cost_e6": 500_000}),
+        },
     ),
 )
 CATALOGUE: Final[Mapping[str, EventType]] = {
@@ -289,7 +332,7 @@ def envelope_schema() -> dict[str, Any]:
             "id": text,
             "tenant": text,
             "key": {**text, "description": "partition key of the commit: its tenant must be the envelope's"},
-            "aggregate": {**text, "description": "member:, coupon:, pool:, sale:, definition:, campaign:, fan_out:, export: and the id"},
+            "aggregate": {**text, "description": "member:, coupon:, pool:, sale:, definition:, campaign:, tenant:, fan_out:, export: + id"},
             "member": {**text, "description": "absent where the commit is about no member"},
             "seq": {**number, "description": "orders the envelopes of one aggregate"},
             "committed_at": number,
@@ -299,6 +342,11 @@ def envelope_schema() -> dict[str, Any]:
             "events": {"type": "array", "minItems": 1, "items": {"type": "object", "required": ["id", "type", "occurred_at", "data"]}},
             "part": {**number, "description": "an envelope too large for one entry comes in parts"},
             "parts": number,
+            "touched": {
+                "type": "array",
+                "items": text,
+                "description": "campaigns that touched the member, or held her out, in the 30 days before; only with what they may aim at",
+            },
         },
         "required": required.split(),
     }
@@ -310,8 +358,10 @@ def sample_of(event: EventType) -> dict[str, Any]:
     kind, _, rest = event.aggregate.partition(":")
     keys = {
         "member": f"M#{rest}",
+        "delivery": f"M#{rest.partition(':')[0]}",
         "sale": "REQ#txn#till#mitte%7C2026-11-21%7C%7C1",
         "definition": "DEF",
+        "tenant": "DEF",
         "fan_out": "FAN#regulars#000002",
         "campaign": f"CAMP#{rest}",
         "pool": f"POOL#{rest}",
@@ -324,8 +374,8 @@ def sample_of(event: EventType) -> dict[str, Any]:
         "data": {name: each.sample for name, each in event.data.items()},
     }
     envelope: dict[str, Any] = {"id": f"{event.aggregate}:7", "tenant": "demo", "key": f"T#demo#{keys[kind]}", "aggregate": event.aggregate}
-    if kind == "member":
-        envelope["member"] = rest
+    if kind in ("member", "delivery"):
+        envelope["member"] = rest.partition(":")[0]
     return envelope | {
         "seq": 7,
         "committed_at": COMMITTED,

@@ -1,6 +1,6 @@
 """The envelope of a commit: what the table's stream says of an item that carries events, in the form of the bus. Pure.
 
-``{id, tenant, key, aggregate, member?, seq, committed_at, correlation_id, mode, types, events, part, parts}``, each event
+``{id, tenant, key, aggregate, member?, seq, committed_at, correlation_id, mode, types, events, part, parts, touched?}``, each event
 ``{id, type, occurred_at, data, cause?}``. Instants are milliseconds. ``seq`` orders the envelopes of one aggregate; an event's
 id ``<aggregate>:<seq>:<i>`` is the same however often it is delivered.
 """
@@ -16,7 +16,7 @@ from urllib.parse import unquote
 from shared.kernel.errors import InvalidValue
 from shared.kernel.ids import natural_id
 from shared.storage.errors import RawItem
-from shared.storage.keys import CODED, tenant_of
+from shared.storage.keys import CODED, STOPS, tenant_of
 
 MAX_DETAIL_BYTES: Final = 240_000
 """Of one entry of the bus, which takes 256 KB with everything around it."""
@@ -44,6 +44,8 @@ class Envelope:
     events: tuple[dict[str, Any], ...]
     part: int = 1
     parts: int = 1
+    touched: tuple[str, ...] = ()
+    """Campaigns that touched the member, or held her out, in the 30 days before: only where something is told that one may aim at."""
 
     @property
     def types(self) -> list[str]:
@@ -51,8 +53,8 @@ class Envelope:
         return list(dict.fromkeys(event["type"] for event in self.events))
 
     def detail(self) -> dict[str, Any]:
-        """As it travels. ``member`` is left out where there is none."""
-        body = {name: value for name, value in asdict(self).items() if value is not None}
+        """As it travels. ``member`` and ``touched`` are left out where there are none."""
+        body = {name: value for name, value in asdict(self).items() if value not in (None, ())}
         return body | {"types": self.types, "events": list(self.events)}
 
 
@@ -89,6 +91,7 @@ def received(detail: Any) -> Envelope:
             events=tuple(detail["events"]),
             part=detail.get("part", 1),
             parts=detail.get("parts", 1),
+            touched=tuple(detail.get("touched", ())),
         )
         typed = isinstance(envelope.tenant, str) and isinstance(envelope.seq, int) and all(event["type"] for event in envelope.events)
         of_its_tenant = tenant_of(envelope.key) == envelope.tenant
@@ -144,6 +147,7 @@ def _envelope(new: RawItem, aggregate: str, seq: int) -> Envelope:
         correlation_id=out.get("c", ""),
         mode=out.get("m", "live"),
         events=events,
+        touched=tuple(out.get("w", ())),
     )
 
 
@@ -167,7 +171,7 @@ def _check_tenant(change: Mapping[str, Any], new: RawItem) -> None:
 def _aggregate(new: RawItem) -> tuple[str, str]:
     """What the item is about, and the attribute that orders its commits."""
     parts, sk = new["PK"]["S"].split("#"), new["SK"]["S"]
-    kind = _KINDS.get((parts[2], sk)) or _KINDS.get((parts[2], "*"))
+    kind = _KINDS.get((parts[2], sk)) or _KINDS.get((parts[2], sk.partition("#")[0])) or _KINDS.get((parts[2], "*"))
     if parts[0] != "T" or kind is None:
         raise Unreadable("no aggregate has this kind of key")
     return kind(parts, sk, new)
@@ -175,6 +179,10 @@ def _aggregate(new: RawItem) -> tuple[str, str]:
 
 def _member(parts: list[str], _sk: str, _new: RawItem) -> tuple[str, str]:
     return f"member:{parts[3]}", "version"
+
+
+def _delivery(parts: list[str], sk: str, _new: RawItem) -> tuple[str, str]:
+    return f"delivery:{parts[3]}:{sk.partition('#')[2]}", "seq"
 
 
 def _coupon(parts: list[str], _sk: str, _new: RawItem) -> tuple[str, str]:
@@ -197,7 +205,9 @@ def _sale(parts: list[str], _sk: str, _new: RawItem) -> tuple[str, str]:
     return f"sale:{natural_id('txn', (unquote(source), *fields))}", "v"
 
 
-def _definition(_parts: list[str], sk: str, _new: RawItem) -> tuple[str, str]:
+def _definition(parts: list[str], sk: str, _new: RawItem) -> tuple[str, str]:
+    if sk == STOPS:
+        return f"tenant:{parts[1]}", "version"
     kind, _, rest = sk.partition("#")
     id_, _, version = rest.partition("#")
     if not version.isdigit():
@@ -220,6 +230,7 @@ def _export(parts: list[str], _sk: str, _new: RawItem) -> tuple[str, str]:
 _Kind = Callable[[list[str], str, RawItem], tuple[str, str]]
 _KINDS: Final[dict[tuple[str, str], _Kind]] = {
     ("M", "STATE"): _member,
+    ("M", "DLV"): _delivery,
     ("CPN", "CPN"): _coupon,
     ("CODE", "CODE"): _coded_coupon,
     ("POOL", "POOL"): _pool,

@@ -45,8 +45,11 @@ def reward_in_force(scope: TenantScope, reward: str, at: Instant) -> Found:
 def reason_against(
     scope: TenantScope, state: MemberState, found: Found, now: Instant, location: str | None, exhausted: Collection[str] = ()
 ) -> str | None:
-    """``rules.refusal`` of a member as she is now."""
+    """``rules.refusal`` of a member as she is now; before that, whether the tenant has stopped it."""
     view, body = scope.definitions.at(now), found.body
+    stopped = scope.definitions.stops.reason(body.gives.offer if isinstance(body.gives, GivesCoupon) else None)
+    if stopped is not None:
+        return stopped
     facts = who(state, now, frozenset(body.when.segments), frozenset(body.when.tags))
     usage = usage_of(state, key_of(found.id), local_day(now, view.settings.time_zone))
     return rules.refusal(found.id, body, facts, scene_of(view, now, location or "", "app"), usage, drawable(state, body.wallet), exhausted)

@@ -1,8 +1,8 @@
 """The fan-out of a switch: whom it concerns is evaluated, then a new version's listing is swapped in.
 
 A segment's (and the statistics') asks the snapshot whom the switch concerns: ``shared.snapshots.fan_out``, in the function that has the
-columns. Here is what starts it, and the fan-out of a programme whose tiers, birthdays or conversions begin by time alone: it walks all
-members, since who sleeps gets her timer by it.
+columns. Here is what starts it, and the fan-out of a programme whose tiers, birthdays or conversions begin by time alone, or of a
+campaign that begins on dates of members: it walks all members, since who sleeps gets her timer by it.
 
     definition.published | retired -> wait for the switch -> whom it concerns -> complete: ``served_at`` and ``segment.backfilled`` in
     one transaction -> where a version was replaced, its end is a switch of its own, two cache times later
@@ -51,7 +51,7 @@ def begin(scope: TenantScope, data: dict[str, Any], own: Queue, snapshots: Queue
     at = data.get("effective_from", data.get("retired_from"))
     named = {"of": data["kind"], "id": data["id"], "version": data["version"], "epoch": data["epoch"]}
     message = {"kind": "fan_out", "tenant": scope.tenant, **named, "at": at}
-    if data["kind"] == "programme":
+    if data["kind"] in ("programme", "campaign"):
         work(scope, message, own)
     elif data["kind"] in ("segment", "statistics"):
         snapshots.send(message)
@@ -66,7 +66,7 @@ def wait(scope: TenantScope, message: dict[str, Any], own: Queue, settle: int) -
 
 
 def work(scope: TenantScope, message: dict[str, Any], own: Queue) -> None:
-    """Go on with a programme's walk until it is complete, time is short, or its instant has not come: then it sends itself again."""
+    """Go on with the walk of a definition until it is complete, time is short, or its instant has not come: then it sends itself again."""
     if wait(scope, message, own, _SETTLE):
         return
     if not Walk(scope, message["of"], message["id"], message["version"], message["epoch"]).run():

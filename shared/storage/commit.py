@@ -98,7 +98,7 @@ def commit(
             with suppress(NotAnAnswer):
                 return replay(record)
         stale = failed
-        _back_off(effort)
+        back_off(effort)
 
 
 def _send(table: Transactor, writes: WriteBatch, effort: Effort) -> dict[str, RawItem | None] | None:
@@ -118,15 +118,15 @@ def _send(table: Transactor, writes: WriteBatch, effort: Effort) -> dict[str, Ra
         else:
             return None
         try:
-            _back_off(effort)
+            back_off(effort)
         except ConcurrentUpdate:
             if unknown:
                 raise StorageUnavailable("it is not known whether the write happened; repeat the call") from None
             raise
 
 
-def _back_off(effort: Effort) -> None:
-    """Wait with full jitter, or give up when attempts or time are used up."""
+def back_off(effort: Effort) -> None:
+    """Wait with full jitter, or give up (``ConcurrentUpdate``) when attempts or time are used up."""
     if effort.attempts >= MAX_ATTEMPTS or effort.time_left_ms() < _ONE_CALL_MS:
         raise ConcurrentUpdate(f"still contended after {effort.attempts} attempts; repeat the call")
     ceiling = min(_LONGEST_MS, _SHORTEST_MS * 2**effort.attempts)

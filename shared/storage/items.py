@@ -172,6 +172,17 @@ class ClaimItem(Item):
     body = _binary(attr_name="d")
 
 
+class InboxItem(Item):
+    """A message in a member's inbox. The texts are sealed with her key; ids and ``read_at`` are not."""
+
+    delivery = UnicodeAttribute()
+    campaign = UnicodeAttribute()
+    step = UnicodeAttribute()
+    sent_at = NumberAttribute()
+    read_at = NumberAttribute(null=True)
+    body = _binary(attr_name="d")
+
+
 class CodeItem(Item):
     """A printable code -> coupon."""
 
@@ -237,6 +248,9 @@ class DefinitionItem(Item):
     epoch = NumberAttribute(default=0)
     retired_epoch = NumberAttribute(default=0)
     served_at = NumberAttribute(null=True)
+    published_by = UnicodeAttribute(null=True)
+    approved_by = UnicodeAttribute(null=True)
+    wanted_from = NumberAttribute(null=True)
     body = _binary(attr_name="d")
 
 
@@ -345,7 +359,9 @@ class GateItem(Item):
 
 
 class DeliveryItem(Item):
-    """One message to one member over one channel. ``state`` claimed, waiting, sent, failed, unknown, held_out."""
+    """One message to one member over one channel. ``state`` claimed, waiting, sent, failed, unknown, held_out, suppressed; deferred and
+    done (channel ``-``). ``seq`` numbers its changes; ``results`` is what came of it, packed (shared.campaigns.deliveries).
+    """
 
     campaign = UnicodeAttribute()
     campaign_version = NumberAttribute()
@@ -357,24 +373,25 @@ class DeliveryItem(Item):
     coupon = UnicodeAttribute(null=True)
     reason = UnicodeAttribute(null=True)
     settled_at = NumberAttribute(null=True)
-    opened_at = NumberAttribute(null=True)
-    clicked_at = NumberAttribute(null=True)
-    redeemed_at = NumberAttribute(null=True)
-    submitted_at = NumberAttribute(null=True)
+    variant = UnicodeAttribute(null=True)
+    language = UnicodeAttribute(null=True)
+    rung = NumberAttribute(null=True)
+    data = _binary(attr_name="d", null=True)
+    seq = NumberAttribute()
+    results = _binary(attr_name="r", null=True)
 
 
-class CounterItem(Item):
-    """One shard of a campaign's counters: deliveries by what became of them."""
+class ReportItem(Item):
+    """One shard of a campaign's report: its cells, and the number of the last message that is in them."""
 
-    claimed = NumberAttribute(null=True)
-    held_out = NumberAttribute(null=True)
-    sent = NumberAttribute(null=True)
-    failed = NumberAttribute(null=True)
-    unknown = NumberAttribute(null=True)
-    opened = NumberAttribute(null=True)
-    clicked = NumberAttribute(null=True)
-    redeemed = NumberAttribute(null=True)
-    submitted = NumberAttribute(null=True)
+    applied = UnicodeAttribute()
+    body = _binary(attr_name="b")
+
+
+class ThrottleItem(Item):
+    """From when the next message may go: of one credential, or of one campaign."""
+
+    next_at = NumberAttribute()
 
 
 class WrappedKeyItem(Item):

@@ -25,6 +25,8 @@ QUOTA_BLOCK: Final = 50
 """Uses that one shard of a quota has, where the limit is not greater than all of them together."""
 GATES: Final = 32
 """A campaign's gates: a claim checks one of them, so that no item is checked by every claim."""
+REPORT_SHARDS: Final = 8
+"""Of a campaign's counters; the queue that feeds them keeps as many orders a tenant."""
 
 
 class Key(NamedTuple):
@@ -90,6 +92,11 @@ def settings(tenant: str) -> Key:
     return Key(definitions(tenant), TENANT)
 
 
+def stops(tenant: str) -> Key:
+    """The tenant's emergency stops; they load with the definitions."""
+    return Key(definitions(tenant), STOPS)
+
+
 def location(tenant: str, id_: str) -> Key:
     """A location; few, so they load with the definitions."""
     return Key(definitions(tenant), f"LOCATION#{text(id_)}")
@@ -146,6 +153,7 @@ def member(tenant: str, member_id: str) -> str:
     return f"{prefix(tenant)}M#{member_id}"
 
 
+STOPS: Final = "STOPS"
 TENANT: Final = "TENANT"
 STATE: Final = "STATE"
 HISTORY: Final = "STATE#H"
@@ -156,7 +164,11 @@ DEVICE_PREFIX: Final = "DEVICE#"
 SEGMENT_PREFIX: Final = "SEG#"
 PART_PREFIX: Final = "PART#"
 DELIVERY_PREFIX: Final = "DLV#"
+REPORT_PREFIX: Final = "REPORT#"
+BEGINNING: Final = "~begin"
+"""In place of a step: the row that says that an occurrence has begun for a member. No step has such an id."""
 CLAIM_PREFIX: Final = "RWD#"
+INBOX_PREFIX: Final = "INBOX#"
 
 
 def state(tenant: str, member_id: str) -> Key:
@@ -325,6 +337,11 @@ def claim(tenant: str, member_id: str, claim_id: str) -> Key:
     return Key(member(tenant, member_id), f"{CLAIM_PREFIX}{text(claim_id)}")
 
 
+def inbox(tenant: str, member_id: str, message_id: str) -> Key:
+    """A message in the app's inbox; they sort by time."""
+    return Key(member(tenant, member_id), f"{INBOX_PREFIX}{text(message_id)}")
+
+
 def delivery(tenant: str, member_id: str, campaign_id: str, step: str, occurrence: str, channel: str) -> Key:
     """At most one delivery per campaign, step, occurrence, member and channel: the key is the promise."""
     return Key(member(tenant, member_id), f"{DELIVERY_PREFIX}{text(campaign_id)}#{text(step)}#{text(occurrence)}#{channel}")
@@ -335,9 +352,24 @@ def deliveries_to_check(tenant: str, campaign_id: str) -> str:
     return f"{prefix(tenant)}DLVX#{text(campaign_id)}"
 
 
-def counter(tenant: str, campaign_id: str, shard: int) -> Key:
-    """One shard of a campaign's report counters."""
-    return Key(f"{prefix(tenant)}CAMP#{text(campaign_id)}", f"COUNT#{shard:02d}")
+def begun(campaign_id: str) -> str:
+    """What the sort keys of a member's beginnings of a campaign start with."""
+    return f"{DELIVERY_PREFIX}{text(campaign_id)}#{BEGINNING}#"
+
+
+def throttle(tenant: str, name: str) -> Key:
+    """How fast a credential or campaign (``name``) may send."""
+    return Key(f"{prefix(tenant)}THROTTLE#{text(name)}", "THROTTLE")
+
+
+def report(tenant: str, campaign_id: str, shard: int) -> Key:
+    """One shard of a campaign's counters, with how far the queue of that shard is counted."""
+    return Key(f"{prefix(tenant)}CAMP#{text(campaign_id)}", f"{REPORT_PREFIX}{shard:02d}")
+
+
+def report_shard(member_id: str) -> int:
+    """The shard that a member's deliveries are counted in."""
+    return shard_of(member_id, REPORT_SHARDS)
 
 
 # -- snapshots ------------------------------------------------------------------------------------------------------

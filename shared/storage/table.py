@@ -133,7 +133,7 @@ class Table:
     def __init__(self, name: str, region: str, endpoint: str | None = None, credentials: Credentials | None = None) -> None:
         self.name = name
         self._region = region
-        self._endpoint = endpoint
+        self.endpoint = endpoint
         self._credentials = credentials
         self.consumed: list[dict[str, Any]] | None = None
         """Set to a list to collect ConsumedCapacity of every call (tests and benchmarks)."""
@@ -144,7 +144,7 @@ class Table:
         return botocore_session().create_client(
             "dynamodb",
             region_name=self._region,
-            endpoint_url=self._endpoint,
+            endpoint_url=self.endpoint,
             config=_CONFIG,
             aws_access_key_id=credentials.access_key if credentials else None,
             aws_secret_access_key=credentials.secret_key if credentials else None,

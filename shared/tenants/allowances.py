@@ -11,10 +11,12 @@ from typing import Final
 
 from shared.kernel.instants import HOUR, Instant
 from shared.tenants.model import OfflineAllowance
+from shared.tenants.stops import ALL
 
 REASONS: Final = {
     "not_allowed": "This location gives nothing while it is offline.",
     "offline_too_long": "The till has been without contact for longer than is allowed.",
+    ALL: "Nothing is redeemed for the moment.",
     "coupon_kind": "Coupons of this kind are not taken offline.",
     "points_per_sale": "More points than are allowed for one sale.",
     "points_per_day": "The points that this till may take today are used up.",
@@ -43,7 +45,9 @@ class Giving:
         return not (self.points or self.value or self.kinds)
 
 
-def allowed(allowance: OfflineAllowance | None, used: Giving, wanted: Giving, at: Instant, since: Instant | None) -> str | None:
+def allowed(
+    allowance: OfflineAllowance | None, used: Giving, wanted: Giving, at: Instant, since: Instant | None, *, stopped: bool = False
+) -> str | None:
     """Why this may not be given offline (a key of ``REASONS``), or ``None`` if it may.
 
     ``used`` is what the till has given on this business date, ``since`` its last contact with us (``None``: it never had any). A sale that
@@ -55,6 +59,8 @@ def allowed(allowance: OfflineAllowance | None, used: Giving, wanted: Giving, at
         return "not_allowed"
     if since is None or abs(at - since) > allowance.hours * HOUR:
         return "offline_too_long"
+    if wanted.kinds and stopped:
+        return ALL
     if not wanted.kinds <= set(allowance.coupon_kinds):
         return "coupon_kind"
     bounds = (

@@ -67,6 +67,14 @@ class PushRequest(Frozen):
     principal: str | None = Field(default=None, min_length=1, max_length=64)
 
 
+class WebhookSecretAnswer(Frozen):
+    """What a receiver verifies signatures with (Standard Webhooks). A higher ``version`` in the settings is a new secret, from then on."""
+
+    name: str
+    version: int
+    secret: str = Field(description="whsec_ and base64, as receivers' libraries take it")
+
+
 class PushAnswer(Frozen):
     """The platform application. The credential cannot be read back."""
 

@@ -1,11 +1,14 @@
-"""A tenant's push applications: the credential goes to the push service and nowhere else (docs/adr/0008)."""
+"""A tenant's push applications, whose credential goes to the push service and nowhere else (docs/adr/0008), and webhooks' secrets."""
 
 from __future__ import annotations
 
 from typing import Protocol, get_args
 
 from shared.kernel.errors import NotFound
-from shared.tenants.api import PushAnswer, PushRequest, TenantRequest
+from shared.messaging.port import webhook_secret_purpose
+from shared.messaging.webhooks import shown_secret
+from shared.privacy.crypto import derive
+from shared.tenants.api import PushAnswer, PushRequest, TenantRequest, WebhookSecretAnswer
 from shared.tenants.model import PushPlatform, PushSettings
 from shared.tenants.service import Operator, get_tenant, replace_tenant
 
@@ -14,6 +17,21 @@ class UnknownPlatform(NotFound):
     """Not one of apns, apns_sandbox, gcm."""
 
     code, title = "unknown_platform", "Unknown push platform"
+
+
+class UnknownWebhook(NotFound):
+    """The tenant's settings name no such webhook."""
+
+    code, title = "unknown_webhook", "Unknown webhook"
+
+
+def webhook_secret(operator: Operator, tenant: str, name: str) -> WebhookSecretAnswer:
+    """The secret of a webhook's current version. It is derived and stored nowhere, so whoever may ask is always answered."""
+    webhook = get_tenant(operator, tenant).settings.messaging.webhooks.get(name)
+    if webhook is None:
+        raise UnknownWebhook
+    secret = derive(operator.master(), webhook_secret_purpose(tenant, name, webhook.version))
+    return WebhookSecretAnswer(name=name, version=webhook.version, secret=shown_secret(secret))
 
 
 class PlatformApplications(Protocol):

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from shared.kernel.ids import NAME_PATTERN
 from shared.kernel.instants import zone
 from shared.kernel.money import currency_exponent
+from shared.tenants.base import Frozen, Label, Language, Name
+from shared.tenants.messaging import MessagingSettings
 
-Name = Annotated[str, Field(pattern=NAME_PATTERN)]
-"""An id that people choose: lower case letters, digits, ``-`` and ``_``, at most 48."""
-Label = Annotated[str, Field(min_length=1, max_length=200)]
-Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
+__all__ = [
+    "CatalogueItem", "EffectKind", "EventSettings", "Frozen", "IdentityProviderSettings", "Label", "Language", "Location", "Name",
+    "OfflineAllowance", "ProfileSettings", "PropertyName", "PushPlatform", "PushSettings", "TenantSettings", "WalletSettings",
+]  # fmt: skip
 PushPlatform = Literal["apns", "apns_sandbox", "gcm"]
-
-
-class Frozen(BaseModel):
-    """The base of every model: immutable, and an unknown field is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class IdentityProviderSettings(Frozen):
@@ -103,6 +98,7 @@ class TenantSettings(Frozen):
         default_factory=dict, max_length=20, description="custom events that the profile counts, by type without event."
     )
     profile: ProfileSettings = ProfileSettings()
+    messaging: MessagingSettings = MessagingSettings()
     status: Literal["active", "suspended"] = "active"
 
     @field_validator("currency")

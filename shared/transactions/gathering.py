@@ -127,13 +127,16 @@ def circumstances(
     """The definitions of the sale's instant (of now, for imported history) and the member's numbers as of it.
 
     Imported history gets no promotions: what was given then is on the receipt. A sale made offline gets those that give points: what
-    was to be paid the till has decided.
+    was to be paid the till has decided. Emergency stops are asked of what is to be given, not of what was.
     """
     now = scope.clock()
     view = scope.definitions.at(now if historical else at)
     offers = [each.offer.when for each in presented if each.offer is not None]
     counted = [each.coupon.key for each in presented if each.coupon and each.offer and each.offer.limits.of_member]
     given = facts.circumstances(view, now, at, basket, catalogue, state, hold=hold, offers=offers, counted=counted)
+    has_happened = historical or offline
+    if not has_happened:
+        exhausted = exhausted | scope.definitions.stops.marks
     as_it_is = not (historical or offline or exhausted or held_value is not None or promised)
     if as_it_is:
         return given

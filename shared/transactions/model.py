@@ -99,7 +99,7 @@ class Circumstances:
     counts_visits: bool = False
     """Whether visits are counted in the profile: tiers ask for them."""
     exhausted: frozenset[str] = frozenset()
-    """Budgets that have nothing left."""
+    """Budgets that have nothing left, and what the tenant has stopped."""
     coupons_together: Objective = "best_for_guest"
     promotions: Promotions = NO_PROMOTIONS
     """In force at the instant; an imported sale has none."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from shared.campaigns import planning, responses, service
@@ -12,23 +14,34 @@ from shared.campaigns.deliveries import DeliveryRepository
 from shared.campaigns.messages import Order, order_of, walk_of
 from shared.campaigns.model import Delivery
 from shared.campaigns.sending import Means, send
+from shared.campaigns.writing import Keys
 from shared.definitions.model import Definition
 from shared.member_state.events import ConsentsChanged, DevicesChanged, MemberEvent, Purchased
 from shared.member_state.model import Consent
-from shared.member_state.service import Change, Mode, Occasion, change_member
+from shared.member_state.service import Change, Mode, Occasion, change_member, tick_member
 from shared.members.repository import Device, MemberRepository
 from shared.profile.model import Visit
 from shared.relay.envelope import Envelope, of_record
+from shared.reports import counting
+from shared.reports import service as reports
+from shared.reports.api import ReportAnswer
 from shared.storage import keys
 from shared.storage.expressions import Path
+from shared.storage.items import SettingsItem
+from shared.storage.packing import pack
 from shared.storage.table import WriteBatch
+from shared.tenants.messaging import MessagingSettings
 from shared.tenants.model import PushSettings
+from shared.tenants.stopping import set_stops
+from shared.tenants.stops import Stops
 from tests.builders.house import FRIES, SETTINGS, House
-from tests.fakes.push_sending import FakeSender
+from tests.builders.stream import BusOfTest, Stream
 from tests.fakes.queue import FakeQueue
+from tests.fakes.senders import FakeSender, only
 
 PUSH_SETTINGS = SETTINGS.model_copy(update={"push": {"gcm": PushSettings(application_arn="arn:aws:sns:us-east-1:1:app/GCM/demo")}})
 FORM_KEY = bytes(range(32))
+KEYS = Keys(lambda: FORM_KEY, lambda name, version: f"{name}|{version}".encode(), lambda: FORM_KEY)
 WELCOME: dict[str, Any] = {
     "name": "Welcome",
     "trigger": {"kind": "event", "types": ["member.registered"]},
@@ -42,6 +55,16 @@ NEWS: dict[str, Any] = {
 CONSENT = Consent(granted=True, at=0, version="v1")
 
 
+def message(id_: str, **more: Any) -> dict[str, Any]:
+    """A step that sends a text that says which it is."""
+    return {"id": id_, "content": {"en": {"title": id_, "body": "x"}}, **more}
+
+
+def called(*steps: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """A campaign that calls trigger."""
+    return {"name": "Called", "trigger": {"kind": "api", "data": ["table"]}, "steps": list(steps), **more}
+
+
 @dataclass
 class Post:
     """The queues, the provider, and the workers between them, over one house."""
@@ -50,6 +73,7 @@ class Post:
     sender: FakeSender = field(default_factory=FakeSender)
     planning: FakeQueue = field(default_factory=FakeQueue)
     sending: FakeQueue = field(default_factory=FakeQueue)
+    _number: int = 0
 
     @classmethod
     def of(cls, house: House) -> Post:
@@ -57,6 +81,17 @@ class Post:
         house.create(PUSH_SETTINGS)
         house.publish("offer", "fries", FRIES)
         return cls(house)
+
+    def messaging(self, **settings: Any) -> None:
+        """How the tenant writes to its guests, from now on."""
+        whole = PUSH_SETTINGS.model_copy(update={"messaging": MessagingSettings.model_validate(settings)})
+        key = keys.settings(self.house.tenant)
+        self.house.table.put(SettingsItem.at(key, version=1, body=pack(whole.model_dump(mode="json"))))
+        self.house.cache.forget(self.house.tenant)
+
+    def stop(self, **stops: Any) -> None:
+        """The tenant's emergency stops, from now on."""
+        set_stops(self.house.scope(), Stops(**stops), "demo-aaaaaaaaaaaa")
 
     # -- members and campaigns ----------------------------------------------------------------------------------------
 
@@ -150,6 +185,14 @@ class Post:
                 total += planning.walk(self.house.scope(), walk_of(message), self.sending, self.planning)
         return total
 
+    def tick(self, members: Sequence[str]) -> int:
+        """Time passes for members, and planning hears of it; answers how many orders that made."""
+        orders = 0
+        for member in members:
+            if tick_member(self.house.scope(), member, self.house.now):
+                orders += self.plan(self.told(member))
+        return orders
+
     def mail(self, campaign: str) -> int:
         """From a campaign's launch to the orders for its whole audience."""
         self.plan(self.envelope(keys.campaign(self.house.tenant, campaign)))
@@ -157,7 +200,7 @@ class Post:
 
     def means(self) -> Means:
         """What sending works with."""
-        return Means(self.sender, self.sending, lambda: FORM_KEY)
+        return Means(only(self.sender), self.sending, KEYS)
 
     def deliver(self, message: dict[str, Any]) -> Counter[str]:
         """Sending gets one message."""
@@ -172,6 +215,22 @@ class Post:
         return total
 
     # -- what came of it ----------------------------------------------------------------------------------------------
+
+    @cached_property
+    def stream(self) -> Stream:
+        """The table's stream."""
+        return Stream(str(self.house.table.endpoint), self.house.table.name)
+
+    def report(self, campaign: str) -> ReportAnswer:
+        """The report, when everything that was written is counted."""
+        bus = BusOfTest()
+        bus.relay(self.stream)
+        assert bus.failures == []
+        for record in bus.reports.take():
+            _, shard, counted = counting.counted(json.loads(record["body"]), record["attributes"]["SequenceNumber"])
+            self._number += 1
+            counting.count(self.house.scope(), shard, [replace(counted, number=f"{self._number:040d}")])
+        return reports.report(self.house.scope(), campaign)
 
     def deliveries(self, member: str) -> list[Delivery]:
         """A member's deliveries."""

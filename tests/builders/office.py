@@ -87,11 +87,12 @@ class Office:
         query: dict[str, str] | None = None,
         headers: dict[str, str] | None = None,
         tenant: str | None = None,
+        who: str = "demo-aaaaaaaaaaaa",
         **path: str,
     ) -> Said:
         """Call an operation with a key that holds ``scopes``; ``body`` may be text that is not JSON."""
         route = BY_OPERATION[operation]
-        caller = Principal(kind="key", tenant=tenant or self.house.tenant, id="demo-aaaaaaaaaaaa", scopes=scopes)
+        caller = Principal(kind="key", tenant=tenant or self.house.tenant, id=who, scopes=scopes)
         if route.scope == "operator" and scopes is ALL:
             caller = Principal(kind="operator", tenant="operator", id="operator-root", scopes=frozenset({"operator"}))
         event = {

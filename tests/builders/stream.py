@@ -11,7 +11,7 @@ from typing import Any
 import botocore.session
 from botocore.config import Config
 
-from shared.relay.service import Relay
+from shared.relay.service import Entry, Relay
 from tests.fakes import engine
 
 
@@ -30,21 +30,50 @@ class Stream:
     def __init__(self, endpoint: str, table: str) -> None:
         self._streams = _client(endpoint)
         self._arn = next(each["StreamArn"] for each in self._streams.list_streams(TableName=table)["Streams"])
-        self._seen: set[str] = set()
+        self._read: dict[str, str] = {}
+        """Shard -> the last record that was answered."""
 
     def records(self) -> list[dict[str, Any]]:
         """What was written since the last call, as Lambda gets it."""
         found: list[dict[str, Any]] = []
         for shard in self._streams.describe_stream(StreamArn=self._arn)["StreamDescription"]["Shards"]:
-            iterator = self._streams.get_shard_iterator(StreamArn=self._arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON")
-            next_one = iterator["ShardIterator"]
+            next_one = self._iterator(shard["ShardId"])
             while next_one:
                 page = self._streams.get_records(ShardIterator=next_one, Limit=1000)
                 found += page["Records"]
                 next_one = page.get("NextShardIterator") if page["Records"] else None
-        fresh = [each for each in found if each["dynamodb"]["SequenceNumber"] not in self._seen]
-        self._seen.update(each["dynamodb"]["SequenceNumber"] for each in fresh)
-        return fresh
+                if page["Records"]:
+                    self._read[shard["ShardId"]] = page["Records"][-1]["dynamodb"]["SequenceNumber"]
+        return found
+
+    def _iterator(self, shard: str) -> str:
+        last = self._read.get(shard)
+        begin = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": last} if last else {"ShardIteratorType": "TRIM_HORIZON"}
+        found: str = self._streams.get_shard_iterator(StreamArn=self._arn, ShardId=shard, **begin)["ShardIterator"]
+        return found
+
+
+@dataclass
+class FifoOfTest:
+    """The reports' queue: what is sent twice is there once, and messages are numbered in the order of their group."""
+
+    records: list[dict[str, Any]] = field(default_factory=list)
+    """As Lambda gets them."""
+    _known: set[str] = field(default_factory=set)
+
+    def put(self, entries: Sequence[Entry]) -> list[str | None]:
+        for envelope, text in entries:
+            if envelope.id not in self._known:
+                self._known.add(envelope.id)
+                number = str(18_870_000_000_000_000_000 + 256 * len(self._known))
+                order = {"SequenceNumber": number, "MessageGroupId": envelope.tenant, "MessageDeduplicationId": envelope.id}
+                self.records.append({"messageId": number, "body": text, "attributes": order})
+        return [None] * len(entries)
+
+    def take(self) -> list[dict[str, Any]]:
+        """What came since the last call."""
+        taken, self.records = self.records, []
+        return taken
 
 
 @dataclass
@@ -52,6 +81,7 @@ class BusOfTest:
     """Takes everything, and keeps it."""
 
     details: list[dict[str, Any]] = field(default_factory=list)
+    reports: FifoOfTest = field(default_factory=FifoOfTest)
     failures: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
 
     def put(self, details: Sequence[str]) -> list[str | None]:
@@ -67,7 +97,7 @@ class BusOfTest:
             def put(self, reason: str, body: Mapping[str, Any]) -> None:
                 kept.append((reason, body))
 
-        Relay(self, _Failures(), lambda _seconds: None, lambda low, _high: low).relay(stream.records())
+        Relay(self, self.reports, _Failures(), lambda _seconds: None, lambda low, _high: low).relay(stream.records())
         return list(self.details)
 
 

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from shared.campaigns import planning, reports, service
+from shared.campaigns import planning, service
 from shared.kernel.instants import MINUTE
+from shared.reports import service as reports
 from shared.storage import keys
 from shared.storage.errors import OutcomeUnknown
 from shared.storage.items import GateItem
-from tests.builders.campaigns import NEWS, WELCOME, Post
+from tests.builders.campaigns import CONSENT, NEWS, WELCOME, Post, called, message
 from tests.builders.house import House
 from tests.fakes import engine
 from tests.fakes.faulty import FaultyTable
@@ -69,7 +70,7 @@ def check(post: Post, campaign: str, members: list[str]) -> Counter[str]:
         state = post.house.state(member)
         assert len(state.touches) == 1
         assert list(state.coupons) == ([delivery.coupon] if delivery.coupon else [])
-    report = reports.report(post.house.scope(), campaign)
+    report = post.report(campaign)
     assert (report.claimed, report.sent, report.unknown) == (len(members), states["sent"], states["unknown"])
     listed = reports.deliveries(post.house.scope(), campaign, 200, None, b"k" * 32).data
     assert sorted(each.member_id for each in listed) == sorted(
@@ -88,7 +89,7 @@ def test_killed_at_any_io_of_a_send_and_delivered_again(post: Post, how: Any) ->
             members = [post.guest() for _ in range(2)]
             order = post.order("welcome", "gift", members, f"{at}-{when}")
             post.sender.taken.clear()
-            before = reports.report(post.house.scope(), "welcome")
+            before = post.report("welcome")
             table.arm(at, when, how)  # type: ignore[arg-type]
             with suppress(Crash, OutcomeUnknown):
                 post.deliver(order)
@@ -105,12 +106,12 @@ def test_killed_at_any_io_of_a_send_and_delivered_again(post: Post, how: Any) ->
                 assert delivery.state != "sent" or times[member] == 1
                 assert list(post.house.state(member).coupons) == [delivery.coupon]
                 unknown += delivery.state == "unknown"
-            after = reports.report(post.house.scope(), "welcome")
+            after = post.report("welcome")
             assert after.claimed - before.claimed == 2
             assert after.sent + after.unknown - before.sent - before.unknown == 2
         if not reached:
             assert at > 10
-            assert reports.report(post.house.scope(), "welcome").unknown == unknown
+            assert post.report("welcome").unknown == unknown
             assert (unknown > 0) == (how == "kill")
             return
     pytest.fail("sending makes more calls than the test kills")
@@ -200,3 +201,94 @@ def test_a_walk_killed_anywhere_and_repeated_reaches_everybody(post: Post, monke
         ordered = {member for order in post.sending.take() for member in order["members"]}
         assert ordered == set(members)
         assert service.known_run(post.house.scope(), campaign).state == "completed"
+
+
+# -- several steps ------------------------------------------------------------------------------------------------------
+
+TOUR = called(
+    {"id": "ab", "kind": "split", "variants": [{"id": "a", "percent": 50}, {"id": "b", "percent": 50, "then": "gift"}]},
+    message("first", ladder={"channels": ["push", "inbox"], "next_after_minutes": 60}),
+    {"id": "gift", "kind": "issue", "offer": "fries", "points": {"points": 50}},
+    {"id": "pause", "kind": "wait", "minutes": 120},
+    {"id": "mark", "kind": "tag", "add": ["toured"]},
+    message("last"),
+    reentry={"mode": "once"},
+)
+CONSENTS = {f"marketing:{channel}": CONSENT for channel in ("push", "inbox")}
+
+
+def went(post: Post, member: str) -> Counter[tuple[str, str]]:
+    """How often each step went over each channel, as the providers saw it."""
+    kinds = {True: "push", False: "inbox"}
+    hers = [(to, sent) for to, sent in post.sender.taken if sent.origin["member"] == member]
+    return Counter((sent.origin["step"], kinds[to.startswith("endpoint/")]) for to, sent in hers)
+
+
+def tour(post: Post, member: str) -> None:
+    """Everything that the house does for one member until she is through; whoever dies is begun again."""
+    messages = [post.order("tour", "ab", [member])]
+    for _ in range(10):
+        for each in messages:
+            again(post, lambda each=each: post.deliver(each))  # type: ignore[misc]
+        again(post, lambda: post.tick([member]))
+        again(post, lambda: hear(post, member))
+        messages = post.sending.take()
+        if not messages:
+            post.house.now += 30 * MINUTE
+
+
+def hear(post: Post, member: str) -> None:
+    """Planning hears of her last commit, if it told anything."""
+    raw = post.house.table.get(keys.state("demo", member))
+    if raw is not None and "out" in raw:
+        post.plan(post.told(member))
+
+
+def again(post: Post, work: Any) -> None:
+    try:
+        work()
+    except (Crash, OutcomeUnknown):
+        post.house.now += AFTER_A_CRASH
+        work()
+
+
+@pytest.mark.parametrize("how", ["kill", "lose"])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_killed_at_any_io_of_a_campaign_of_many_steps(post: Post, how: Any, when: Any) -> None:
+    post.campaign("tour", TOUR)
+    table = table_of(post)
+    # Every other call: what stands after one that was carried out is what stands before the next.
+    for at in range(1, 400, 2):
+        member = post.house.join(consents=CONSENTS)
+        post.give_devices(member, [f"dev_{member}"])
+        table.arm(at, when, how)
+        tour(post, member)
+        reached = table.calls >= at
+        table.disarm()
+        rows = {(each.step, each.channel): each for each in post.deliveries(member)}
+        times, state = went(post, member), post.house.state(member)
+        assert max(times.values(), default=0) <= 1
+        assert all(times[place] == (row.state == "sent") for place, row in rows.items() if row.state in ("sent", "failed"))
+        assert {row.state for row in rows.values()} <= {"done", "sent", "unknown"}
+        assert {step for step, _ in rows} >= {"~begin", "gift", "pause", "mark", "last"}
+        assert (len(state.coupons), [lot.points for lot in state.wallets["points"].lots], state.tags) == (1, [50], ["toured"])
+        assert state.journeys == []
+        if not reached and "first" in {step for step, _ in rows}:
+            assert at > 40
+            return
+    pytest.fail("the campaign makes more calls than the test kills")
+
+
+def test_cancelled_in_the_middle_nothing_later_is_claimed(post: Post) -> None:
+    scope = post.house.scope()
+    post.campaign("tour", TOUR)
+    members = [post.guest() for _ in range(6)]
+    for number, member in enumerate(members):
+        if number == 3:
+            service.cancel(scope, "tour")
+        tour(post, member)
+    begun = [bool(post.deliveries(member)) for member in members]
+    assert begun == [True] * 3 + [False] * 3
+    # The first three were through before; nobody who came after was written to or given anything.
+    assert {sent.origin["member"] for _, sent in post.sender.taken} <= set(members[:3])
+    assert not any(post.house.state(member).coupons for member in members[3:])

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from shared.campaigns import reports, service
+from shared.campaigns import service
 from shared.kernel.instants import format_rfc3339
 from shared.member_state.events import CouponChanged, Responded
-from shared.messaging.push import Throttled, Unclear, Unreachable
+from shared.messaging.port import Throttled, Unclear, Unreachable
+from shared.reports import service as reports
 from shared.storage import keys
 from tests.builders.campaigns import NEWS, WELCOME, Post
 from tests.builders.house import House
@@ -39,7 +40,7 @@ def test_what_no_device_takes_is_failed_and_listed(post: Post) -> None:
     assert post.deliver(post.order("news", "tell", [member])) == {"failed": 1}
     page = reports.deliveries(post.house.scope(), "news", 10, None, b"k" * 32)
     assert [(each.member_id, each.state, each.reason) for each in page.data] == [(member, "failed", "endpoint_disabled")]
-    assert post.deliver(post.order("news", "tell", [member], "2")) == {"no_device": 1}
+    assert post.deliver(post.order("news", "tell", [member], "2")) == {"unreachable": 1}
 
 
 def test_a_busy_provider_is_asked_again_later_and_the_coupon_is_the_same(post: Post) -> None:
@@ -57,7 +58,7 @@ def test_a_busy_provider_is_asked_again_later_and_the_coupon_is_the_same(post: P
     assert post.deliver(again) == {"already": 1}
     (coupon,) = post.house.state(member).coupons
     assert [message.data["coupon_id"] for _, message in post.sender.taken] == [coupon]
-    assert reports.report(post.house.scope(), "welcome").claimed == 1
+    assert post.report("welcome").claimed == 1
 
 
 def test_what_waits_is_not_sent_once_she_said_no_or_the_campaign_stopped(post: Post) -> None:
@@ -156,7 +157,7 @@ def test_responses_count_once_however_often_they_are_told(post: Post) -> None:
         post.happens(member, event)
         for _ in range(2):
             post.plan(post.told(member))
-    report = reports.report(post.house.scope(), "welcome")
+    report = post.report("welcome")
     assert (report.opened, report.clicked, report.submitted, report.redeemed) == (1, 1, 1, 1)
 
 
@@ -166,7 +167,7 @@ def test_responses_to_nothing_of_ours_count_nothing(post: Post) -> None:
     for campaign, step in (("welcome", "gift"), ("ü" * 60, "x"), ("other", None)):
         post.happens(member, Responded(post.house.now, "message.opened", campaign, step, {"delivery_id": "dlv_????"}))
         post.plan(post.told(member))
-    assert reports.report(post.house.scope(), "welcome").opened == 0
+    assert post.report("welcome").opened == 0
 
 
 def test_pages_of_deliveries_go_on_where_the_last_ended(post: Post) -> None:

@@ -19,6 +19,7 @@ from shared.storage import keys
 from shared.tenants.scope import TenantScope
 from tests.builders.campaigns import NEWS, WELCOME, Post
 from tests.builders.house import NOW, House
+from tests.fakes.senders import only
 
 COMMON = read_settings({"STAGE": "test", "TABLE_NAME": "main", "KEYS_TABLE_NAME": "keys"})
 
@@ -72,7 +73,7 @@ def post(bare_house: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[Post]:
         monkeypatch.setattr(module, "runtime", lambda: runtime)
     monkeypatch.setattr(planning, "settings", lambda: PlanningSettings(COMMON, "planning", "dead", "sending"))
     monkeypatch.setattr(sending, "settings", lambda: SendingSettings(COMMON, "sending", "dead", "bucket", outbox=False))
-    monkeypatch.setattr(sending, "push", lambda: post.sender)
+    monkeypatch.setattr(sending, "providers", lambda: only(post.sender))
     sending._form_key.cache_clear()
     yield post
     sending._form_key.cache_clear()

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from shared.campaigns import reports, service
+from shared.campaigns import service
 from shared.campaigns.errors import CampaignNotInForce, NotLaunchable, UnknownCampaign, UnusableContent, WrongCampaignState
 from shared.campaigns.repository import CampaignRepository
 from shared.kernel.errors import ConcurrentUpdate
 from shared.kernel.instants import HOUR, format_rfc3339
+from shared.reports import service as reports
 from shared.storage import keys
 from shared.storage.items import GateItem
 from shared.tenants.model import TenantSettings

@@ -127,6 +127,28 @@ def test_a_merge_patch_replaces_removes_and_leaves(front: Front) -> None:
     assert front.house.state(member).known == ["birth_date", "city", "first_name", "language"]
 
 
+def test_her_time_zone_is_hers_until_it_is_taken_back(front: Front) -> None:
+    member = front.register(profile=ANNA)
+    assert "time_zone" not in front.call("get_member", member_id=member).body
+    said = front.call("update_member", {"time_zone": "Asia/Tokyo"}, member_id=member)
+    assert (said.status, said.body["time_zone"], front.house.state(member).zone) == (200, "Asia/Tokyo", "Asia/Tokyo")
+    version = front.house.state(member).version
+    for patch in ({"time_zone": "Asia/Tokyo"}, {"profile": {"first_name": "Anna"}}):
+        assert front.call("update_member", patch, member_id=member).body["time_zone"] == "Asia/Tokyo"
+    assert front.house.state(member).version == version
+    assert "time_zone" not in front.call("update_member", {"time_zone": None}, member_id=member).body
+    assert front.house.state(member).zone == ""
+
+
+@pytest.mark.parametrize("name", ["Europe/Atlantis", "../etc/passwd", "+02:00", "Europe"])
+def test_a_time_zone_that_does_not_exist_is_refused(front: Front, name: str) -> None:
+    member = front.register(profile=ANNA)
+    said = front.call("update_member", {"time_zone": name}, member_id=member)
+    assert (said.status, said.body["code"]) == (422, "invalid_time_zone")
+    assert [(each["pointer"], each["code"]) for each in said.body["errors"]] == [("/time_zone", "invalid_time_zone")]
+    assert front.house.state(member).zone == ""
+
+
 def test_a_patch_that_changes_nothing_writes_nothing(front: Front) -> None:
     member = front.register(profile=ANNA, attributes={"seats": 1})
     version = front.house.state(member).version

@@ -80,10 +80,11 @@ def test_wrong_records_are_refused_with_their_places_and_the_others_go_on(front:
         {**person(6), "identifiers": [{"kind": "email", "value": "p1@example.com"}]},
         person(7),
         person(8, joined_at="2030-01-01T00:00:00Z"),
-        person(9),
+        person(9, time_zone="Asia/Tokyo"),
+        person(10, time_zone="Asia/Atlantis"),
     ]
     job = imported(front, *records)
-    assert (job.accepted, job.replayed, job.refused_count) == (2, 0, 7)
+    assert (job.accepted, job.replayed, job.refused_count) == (2, 0, 8)
     assert [(each.index, each.code) for each in job.refused] == [
         (1, "invalid_request"),
         (2, "invalid_identifier"),
@@ -92,9 +93,14 @@ def test_wrong_records_are_refused_with_their_places_and_the_others_go_on(front:
         (5, "identifier_taken"),
         (6, "identifier_taken"),
         (7, "invalid_request"),
+        (9, "invalid_time_zone"),
     ]
     pointers = [each.errors[0]["pointer"] for each in job.refused]
-    assert pointers == ["/nickname", "/identifiers/0/value", "/identity", "/identifiers", "/identifiers/0", "/identifiers/1", "/joined_at"]
+    assert pointers == [
+        "/nickname", "/identifiers/0/value", "/identity", "/identifiers", "/identifiers/0", "/identifiers/1", "/joined_at", "/time_zone",
+    ]  # fmt: skip
+    nine = front.call("identify_member", {"kind": "email", "value": "p9@example.com"}).body["member_id"]
+    assert front.call("get_member", member_id=nine).body["time_zone"] == "Asia/Tokyo"
     assert holder not in job.model_dump_json()
     assert "nowhere" not in job.model_dump_json()
 

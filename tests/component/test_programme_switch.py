@@ -1,7 +1,8 @@
-"""A programme that begins something by itself reaches members to whom nothing else happens."""
+"""A programme, or a campaign, that begins something by itself reaches members to whom nothing else happens."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from shared.definitions.api import ProgrammeRequest
 from shared.definitions.service import create, publish
 from shared.kernel.ids import shard_of
-from shared.kernel.instants import MINUTE
+from shared.kernel.instants import DAY, MINUTE, parse_rfc3339
+from shared.member_state.service import tick_member
 from shared.segments import fan_out
 from shared.storage import keys
 from shared.storage.items import ProfileItem
@@ -59,3 +61,21 @@ def test_a_programme_that_only_earns_wakes_nobody(house: House) -> None:
     house.cache.forget("demo")
     fan_out.begin(house.scope(), data, queue, ListQueue())
     assert (data["epoch"], queue.sent, house.state(member).version) == (0, [], 1)
+
+
+def test_a_campaign_that_begins_on_dates_reaches_who_sleeps(house: House) -> None:
+    member, since = joined(house), house.now + MINUTE
+    assert house.state(member).timer is None
+    trigger = {"kind": "date", "of": "anniversary", "days": 1, "at": "10:00"}
+    house.publish("campaign", "jubilee", {"name": "Jubilee", "trigger": trigger}, since=since, epoch=since)
+    data = {"kind": "campaign", "id": "jubilee", "version": 1, "epoch": since, "effective_from": since}
+    house.now = since + MINUTE
+    fan_out.begin(house.scope(), data, ListQueue(), ListQueue())
+    day_before = parse_rfc3339("2027-11-20T09:00:00Z")
+    assert house.state(member).timer == day_before
+    house.now = day_before + 30 * DAY
+    assert tick_member(house.scope(), member, house.now)
+    raw = house.table.get(keys.state(house.tenant, member))
+    assert raw is not None
+    (told,) = json.loads(raw["out"]["S"])["e"]
+    assert told == ["campaign.date_reached", day_before, {"campaign": "jubilee", "version": 1, "occurrence": "anniversary:2027"}]

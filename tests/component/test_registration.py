@@ -195,6 +195,13 @@ def test_an_idempotency_key_makes_a_registration_by_card_repeatable(front: Front
 # -- proof and rights -----------------------------------------------------------------------------------------------
 
 
+def test_she_may_bring_a_time_zone_of_her_own(front: Front) -> None:
+    body = {"source": "app", "identifiers": [{"kind": "card", "value": "7788"}], "time_zone": "America/St_Johns"}
+    said = front.call("register_member", body)
+    assert (said.status, said.body["member"]["time_zone"]) == (201, "America/St_Johns")
+    assert front.house.state(said.body["member_id"]).zone == "America/St_Johns"
+
+
 def test_an_unproven_phone_waits_on_the_profile(front: Front) -> None:
     body = {"identifiers": [{"kind": "phone", "value": PHONE}, {"kind": "card", "value": "77 88"}], "source": "web"}
     said = front.call("register_member", body, scopes=REGISTER_ONLY)
@@ -290,6 +297,7 @@ def test_a_body_that_does_not_fit_is_refused_where_it_does_not(
         ({"profile": {"birth_date": "2026-11-22"}}, "invalid_request", "/profile/birth_date"),
         ({"profile": {"birth_date": "1990-02-30"}}, "invalid_request", "/profile/birth_date"),
         ({"joined_at": "2026-11-22T10:00:00Z"}, "invalid_request", "/joined_at"),
+        ({"time_zone": "Europe/Atlantis"}, "invalid_time_zone", "/time_zone"),
         ({"device": {"platform": "apns_sandbox", "token": "0123456789"}}, "channel_not_configured", "/device/platform"),
     ],
 )

@@ -85,7 +85,7 @@ def test_the_handler_reads_a_batch_and_reports_no_item_as_failed(house: House, s
 
     client = Client()
     wiring = type("Wiring", (), {"client": lambda _self, _name: client})()
-    urls = type("Urls", (), {"bus_name": "regulars-test", "failure_queue_url": "failures"})()
+    urls = type("Urls", (), {"bus_name": "regulars-test", "reports_queue_url": "reports", "failure_queue_url": "failures"})()
     monkeypatch.setattr(handler, "runtime", lambda: wiring)
     monkeypatch.setattr(handler, "settings", lambda: urls)
     monkeypatch.setattr(handler.time, "sleep", lambda _seconds: None)

@@ -20,12 +20,14 @@ CONSUMERS = {
     "snapshots": "segment_snapshots",
     "planning": "campaign_planning",
     "sending": "campaign_sending",
+    "reports": "campaign_reports",
+    "feedback": "delivery_feedback",
 }
 
 
 def queue_names(template: Template) -> dict[str, str]:
     return {
-        logical: queue["Properties"]["QueueName"].removeprefix("regulars-prod-")
+        logical: queue["Properties"]["QueueName"].removeprefix("regulars-prod-").removesuffix(".fifo")
         for logical, queue in template.resources("AWS::SQS::Queue").items()
     }
 
@@ -107,10 +109,32 @@ def test_every_rule_delivers_its_subscription_and_keeps_what_it_cannot_deliver(p
         assert names[target["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0]] == f"{queue}-target-dead"
         assert target["RetryPolicy"]["MaximumRetryAttempts"] > 0
         pattern = rule["Properties"]["EventPattern"]
+        if "EventBusName" not in rule["Properties"]:
+            assert (queue, pattern) == ("feedback", {"source": ["aws.ses"], "detail": {"mail": {"tags": {"stage": ["prod"]}}}})
+            continue
         assert (pattern["source"], pattern["detail-type"]) == (["regulars"], ["commit"])
         delivered[queue] = pattern["detail"]
     of_members = {"snapshots": {"aggregate": [{"prefix": "member:"}]}}
     assert delivered == {queue: {"types": list(types)} for queue, types in SUBSCRIPTIONS.items()} | of_members
+
+
+def test_what_providers_tell_comes_over_encrypted_topics_that_only_they_publish_to(prod: Synthesised) -> None:
+    names, template = queue_names(prod.service), prod.service
+    topics = {topic["Properties"]["TopicName"].removeprefix("regulars-prod-"): logical for logical, topic in template.resources("AWS::SNS::Topic").items()}
+    assert set(topics) == {"push-events", "sms-events"}
+    assert all("KmsMasterKeyId" in topic["Properties"] for topic in template.resources("AWS::SNS::Topic").values())
+    for subscription in (each["Properties"] for each in template.resources("AWS::SNS::Subscription").values()):
+        dead = json.loads(json.dumps(subscription["RedrivePolicy"]))["deadLetterTargetArn"]["Fn::GetAtt"][0]
+        queue = names[subscription["Endpoint"]["Fn::GetAtt"][0]]
+        assert (subscription["Protocol"], subscription["RawMessageDelivery"], queue, names[dead]) == ("sqs", True, "feedback", "feedback-target-dead")
+    allowed = {}
+    for policy in (each["Properties"] for each in template.resources("AWS::SNS::TopicPolicy").values()):
+        statements = policy["PolicyDocument"]["Statement"]
+        assert any(each["Effect"] == "Deny" and each["Condition"] == {"Bool": {"aws:SecureTransport": "false"}} for each in statements)
+        (publishing,) = [each for each in statements if each["Effect"] == "Allow"]
+        assert publishing["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+        allowed[policy["Topics"][0]["Ref"]] = publishing["Principal"]["Service"]
+    assert allowed == {topics["push-events"]: "sns.amazonaws.com", topics["sms-events"]: "sms-voice.amazonaws.com"}
 
 
 def test_schedules_wake_the_sweep_each_minute_and_the_statistics_each_hour_and_have_dead_letter_queues(prod: Synthesised) -> None:
@@ -161,3 +185,14 @@ def test_the_access_log_names_no_person(prod: Synthesised) -> None:
     telling = {"identity.", "context.path", "requestOverride", "userAgent", "authorizer.claims", "domainName"}
     assert not [field for field in fields if any(part in field for part in telling)]
     assert stage["DefaultRouteSettings"]["ThrottlingRateLimit"] > 0
+
+
+def test_the_reports_are_in_order_and_each_transition_once(prod: Synthesised) -> None:
+    fifo = {
+        queue["Properties"]["QueueName"]: queue["Properties"]
+        for queue in prod.service.resources("AWS::SQS::Queue").values()
+        if queue["Properties"].get("FifoQueue")
+    }
+    assert set(fifo) == {"regulars-prod-reports.fifo", "regulars-prod-reports-dead.fifo"}
+    assert all(queue["DeduplicationScope"] == "messageGroup" for queue in fifo.values())
+    assert all("ContentBasedDeduplication" not in queue for queue in fifo.values()), "the relay says what is the same"

@@ -31,9 +31,14 @@ OWN = {
     "segment_evaluation": {"SEGMENTS_QUEUE_URL", "PLANNING_QUEUE_URL", "SNAPSHOTS_QUEUE_URL", "DEAD_LETTER_URL"},
     "segment_snapshots": {"SNAPSHOTS_QUEUE_URL", "DATA_BUCKET", "DEAD_LETTER_URL"},
     "campaign_planning": {"PLANNING_QUEUE_URL", "SENDING_QUEUE_URL", "DEAD_LETTER_URL"},
-    "campaign_sending": {"SENDING_QUEUE_URL", "DATA_BUCKET", "DEAD_LETTER_URL"},
-    "event_relay": {"BUS_NAME", "FAILURE_QUEUE_URL"},
-    "administration": {"TENANT_ROLE_ARN", "OPERATOR_SECRET_ARN"},
+    "campaign_sending": {"SENDING_QUEUE_URL", "DATA_BUCKET", "DEAD_LETTER_URL", "PUBLIC_URL"},
+    "campaign_reports": {"DEAD_LETTER_URL"},
+    "event_relay": {"BUS_NAME", "REPORTS_QUEUE_URL", "FAILURE_QUEUE_URL"},
+    "administration": {
+        "TENANT_ROLE_ARN", "OPERATOR_SECRET_ARN", "SENDING_QUEUE_URL", "PUSH_EVENTS_TOPIC_ARN", "DATA_BUCKET", "PUBLIC_URL",
+    },
+    "guest_links": {"TENANT_ROLE_ARN"},
+    "delivery_feedback": {"DEAD_LETTER_URL"},
     "audiences": {"TENANT_ROLE_ARN", "EXPORTS_QUEUE_URL", "SNAPSHOTS_QUEUE_URL", "DATA_BUCKET", "DEAD_LETTER_URL"},
     "media": {"TENANT_ROLE_ARN", "MEDIA_BUCKET", "MEDIA_URL"},
 }

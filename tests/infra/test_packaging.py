@@ -118,6 +118,7 @@ def test_the_layers_own_modules_work_without_what_was_removed(layer: Path) -> No
         "from aws_lambda_powertools import Logger, Metrics; "
         "assert phonenumbers.is_valid_number(phonenumbers.parse('+4930123456')); "
         "AESGCM(AESGCM.generate_key(256)).encrypt(b'0' * 12, b'x', b''); "
+        "import liquid; assert liquid.Environment().from_string('{{ a | upcase }}').render(a='x') == 'X'; "
         "assert '/python' in pydantic.__file__"
     )
     done = run_alone(code, layer / "python")

@@ -13,7 +13,7 @@ from tests.infra.conftest import Synthesised, listed
 
 WITHOUT_RESOURCE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords", "sns:CreatePlatformApplication"}
 """Actions for which AWS takes no resource but ``*``."""
-TENANT_SERVING = ("registration", "transaction_ingestion", "coupon_redemption", "administration", "media", "audiences")
+TENANT_SERVING = ("registration", "transaction_ingestion", "coupon_redemption", "administration", "media", "audiences", "guest_links")
 
 
 def role_of(stage: Synthesised, function: str) -> str:
@@ -112,11 +112,24 @@ def test_what_the_runtime_asks_of_kms_is_what_the_tenant_role_allows(stage: Synt
 
 
 def test_functions_that_serve_tenants_have_no_right_of_their_own_on_the_tables(prod: Synthesised) -> None:
-    for name in ("registration", "transaction_ingestion", "coupon_redemption", "media", "audiences"):
+    for name in ("registration", "transaction_ingestion", "coupon_redemption", "media", "audiences", "guest_links"):
         assert not {action for action in actions_of(prod, name) if action.startswith(("dynamodb:", "kms:"))}
     own = [s for s in rights_of(prod, "administration") if any(a.startswith("dynamodb:") for a in listed(s["Action"]))]
     assert len(own) == 1
     assert own[0]["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["T#operator#*"]}}
+
+
+def test_only_who_sends_may_send_and_links_may_nothing_but_read_the_secret(prod: Synthesised) -> None:
+    sending = {"ses:SendEmail", "sms-voice:SendTextMessage", "sns:Publish"}
+    assert {name for name in FUNCTIONS if actions_of(prod, name) & sending} == {"campaign_sending", "administration"}
+    assert {each for each in actions_of(prod, "guest_links") if not each.startswith(("logs:", "xray:", "sts:"))} == {"secretsmanager:GetSecretValue"}
+    for statement in rights_of(prod, "campaign_sending"):
+        if set(listed(statement["Action"])) & sending:
+            assert all(json.dumps(each).rstrip(']}"').endswith("/*") for each in listed(statement["Resource"]))
+
+
+def test_feedback_reads_an_endpoints_token_and_changes_nothing_of_push(prod: Synthesised) -> None:
+    assert {each for each in actions_of(prod, "delivery_feedback") if each.startswith(("sns:", "secretsmanager:"))} == {"sns:GetEndpointAttributes"}
 
 
 def test_the_authorizer_reads_one_item_and_two_secrets(prod: Synthesised) -> None:

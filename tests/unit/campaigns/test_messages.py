@@ -17,6 +17,10 @@ WALK = Walk("demo", "news", 4, 2, 1, {"PK": {"S": "T#demo#M#mbr_1"}})
 def test_what_is_sent_is_what_comes() -> None:
     assert order_of(json.loads(json.dumps(ORDER.message()))) == ORDER
     assert walk_of(json.loads(json.dumps(WALK.message()))) == WALK
+    back = Order("demo", "c", 1, "s", "o", ("m",), rung=2, since=7, outcome="event", data="c2VhbGVk")
+    assert order_of(json.loads(json.dumps(back.message()))) == back
+    fired = Walk("demo", "news", 0, occurrence="2026-06-01T09:00", version=3, expires=9)
+    assert walk_of(json.loads(json.dumps(fired.message()))) == fired
     assert order_of(Order("demo", "c", 1, "s", "o", ("m",)).message()) == Order("demo", "c", 1, "s", "o", ("m",))
 
 
@@ -34,6 +38,10 @@ def test_what_is_sent_is_what_comes() -> None:
         {"members": "mbr_1"},
         {"expires": "soon"},
         {"attempt": -1},
+        {"rung": "1"},
+        {"since": -1},
+        {"outcome": 1},
+        {"data": b""},
     ],
 )
 def test_what_is_no_order_is_refused(change: dict[str, Any]) -> None:
@@ -43,7 +51,16 @@ def test_what_is_no_order_is_refused(change: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"tenant": 1}, {"revision": None}, {"cursor": {}}, {"cursor": {"PK": {"N": "1"}}}, {"segment_version": "1"}],
+    [
+        {"tenant": 1},
+        {"revision": None},
+        {"cursor": {}},
+        {"cursor": {"PK": {"N": "1"}}},
+        {"segment_version": "1"},
+        {"occurrence": 1},
+        {"version": "1"},
+        {"expires": "x"},
+    ],
 )
 def test_what_is_no_walk_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(InvalidValue):

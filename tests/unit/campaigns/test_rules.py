@@ -1,18 +1,19 @@
-"""Triggers, the holdout, and the checks at the moment of sending."""
+"""Triggers, the holdout, variants, and who may come again."""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.campaigns.model import CampaignBody
-from shared.campaigns.rules import held_out, not_hers, occurrence_of, over_cap, triggered
+from shared.campaigns.model import CampaignBody, Delivery, Reentry, SplitStep
+from shared.campaigns.rules import held_out, in_segment, occurrence_of, refused_again, triggered, variant_at, variant_of
 from shared.kernel.ids import new_id
 from shared.kernel.instants import DAY, HOUR
-from shared.member_state.model import Consent, MemberState, Touch
+from shared.member_state.model import Journey, MemberState
 from shared.storage import keys
 
 NOW = 100 * DAY
@@ -55,6 +56,40 @@ def test_one_segment_can_be_named_and_definition_changes_opted_into() -> None:
     assert not triggered(campaign(trigger={"kind": "once"}), entered(), {"vip": 2}, NOW)
 
 
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        ([{"field": "value", "op": "ge", "value": 2000}], True),
+        ([{"field": "value", "op": "ge", "value": 2001}], False),
+        ([{"field": "value", "op": "le", "value": 2000}], True),
+        ([{"field": "location", "value": "mitte"}], True),
+        ([{"field": "location", "op": "ne", "value": "mitte"}], False),
+        ([{"field": "earned.points", "op": "ge", "value": 10}], True),
+        ([{"field": "earned.stars", "op": "ge", "value": 1}], False),
+        ([{"field": "nothing", "op": "ne", "value": 1}], True),
+        ([{"field": "value", "value": 2000}, {"field": "location", "value": "west"}], False),
+        ([{"field": "whole", "value": 1}], False),
+        ([{"field": "whole", "value": True}], True),
+        ([{"field": "location", "op": "ge", "value": 1}], False),
+    ],
+)
+def test_conditions_on_what_the_event_says(where: list[dict[str, Any]], expected: bool) -> None:
+    body = campaign(trigger={"kind": "event", "types": ["transaction.recorded"], "where": where})
+    data = {"value": 2000, "location": "mitte", "earned": {"points": 12}, "whole": True}
+    assert triggered(body, {"id": "x", "type": "transaction.recorded", "occurred_at": NOW, "data": data}, {}, NOW) is expected
+
+
+def test_what_a_campaign_caused_triggers_service_messages_about_gifts_alone() -> None:
+    issued = {"id": "x", "type": "coupon.issued", "occurred_at": NOW, "data": {}, "cause": "campaign:other"}
+    given_ = {"id": "x", "type": "points.given", "occurred_at": NOW, "data": {"reference": "dlv_x"}}
+    updated = {"id": "x", "type": "member.updated", "occurred_at": NOW, "data": {}, "cause": "campaign:other"}
+    trigger = {"kind": "event", "types": ["coupon.issued", "points.given", "member.updated"]}
+    marketing, service = campaign(trigger=trigger), campaign(trigger=trigger, message_class="service")
+    assert [triggered(marketing, each, {}, NOW) for each in (issued, given_, updated)] == [False] * 3
+    assert [triggered(service, each, {}, NOW) for each in (issued, given_, updated)] == [True, True, False]
+    assert triggered(marketing, issued | {"cause": "key_1"}, {}, NOW)
+
+
 @given(st.text(min_size=1, max_size=300))
 def test_an_occurrence_always_fits_a_key(id_: str) -> None:
     occurrence = occurrence_of({"id": id_, "type": "transaction.recorded"})
@@ -65,51 +100,80 @@ def test_a_registration_is_one_occurrence_whatever_told_it() -> None:
     assert {occurrence_of({"id": id_, "type": "member.registered"}) for id_ in ("a", "b")} == {"registered"}
 
 
+def members(count: int) -> list[str]:
+    return [new_id("mbr", 1_700_000_000_000 + number, lambda n, at=number: at.to_bytes(n, "big")) for number in range(count)]
+
+
 def test_the_holdout_has_its_share_stays_and_differs_between_campaigns() -> None:
-    members = [new_id("mbr", 1_700_000_000_000 + number, lambda n, at=number: at.to_bytes(n, "big")) for number in range(20_000)]
-    first = {member for member in members if held_out("welcome", member, 10)}
-    second = {member for member in members if held_out("summer", member, 10)}
-    assert first == {member for member in members if held_out("welcome", member, 10)}
+    everybody = members(20_000)
+    first = {member for member in everybody if held_out("welcome", member, 10)}
+    second = {member for member in everybody if held_out("summer", member, 10)}
+    assert first == {member for member in everybody if held_out("welcome", member, 10)}
     # Five standard deviations of a fair draw: 10 % of 20,000 within 1.1 %, 1 % in both within 0.4 %.
     assert 0.089 < len(first) / 20_000 < 0.111
     assert 0.006 < len(first & second) / 20_000 < 0.014
-    assert not any(held_out("welcome", member, 0) for member in members)
-    assert first < {member for member in members if held_out("welcome", member, 20)}
+    assert not any(held_out("welcome", member, 0) for member in everybody)
+    assert first < {member for member in everybody if held_out("welcome", member, 20)}
 
 
-def member(**more: Any) -> MemberState:
-    given_: dict[str, Any] = {"consents": {"marketing:push": Consent(granted=True, at=0, version="v")}, "devices": ["dev_1"]}
-    return MemberState("demo", "mbr_1", **{**given_, **more})
+SPLIT: dict[str, Any] = {
+    "id": "ab", "kind": "split",
+    "variants": [
+        {"id": "a", "percent": 20, "then": "one"}, {"id": "b", "percent": 30, "then": "two"}, {"id": "c", "percent": 50, "then": "two"},
+    ],
+}  # fmt: skip
 
 
-NO = Consent(granted=False, at=0, version="v")
+def test_variants_have_their_shares_and_nothing_to_do_with_the_holdout() -> None:
+    split, everybody = SplitStep.model_validate(SPLIT), members(20_000)
+    shares = Counter(variant_of(split, "c", member) for member in everybody)
+    held = Counter(variant_of(split, "c", member) for member in everybody if held_out("c", member, 50))
+    for place, percent in enumerate((20, 30, 50)):
+        # Five standard deviations of a fair draw of 20,000, and of 10,000.
+        assert abs(shares[place] / 20_000 - percent / 100) < 0.018
+        assert abs(held[place] / sum(held.values()) - percent / 100) < 0.025
+
+
+def test_the_variant_of_a_step_is_the_one_that_leads_to_it() -> None:
+    step = {"content": CONTENT}
+    body = campaign(
+        steps=[{"id": "before", **step}, SPLIT, {"id": "one", **step, "then": "after"}, {"id": "two", **step}, {"id": "after", **step}]
+    )
+    split = body.steps[1]
+    assert isinstance(split, SplitStep)
+    for member in members(30):
+        name = "abc"[variant_of(split, "c", member)]
+        found = {each.id: variant_at(body, each, "c", member) for each in body.steps}
+        assert (found["before"], found["after"]) == (None, f"ab:{name}")
+        assert found["one"] == ("ab:a" if name == "a" else None)
+        assert found["two"] == (f"ab:{name}" if name != "a" else None)
+
+
+def test_a_segment_is_the_version_that_is_served() -> None:
+    state = MemberState("demo", "mbr_1", segments={"vip@2": 1})
+    assert in_segment("vip", state, {"vip": 2})
+    assert not in_segment("vip", state, {"vip": 3})
+    assert not in_segment("vip", state, {})
+
+
+def begun(occurrence: str, at: int) -> Delivery:
+    return Delivery("c", 1, "~begin", occurrence, "mbr_1", "-", "done", at)
 
 
 @pytest.mark.parametrize(
-    ("body", "state", "reason"),
+    ("reentry", "refused"),
     [
-        (campaign(), member(), None),
-        (campaign(), member(status="erased"), "not_active"),
-        (campaign(audience={"segment": "vip"}), member(segments={"vip@2": 1}), None),
-        (campaign(audience={"segment": "vip"}), member(segments={"vip@3": 1}), "not_in_segment"),
-        (campaign(audience={"segment": "gone"}), member(segments={"gone@1": 1}), "not_in_segment"),
-        (campaign(), member(consents={}), "no_consent"),
-        (campaign(), member(consents={"marketing:push": NO}), "no_consent"),
-        (campaign(purpose="news"), member(), "no_consent"),
-        (campaign(message_class="service"), member(consents={}), None),
-        (campaign(), member(suppressed={"push": "dead_token"}), "suppressed"),
-        (campaign(), member(devices=[]), "no_device"),
-        (campaign(), member(devices=[], consents={}), "no_consent"),
+        ({}, False),
+        ({"mode": "once"}, True),
+        ({"mode": "after", "days": 2}, False),
+        ({"mode": "after", "days": 3}, True),
+        ({"mode": "not_while_waiting"}, True),
     ],
 )
-def test_who_may_get_it(body: CampaignBody, state: MemberState, reason: str | None) -> None:
-    assert not_hers(body, body.steps[0], state, {"vip": 2}) == reason
-
-
-@given(st.lists(st.integers(min_value=0, max_value=20 * DAY), max_size=10), st.integers(1, 5), st.integers(1, 15))
-def test_a_cap_holds_over_any_window(ages: list[int], most: int, days: int) -> None:
-    state = member(touches=[Touch("c", "s", "push", NOW - age) for age in ages])
-    body = campaign(cap={"max": most, "days": days})
-    recent = [age for age in ages if age < days * DAY]
-    assert over_cap(body, state, NOW) is (len(recent) + 1 > most)
-    assert not over_cap(campaign(), state, NOW)
+def test_who_may_come_again(reentry: dict[str, Any], refused: bool) -> None:
+    state = MemberState("demo", "mbr_1", journeys=[Journey("c", 1, "old", "s", NOW + 1), Journey("d", 1, "new", "s", NOW + 1)])
+    rows = [begun("older", NOW - 9 * DAY), begun("old", NOW - 2 * DAY)]
+    asked = Reentry.model_validate(reentry)
+    assert refused_again(asked, "c", "new", rows, state, NOW) is refused
+    assert not refused_again(asked, "c", "old", rows[1:], state, NOW)
+    assert not refused_again(asked, "c", "new", [], MemberState("demo", "mbr_1"), NOW)

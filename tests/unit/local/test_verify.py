@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from local.verify import CHECKS, liabilities, take
+from shared.campaigns.deliveries import DeliveryRepository
+from shared.campaigns.model import Delivery
 from shared.kernel.instants import DAY, HOUR
 from shared.member_state.codec import decode_state, encode_state
 from shared.member_state.events import CouponIssued, Effects, HoldPlaced, Purchased, Registered, Reversed
@@ -15,14 +17,14 @@ from shared.member_state.model import MemberState
 from shared.member_state.repository import Loaded, Stamp, StateRepository
 from shared.member_state.rules import apply
 from shared.profile.model import Visit
+from shared.reports.cells import Place, encode
 from shared.storage import keys
 from shared.storage.errors import RawItem
 from shared.storage.items import (
-    CounterItem,
     CouponItem,
-    DeliveryItem,
     IdentifierItem,
     OfflineLossItem,
+    ReportItem,
     RequestItem,
     SegmentRowItem,
     SettingsItem,
@@ -79,10 +81,10 @@ def store() -> Store:
     put(found, row(inside=True).serialize())
     put(found, row("s9", inside=False).serialize())
     put(found, IdentifierItem.at(keys.identifier("demo", "card", "blind"), member=ANNA, kind="card").serialize())
-    put(found, delivery("sent", opened_at=NOW).serialize())
-    put(found, delivery("held_out", "2").serialize())
-    put(found, CounterItem.at(keys.counter("demo", "summer", 1), claimed=1, sent=1).serialize())
-    put(found, CounterItem.at(keys.counter("demo", "summer", 2), held_out=1, opened=1).serialize())
+    put(found, delivery("sent", responses={"opened": NOW}))
+    put(found, delivery("held_out", "2"))
+    put(found, counted("summer", 1, {"planned": 1, "claimed": 1, "sent": 1}))
+    put(found, counted("summer", 2, {"planned": 1, "held_out": 1, "opened": 1}))
     return found
 
 
@@ -97,10 +99,17 @@ def row(segment: str = "s1", *, inside: bool) -> SegmentRowItem:
     return SegmentRowItem.at(keys.segment_row("demo", ANNA, segment, 1), member=ANNA, member_version=2, inside=inside)
 
 
-def delivery(state: str, occurrence: str = "1", **more: Any) -> DeliveryItem:
-    key = keys.delivery("demo", ANNA, "summer", "tell", occurrence, "push")
-    facts = {"campaign": "summer", "campaign_version": 1, "step": "tell", "channel": "push", "member": ANNA, "claimed_at": NOW}
-    return DeliveryItem.at(key, state=state, **facts, **more)
+def delivery(state: Any, occurrence: str = "1", **more: Any) -> RawItem:
+    row = Delivery("summer", 1, "tell", occurrence, ANNA, "push", state, NOW, **more)
+    repository: Any = DeliveryRepository("demo", None, None)  # type: ignore[arg-type]
+    item: RawItem = repository.item(None, row, NOW).serialize()
+    return item
+
+
+def counted(campaign: str, shard: int, counts: dict[str, int]) -> RawItem:
+    body = pack(encode({Place("tell", "", "push", ""): counts}))
+    item: RawItem = ReportItem.at(keys.report("demo", campaign, shard), applied="1", body=body).serialize()
+    return item
 
 
 def changed_state(store: Store, change: Callable[[MemberState], object]) -> None:
@@ -189,10 +198,10 @@ PLANTED: dict[str, tuple[str, Callable[[Store], object]]] = {
         "identifiers",
         lambda store: put(store, IdentifierItem.at(keys.identifier("demo", "card", "b"), member="mbr_x", kind="card").serialize()),
     ),
-    "a delivery that was not counted": ("reports of campaigns", lambda store: put(store, delivery("failed", "3").serialize())),
+    "a delivery that was not counted": ("reports of campaigns", lambda store: put(store, delivery("failed", "3"))),
     "a response that was not counted": (
         "reports of campaigns",
-        lambda store: put(store, delivery("sent", opened_at=NOW, clicked_at=NOW).serialize()),
+        lambda store: put(store, delivery("sent", responses={"opened": NOW, "clicked": NOW})),
     ),
     "an offline loss that no sale tells of": (
         "offline losses",
@@ -201,7 +210,7 @@ PLANTED: dict[str, tuple[str, Callable[[Store], object]]] = {
     "an offline loss that was not booked": ("offline losses", lambda store: put(store, lossy_sale("recorded"))),
     "a counter of nothing": (
         "reports of campaigns",
-        lambda store: put(store, CounterItem.at(keys.counter("demo", "spring", 0), sent=1).serialize()),
+        lambda store: put(store, counted("spring", 0, {"sent": 1})),
     ),
 }
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.messaging.payloads import MAX_PROVIDER_BYTES, MessageTooLarge, sns_attributes, sns_message
-from shared.messaging.push import MAX_TTL_SECONDS, Message
+from shared.messaging.port import MAX_TTL_SECONDS, Message
 
 MESSAGE = Message("Fries", "1 € today", {"campaign_id": "welcome", "deep_link": "app://x"}, ttl_seconds=3600)
 

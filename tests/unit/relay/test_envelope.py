@@ -23,6 +23,9 @@ JOINED = DomainEvent("member.registered", 900, {"source": "app"})
 TOLD = [JOINED, DomainEvent("segment.entered", 950, {"segment": "a"}, JOINED.type)]
 
 
+PAID = DomainEvent("transaction.recorded", 940, {"transaction": "txn_1"})
+
+
 def image(key: keys.Key, version: int = 3, events: Any = TOLD, name: str = "version", **more: Any) -> dict[str, Any]:
     out = out_of(events, Stamp(1000, "corr-1", "late"))
     item: dict[str, Any] = {"PK": {"S": key.pk}, "SK": {"S": key.sk}, name: {"N": str(version)}, **more}
@@ -58,6 +61,23 @@ def test_a_members_commit_becomes_one_envelope_in_its_order() -> None:
         "parts": 1,
     }
     assert received(json.loads(dump(found.detail()))) == found
+
+
+def test_campaigns_that_touched_her_travel_with_what_they_may_have_caused() -> None:
+    key = keys.state("demo", MEMBER)
+    new = image(key) | {"out": {"S": out_of([PAID] * 4, Stamp(1000), ("welcome", "news")) or ""}}
+    found = of_record(record(new))
+    assert found is not None
+    assert found.touched == ("welcome", "news")
+    assert json.loads(dump(found.detail()))["touched"] == ["welcome", "news"]
+    assert received(json.loads(dump(found.detail()))) == found
+    assert len(split(found, 800)) > 1
+    assert {part.touched for part in split(found, 800)} == {("welcome", "news")}
+
+
+def test_without_them_nothing_is_said_of_it() -> None:
+    assert out_of([PAID], Stamp(1000)) == out_of([PAID], Stamp(1000), ())
+    assert '"w"' not in (out_of([PAID], Stamp(1000)) or "")
 
 
 @pytest.mark.parametrize(

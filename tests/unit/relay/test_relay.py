@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from shared.member_state.events import DomainEvent
-from shared.relay.service import MAX_ATTEMPTS, MAX_ENTRIES, MAX_REQUEST_BYTES, Relay
+from shared.relay.service import MAX_ATTEMPTS, MAX_ENTRIES, MAX_REQUEST_BYTES, Entry, Relay
 from shared.storage import keys
 from tests.unit.relay.test_envelope import image, record
 
@@ -53,9 +53,23 @@ class FakeFailures:
         self.kept.append((reason, body))
 
 
-def relay(bus: FakeBus, failures: FakeFailures) -> tuple[Relay, list[float]]:
+@dataclass
+class FakeReports:
+    """The reports' queue; refuses the first ``refuse`` messages."""
+
+    refuse: int = 0
+    taken: list[str] = field(default_factory=list)
+
+    def put(self, entries: Sequence[Entry]) -> list[str | None]:
+        refused = min(self.refuse, len(entries))
+        self.refuse -= refused
+        self.taken += [envelope.id for envelope, _ in entries[refused:]]
+        return ["ServiceUnavailable"] * refused + [None] * (len(entries) - refused)
+
+
+def relay(bus: FakeBus, failures: FakeFailures, reports: FakeReports | None = None) -> tuple[Relay, list[float]]:
     slept: list[float] = []
-    return Relay(bus, failures, slept.append, lambda _low, high: high), slept
+    return Relay(bus, reports or FakeReports(), failures, slept.append, lambda _low, high: high), slept
 
 
 def commits(count: int, size: int = 10) -> list[dict[str, Any]]:
@@ -138,3 +152,25 @@ def test_the_same_batch_twice_tells_the_same_ids() -> None:
     worker.relay(commits(4))
     ids = [event["id"] for each in bus.taken for event in each["events"]]
     assert ids[:4] == ids[4:]
+
+
+def transitions(count: int) -> list[dict[str, Any]]:
+    counted = [DomainEvent("delivery.counted", 1, {"campaign": "c", "counts": {"sent": 1}})]
+    return [record(image(keys.delivery("demo", f"m{number}", "c", "s", "o", "push"), events=counted)) for number in range(count)]
+
+
+def test_what_became_of_deliveries_goes_to_the_reports_alone() -> None:
+    bus, reports = FakeBus(), FakeReports()
+    relay(bus, FakeFailures(), reports)[0].relay([*transitions(12), *commits(2)])
+    assert [each["aggregate"] for each in bus.taken] == ["member:m0", "member:m1"]
+    assert reports.taken == [f"delivery:m{number}:c#s#o#push:1" for number in range(12)]
+
+
+def test_a_transition_that_is_refused_is_sent_again_and_then_kept() -> None:
+    reports, failures = FakeReports(refuse=2), FakeFailures()
+    relay(FakeBus(), failures, reports)[0].relay(transitions(3))
+    assert sorted(reports.taken) == [f"delivery:m{number}:c#s#o#push:1" for number in range(3)]
+    assert failures.kept == []
+    always = FakeReports(refuse=1000)
+    relay(FakeBus(), failures, always)[0].relay(transitions(3))
+    assert [reason for reason, _ in failures.kept] == ["the reports' queue did not take it: ServiceUnavailable"] * 3

@@ -1,0 +1,83 @@
+"""What must be there before a campaign is published, and before it is launched: refusals with pointers, and nothing written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from shared.campaigns.content import check_content
+from shared.campaigns.errors import ApprovalNeeded, NotLaunchable
+from shared.campaigns.lint import check_service
+from shared.campaigns.model import CampaignBody, Channel, OnceTrigger, RecurringTrigger
+from shared.campaigns.recurring import first_after
+from shared.campaigns.steps import BranchStep, IssueStep, SendStep, WebhookStep
+from shared.definitions.model import Definition
+from shared.definitions.references import broken_references, named_offers
+from shared.kernel.errors import FieldError
+from shared.messaging.port import configured
+from shared.tenants.model import TenantSettings
+from shared.tenants.scope import TenantScope
+
+_PAST: Final = "schedule_in_past"
+
+
+def check_publishable(scope: TenantScope, body: CampaignBody) -> None:
+    """``UnusableContent`` for texts that cannot be written, ``ServiceWithOffer``, ``SegmentTooLarge`` for a filter beyond the bounds."""
+    from shared.segments.parsing import rule_of
+    from shared.segments.sizes import check_size
+
+    for pointer, raw in _filters(body):
+        check_size(rule_of(raw), pointer)
+    check_content(body, set(scope.definitions.settings.wallets) or None)
+    check_service(body)
+
+
+def check_approved(scope: TenantScope, *versions: Definition | None) -> None:
+    """``ApprovalNeeded`` for a version that no second person approved, where the tenant wants that."""
+    if scope.definitions.settings.messaging.approval and any(each is not None and not each.approved_by for each in versions):
+        raise ApprovalNeeded("A second person approves the version first.")
+
+
+def check_launchable(scope: TenantScope, definition: Definition, body: CampaignBody) -> None:
+    """``NotLaunchable`` with a pointer at everything that cannot work now: what it names is gone, a channel is not set up, its time is
+    past. One Query, and two reads for the offers that it names.
+    """
+    settings, now = scope.definitions.settings, scope.clock()
+    known = scope.repository.load(named_offers("campaign", definition.body))
+    # What a text shows was checked when it was published; of an offer that has changed since, a word may be empty.
+    gone = (each for each in broken_references(known, "campaign", definition.body, now) if each.code != "unknown_variable")
+    problems = [*gone, *_channels(body, settings)]
+    trigger = body.trigger
+    if isinstance(trigger, OnceTrigger) and trigger.instant is not None and trigger.instant < now:
+        problems.append(FieldError("/definition/trigger/at", _PAST, "this instant is past"))
+    if isinstance(trigger, RecurringTrigger) and first_after(trigger, settings.time_zone, now) is None:
+        problems.append(FieldError("/definition/trigger/rrule", _PAST, "its last occurrence is past"))
+    if problems:
+        raise NotLaunchable("The campaign cannot be launched; see errors.", errors=tuple(problems))
+
+
+def _channels(body: CampaignBody, settings: TenantSettings) -> Iterator[FieldError]:
+    for index, step in enumerate(body.steps):
+        pointer = f"/definition/steps/{index}"
+        if isinstance(step, WebhookStep) and step.endpoint not in settings.messaging.webhooks:
+            yield FieldError(f"{pointer}/endpoint", "channel_not_configured", "the tenant has no webhook of this name")
+        if isinstance(step, IssueStep) and step.points is not None and settings.wallets and step.points.wallet not in settings.wallets:
+            yield FieldError(f"{pointer}/points/wallet", "unknown_wallet", "no wallet of the tenant")
+        if isinstance(step, SendStep):
+            for place, channel in enumerate(step.channels):
+                if not _is_set_up(channel, settings):
+                    where = f"{pointer}/ladder/channels/{place}" if step.ladder is not None else f"{pointer}/channel"
+                    yield FieldError(where, "channel_not_configured", f"the tenant has not set up {channel}")
+
+
+def _is_set_up(channel: Channel, settings: TenantSettings) -> bool:
+    return bool(settings.push) if channel == "push" else configured(channel, settings.messaging)
+
+
+def _filters(body: CampaignBody) -> Iterator[tuple[str, dict[str, object]]]:
+    """The rules of a campaign, each with its pointer."""
+    if body.audience.filter is not None:
+        yield "/definition/audience/filter", body.audience.filter
+    for index, step in enumerate(body.steps):
+        if isinstance(step, BranchStep) and step.if_.filter is not None:
+            yield f"/definition/steps/{index}/if/filter", step.if_.filter

@@ -1,0 +1,1 @@
+"""Ready campaigns: each with its segment, offer, texts and goal, installed as drafts."""

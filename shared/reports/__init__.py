@@ -1,0 +1,1 @@
+"""What became of campaigns: counters by step, variant, channel and language, and what a campaign changed."""
