@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from shared.kernel.instants import NEVER, Instant, format_rfc3339
-from shared.member_state.events import Effects
+from shared.member_state.effects import Effects
 from shared.replay.engine import Replay
 from shared.tenants.model import WalletSettings
 from shared.wallet.model import SLIDING

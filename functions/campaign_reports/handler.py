@@ -9,9 +9,9 @@ from typing import Any
 from functions.campaign_reports.settings import ReportSettings, report_settings
 from shared.aws.queues import Poison, consume_groups, message_scope
 from shared.aws.runtime import RemainingTime, Runtime
-from shared.reports import budgets
 from shared.kernel.errors import InvalidValue
 from shared.observability.logs import log_context
+from shared.reports import budgets
 from shared.reports.counting import Counted, count, counted
 
 Group = tuple[str, int]

@@ -21,7 +21,7 @@ from shared.audiences.model import LEASE, MOST_RESTARTS, Export
 from shared.audiences.repository import ExportRepository
 from shared.audiences.rows import Rows
 from shared.kernel.instants import SECOND, Clock
-from shared.member_state.events import DomainEvent
+from shared.member_state.effects import DomainEvent
 from shared.member_state.repository import Stamp, envelope
 from shared.observability.logs import logger
 from shared.segments.parsing import rule_of

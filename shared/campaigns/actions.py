@@ -21,7 +21,8 @@ from shared.coupons.errors import NoOffer, TooManyCoupons, UnknownOffer
 from shared.kernel.ids import derived_id
 from shared.kernel.instants import DAY, NEVER, Instant
 from shared.member_state.challenges import has_room
-from shared.member_state.events import ChallengeGiven, Effects, JourneyMoved, MemberEvent, PointsBooked, TagsChanged, TimePassed
+from shared.member_state.effects import Effects
+from shared.member_state.events import ChallengeGiven, JourneyMoved, MemberEvent, PointsBooked, TagsChanged, TimePassed
 from shared.member_state.model import MAX_TAGS, MemberState
 from shared.member_state.service import Change, Done
 from shared.storage import keys

@@ -23,7 +23,8 @@ from shared.campaigns.steps import SendStep, WebhookStep
 from shared.campaigns.writing import Keys, Written, kept_links, message_of, sealed_links, webhook_of
 from shared.coupons.errors import NoOffer, TooManyCoupons, UnknownOffer
 from shared.kernel.instants import MINUTE, Instant
-from shared.member_state.events import Effects, JourneyMoved, MemberEvent, TimePassed, Touched
+from shared.member_state.effects import Effects
+from shared.member_state.events import JourneyMoved, MemberEvent, TimePassed, Touched
 from shared.member_state.model import MemberState
 from shared.member_state.repository import STATE_LABEL
 from shared.member_state.service import Change, Done, peek

@@ -14,7 +14,7 @@ from shared.campaigns.model import ACTION, CHANNELS, Credit, Delivery, DeliveryS
 from shared.campaigns.tally import counted
 from shared.kernel.ids import natural_id, natural_parts
 from shared.kernel.instants import Instant, format_rfc3339
-from shared.member_state.events import DomainEvent
+from shared.member_state.effects import DomainEvent
 from shared.member_state.repository import Stamp, envelope
 from shared.storage import keys
 from shared.storage.commit import Effort, back_off

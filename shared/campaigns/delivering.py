@@ -16,7 +16,8 @@ from shared.campaigns.model import Channel, Delivery, DeliveryState
 from shared.campaigns.participant import Participant
 from shared.kernel.errors import AppError
 from shared.kernel.instants import MINUTE, SECOND, Instant
-from shared.member_state.events import DevicesChanged, Effects
+from shared.member_state.effects import Effects
+from shared.member_state.events import DevicesChanged
 from shared.member_state.model import MemberState
 from shared.member_state.service import Change, Occasion, change_member
 from shared.members.repository import Device, MemberRepository

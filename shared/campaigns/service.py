@@ -22,7 +22,7 @@ from shared.definitions.model import Definition
 from shared.kernel.errors import ConcurrentUpdate
 from shared.kernel.ids import NAME_PATTERN
 from shared.kernel.instants import Instant, format_rfc3339
-from shared.member_state.events import DomainEvent
+from shared.member_state.effects import DomainEvent
 from shared.member_state.repository import Stamp, envelope
 from shared.storage.commit import Plan, Stale, commit
 from shared.storage.table import WriteBatch

@@ -21,7 +21,8 @@ from shared.coupons.repository import CouponRepository
 from shared.coupons.rules import Use, limit_reason, state_reason
 from shared.kernel.errors import FieldError
 from shared.kernel.instants import SECOND, Instant, local_day
-from shared.member_state.events import CouponChanged, DomainEvent, Effects, HoldPlaced, HoldReleased, MemberEvent
+from shared.member_state.effects import DomainEvent, Effects
+from shared.member_state.events import CouponChanged, HoldPlaced, HoldReleased, MemberEvent
 from shared.member_state.model import MAX_HOLDS, MemberState
 from shared.member_state.repository import Stamp, envelope
 from shared.member_state.service import Change, Done, Occasion, change_member

@@ -17,7 +17,8 @@ from shared.coupons.rules import validity
 from shared.coupons.service import answer_of
 from shared.kernel.errors import FieldError, KeyRequired
 from shared.kernel.instants import Instant
-from shared.member_state.events import Effects, MemberEvent, OfferWithheld
+from shared.member_state.effects import Effects
+from shared.member_state.events import MemberEvent, OfferWithheld
 from shared.member_state.model import MemberState
 from shared.member_state.service import Change, Occasion, change_member
 from shared.storage import keys

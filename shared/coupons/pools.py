@@ -26,7 +26,7 @@ from shared.jobs import service as jobs
 from shared.kernel.errors import FieldError, KeyRequired, NotFound, Unprocessable
 from shared.kernel.ids import is_id, new_ulid
 from shared.kernel.instants import Instant, format_rfc3339
-from shared.member_state.events import DomainEvent
+from shared.member_state.effects import DomainEvent
 from shared.member_state.repository import Stamp, envelope
 from shared.storage import keys
 from shared.storage.commit import Plan, Stale, commit

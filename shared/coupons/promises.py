@@ -5,7 +5,7 @@ from __future__ import annotations
 from shared.coupons.issuing import blind_code, printable_code
 from shared.coupons.model import Coupon
 from shared.coupons.repository import CouponRepository
-from shared.member_state.events import Effects, PromisedCoupon
+from shared.member_state.effects import Effects, PromisedCoupon
 from shared.member_state.model import MemberState
 from shared.storage.table import WriteBatch
 from shared.tenants.scope import TenantScope

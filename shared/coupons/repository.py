@@ -18,6 +18,7 @@ from typing import Any, Final
 from shared.coupons.model import Choice, Coupon
 from shared.kernel.ids import is_id
 from shared.kernel.instants import Instant
+from shared.kernel.shards import quota_shards, quota_share
 from shared.storage import keys
 from shared.storage.errors import RawItem
 from shared.storage.expressions import Action, Condition, Path
@@ -182,10 +183,10 @@ class CouponRepository:
 
     def create_quota(self, key: str, limit: int) -> None:
         """The shards of a limit (``offer:<id>``, ``promotion:<id>``), each with its share; existing ones stay as they are."""
-        shards = keys.quota_shards(limit)
+        shards = quota_shards(limit)
         for shard in range(shards):
             where = keys.quota(self.tenant, key, shard)
-            self.table.update(where, [Path("share").set(keys.quota_share(limit, shard)), Path("used").set(Path("used") | 0)])
+            self.table.update(where, [Path("share").set(quota_share(limit, shard)), Path("used").set(Path("used") | 0)])
 
     def add_quota(self, batch: WriteBatch, key: str, shard: int) -> None:
         """Use one of a shard. Label ``quota:<key>``."""
@@ -198,7 +199,7 @@ class CouponRepository:
 
     def shard_with_room(self, key: str, limit: int, start: str) -> int | None:
         """A shard that has some left, from the one of ``start`` round the ring; ``None``: all are used up. At most 32 reads."""
-        shards = keys.quota_shards(limit)
+        shards = quota_shards(limit)
         found = self.table.get_many([keys.quota(self.tenant, key, shard) for shard in range(shards)], consistent=True)
         room = {int(where.pk[-2:]) for where, raw in found.items() if _has_room(QuotaItem.read(raw))}
         first = first_shard(start, limit)
@@ -206,7 +207,7 @@ class CouponRepository:
 
     def used_up(self, limits: Mapping[str, int]) -> set[str]:
         """Which of the limits have nothing left. Half a read unit a shard."""
-        shards = {keys.quota(self.tenant, key, shard): key for key, limit in limits.items() for shard in range(keys.quota_shards(limit))}
+        shards = {keys.quota(self.tenant, key, shard): key for key, limit in limits.items() for shard in range(quota_shards(limit))}
         found = self.table.get_many(shards)
         return set(limits) - {shards[where] for where, raw in found.items() if _has_room(QuotaItem.read(raw))}
 
@@ -245,7 +246,7 @@ def _is_coupon(raw: RawItem) -> bool:
 
 def first_shard(start: str, limit: int) -> int:
     """Where the walk round a limit's shards starts."""
-    return zlib.crc32(start.encode()) % keys.quota_shards(limit)
+    return zlib.crc32(start.encode()) % quota_shards(limit)
 
 
 def _has_room(item: QuotaItem) -> bool:

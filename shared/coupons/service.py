@@ -17,7 +17,7 @@ from shared.coupons.personal import shown
 from shared.coupons.repository import CouponRepository
 from shared.kernel.errors import FieldError, KeyRequired
 from shared.kernel.instants import Instant, format_rfc3339
-from shared.member_state.events import DomainEvent, Effects
+from shared.member_state.effects import DomainEvent, Effects
 from shared.member_state.model import MemberState
 from shared.member_state.repository import Stamp, envelope
 from shared.member_state.service import Change, Done, Occasion, change_member

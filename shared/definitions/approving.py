@@ -13,7 +13,7 @@ from shared.definitions.model import Definition
 from shared.definitions.references import named_offers
 from shared.definitions.service import OnPublish, begins_by_itself, check, get, lead, rewrite, told_of
 from shared.kernel.instants import Instant
-from shared.member_state.events import DomainEvent
+from shared.member_state.effects import DomainEvent
 from shared.tenants.scope import TenantScope
 
 

@@ -40,7 +40,7 @@ from shared.kernel.ids import NAME_PATTERN
 from shared.kernel.instants import NEVER, Instant, format_rfc3339, parse_rfc3339
 from shared.kernel.pages import open_cursor, seal_cursor
 from shared.media.repository import MediaRepository
-from shared.member_state.events import DomainEvent
+from shared.member_state.effects import DomainEvent
 from shared.member_state.repository import Stamp, envelope
 from shared.programmes.model import ProgrammeBody
 from shared.storage.commit import Plan, Stale, commit

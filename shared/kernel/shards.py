@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import Final
 
 MOST: Final = 32
+QUOTA_BLOCK: Final = 50
+"""Uses that one shard of a quota has, where the limit is not greater than all of them together."""
 
 
 def shards_of(limit: int, size: int) -> int:
@@ -22,3 +24,13 @@ def share_of(limit: int, size: int, shard: int) -> int:
         return max(0, min(size, limit - size * shard))
     more, rest = divmod(limit - size * MOST, MOST)
     return size + more + (1 if shard < rest else 0)
+
+
+def quota_shards(limit: int) -> int:
+    """How many shards a limit of uses is spread over: one per 50, at most 32."""
+    return shards_of(limit, QUOTA_BLOCK)
+
+
+def quota_share(limit: int, shard: int) -> int:
+    """The part of a limit of uses that a shard has."""
+    return share_of(limit, QUOTA_BLOCK, shard)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.kernel.instants import NEVER, Instant, date_of, day_start, local_day
-from shared.member_state.events import Effects, LedgerEntry, Registered, Responded
+from shared.member_state.effects import Effects, LedgerEntry
+from shared.member_state.events import Registered, Responded
 from shared.member_state.model import Facts, MemberState
 from shared.member_state.tiers import settle_tier, tier_at
 from shared.member_state.usage import count_usage, last_day, usage_of

@@ -17,7 +17,8 @@ from shared.challenges.model import Challenge, ChallengeBody, Counts, Given, Ins
 from shared.kernel.errors import InvalidValue
 from shared.kernel.instants import DAY, NEVER, Instant
 from shared.member_state.conversions import MOST_IN_ONE_COMMIT
-from shared.member_state.events import ChallengeGiven, Effects, LedgerEntry, Purchased, ReversalTerms, Reversed
+from shared.member_state.effects import Effects, LedgerEntry
+from shared.member_state.events import ChallengeGiven, Purchased, ReversalTerms, Reversed
 from shared.member_state.model import MAX_CHALLENGES, USAGE_DAYS, MemberState
 from shared.member_state.promising import give_coupon, may_have, withdraw_coupon
 from shared.member_state.taking import take_back

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from shared.kernel.instants import DAY, Instant
-from shared.member_state.events import ChannelSuppressed, DomainEvent, Effects, Touched
+from shared.member_state.effects import DomainEvent, Effects
+from shared.member_state.events import ChannelSuppressed, Touched
 from shared.member_state.model import MAX_TOUCHES, MemberState, Touch
 from shared.member_state.view import FoldView
 

@@ -6,7 +6,8 @@ from typing import Final
 
 from shared.kernel.errors import InvalidValue
 from shared.kernel.instants import Instant
-from shared.member_state.events import Effects, LedgerEntry, PointsConverted
+from shared.member_state.effects import Effects, LedgerEntry
+from shared.member_state.events import PointsConverted
 from shared.member_state.model import MemberState
 from shared.member_state.promising import give_coupon, may_have, room_for, withdraw_coupon
 from shared.member_state.view import FoldView, Promise

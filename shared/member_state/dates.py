@@ -16,7 +16,7 @@ from itertools import takewhile
 from typing import Any, Final
 
 from shared.kernel.instants import NEVER, Instant, date_of, format_day, local_day, wall_instant
-from shared.member_state.events import Effects
+from shared.member_state.effects import Effects
 from shared.member_state.model import Facts, MemberState
 from shared.member_state.view import DateRule, FoldView
 from shared.segments.birthdays import celebrated

@@ -9,7 +9,8 @@ from shared.kernel.errors import InvalidValue
 from shared.kernel.instants import Instant, local_day
 from shared.member_state import bonuses, challenges, contact, journeys, points, purchases, rewards, tiers
 from shared.member_state import events as happened
-from shared.member_state.events import Effects, LedgerEntry, MemberEvent
+from shared.member_state.effects import Effects, LedgerEntry
+from shared.member_state.events import MemberEvent
 from shared.member_state.model import (
     MAX_ATTRIBUTES,
     MAX_COUPONS,

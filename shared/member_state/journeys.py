@@ -14,7 +14,8 @@ from typing import Final, Literal
 
 from shared.kernel.errors import InvalidValue
 from shared.kernel.instants import NEVER, Instant
-from shared.member_state.events import DomainEvent, Effects, JourneyEnded, JourneyMoved
+from shared.member_state.effects import DomainEvent, Effects
+from shared.member_state.events import JourneyEnded, JourneyMoved
 from shared.member_state.model import MAX_JOURNEYS, Journey, MemberState
 from shared.member_state.view import FoldView
 

@@ -7,7 +7,8 @@ from typing import Final
 
 from shared.kernel.instants import Instant
 from shared.member_state import conversions
-from shared.member_state.events import Effects, LedgerEntry, PointsBooked, PointsConverted, ReferralEnded
+from shared.member_state.effects import Effects, LedgerEntry
+from shared.member_state.events import PointsBooked, PointsConverted, ReferralEnded
 from shared.member_state.model import MemberState
 from shared.member_state.taking import take_back
 from shared.member_state.tiers import settle_tier

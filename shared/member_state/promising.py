@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shared.kernel.ids import derived_id
 from shared.kernel.instants import Instant
-from shared.member_state.events import Effects, PromisedCoupon
+from shared.member_state.effects import Effects, PromisedCoupon
 from shared.member_state.model import MAX_COUPONS, HeldCoupon, MemberState
 from shared.member_state.view import FoldView, Promise
 from shared.wallet.model import Posting

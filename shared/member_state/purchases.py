@@ -8,7 +8,8 @@ from typing import Literal
 
 from shared.kernel.instants import DAY, MINUTE, Instant, local_day
 from shared.member_state import challenges, conversions
-from shared.member_state.events import Effects, LedgerEntry, Purchased, ReversalTerms, Reversed
+from shared.member_state.effects import Effects, LedgerEntry
+from shared.member_state.events import Purchased, ReversalTerms, Reversed
 from shared.member_state.model import MAX_REDEEMED, MAX_VISITS, VISIT_DAYS, MemberState, RecentVisit
 from shared.member_state.taking import take_back
 from shared.member_state.tier_windows import VISITS

@@ -13,8 +13,8 @@ from shared.kernel.instants import Instant
 from shared.member_state.cells_codec import decode_cells, encode_cells
 from shared.member_state.codec import decode_state, encode_state
 from shared.member_state.contact import touched_before
+from shared.member_state.effects import DomainEvent, Effects, LedgerEntry
 from shared.member_state.errors import ErasedMember, UnknownMember
-from shared.member_state.events import DomainEvent, Effects, LedgerEntry
 from shared.member_state.model import Facts, MemberState
 from shared.privacy.keyring import MemberCipher
 from shared.storage import keys

@@ -5,7 +5,8 @@ from __future__ import annotations
 from shared.kernel.errors import InvalidValue
 from shared.kernel.instants import Instant, local_day
 from shared.member_state import conversions
-from shared.member_state.events import Effects, LedgerEntry, RewardCancelled, RewardClaimed, RewardHandedOver
+from shared.member_state.effects import Effects, LedgerEntry
+from shared.member_state.events import RewardCancelled, RewardClaimed, RewardHandedOver
 from shared.member_state.model import MemberState
 from shared.member_state.usage import count_use, uncount_use
 from shared.member_state.view import FoldView

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from shared.kernel.instants import NEVER, Instant
 from shared.member_state import bonuses, challenges, conversions, dates, handlers, journeys, tiers
-from shared.member_state.events import Effects, MemberEvent, TimePassed
+from shared.member_state.effects import Effects
+from shared.member_state.events import MemberEvent, TimePassed
 from shared.member_state.model import Facts, MemberState
 from shared.member_state.view import FoldView, Views
 from shared.wallet import rules as lots

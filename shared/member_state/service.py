@@ -12,7 +12,8 @@ from typing import Final, Generic, TypeVar
 
 from shared.coupons.promises import add_promised
 from shared.kernel.instants import Instant
-from shared.member_state.events import Effects, MemberEvent, Mode, TimePassed
+from shared.member_state.effects import Effects
+from shared.member_state.events import MemberEvent, Mode, TimePassed
 from shared.member_state.model import Facts, MemberState
 from shared.member_state.repository import STATE_LABEL, Loaded, Stamp, StateRepository
 from shared.member_state.rules import advance, apply, needs_facts

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from shared.kernel.instants import Instant
 from shared.member_state import conversions
-from shared.member_state.events import Effects, ReversalTerms
+from shared.member_state.effects import Effects
+from shared.member_state.events import ReversalTerms
 from shared.member_state.model import MemberState
 from shared.wallet import rules as lots
 from shared.wallet.model import Posting

@@ -13,7 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shared.kernel.instants import NEVER, Instant, day_start, local_day
-from shared.member_state.events import Effects, TierSet
+from shared.member_state.effects import Effects
+from shared.member_state.events import TierSet
 from shared.member_state.model import MAX_TIER_SPANS, MemberState, Tier, TierSpan
 from shared.member_state.promising import give_coupon, may_have
 from shared.member_state.tier_windows import (

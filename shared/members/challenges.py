@@ -11,8 +11,9 @@ from shared.challenges.model import UNLIMITED, Base, Challenge, ChallengeBody, I
 from shared.kernel.ids import derived_id, is_id
 from shared.kernel.instants import NEVER, Instant, format_rfc3339
 from shared.member_state.challenges import has_room, received_at
+from shared.member_state.effects import Effects
 from shared.member_state.errors import UnknownMember
-from shared.member_state.events import ChallengeGiven, Effects
+from shared.member_state.events import ChallengeGiven
 from shared.member_state.model import MemberState
 from shared.member_state.repository import StateRepository
 from shared.member_state.service import Change, Occasion, change_member, view_member

@@ -7,7 +7,8 @@ from typing import Any
 
 from shared.kernel.errors import FieldError
 from shared.kernel.instants import Instant
-from shared.member_state.events import ConsentsChanged, Effects, IdentifierAdded, ProfileChanged
+from shared.member_state.effects import Effects
+from shared.member_state.events import ConsentsChanged, IdentifierAdded, ProfileChanged
 from shared.member_state.model import MAX_ATTRIBUTES, MemberState, Scalar
 from shared.member_state.repository import StateRepository, seal_facts
 from shared.member_state.service import Change, Done, Occasion, change_member

@@ -12,8 +12,9 @@ from typing import Final, Protocol
 
 from shared.kernel.errors import AppError, ConcurrentUpdate, FieldError
 from shared.kernel.instants import DAY, format_rfc3339
+from shared.member_state.effects import Effects
 from shared.member_state.errors import ErasedMember, UnknownMember
-from shared.member_state.events import DevicesChanged, Effects, MemberEvent, ReferralEnded
+from shared.member_state.events import DevicesChanged, MemberEvent, ReferralEnded
 from shared.member_state.model import MAX_DEVICES, MemberState
 from shared.member_state.repository import StateRepository
 from shared.member_state.service import Change, Done, Occasion, change_member

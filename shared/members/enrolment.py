@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from shared.coupons.promises import add_promised
 from shared.kernel.ids import new_id
 from shared.kernel.instants import Instant
-from shared.member_state.events import Effects, Mode, Registered
+from shared.member_state.effects import Effects
+from shared.member_state.events import Mode, Registered
 from shared.member_state.model import MemberState, Scalar
 from shared.member_state.repository import Loaded, Stamp, StateRepository, seal_facts
 from shared.member_state.rules import apply

@@ -18,7 +18,8 @@ from shared.coupons.personal import shown
 from shared.coupons.repository import CouponRepository
 from shared.kernel.errors import FieldError, Unprocessable
 from shared.kernel.instants import Instant, format_rfc3339
-from shared.member_state.events import Effects, MemberEvent, Responded
+from shared.member_state.effects import Effects
+from shared.member_state.events import MemberEvent, Responded
 from shared.member_state.model import MemberState
 from shared.member_state.repository import StateRepository
 from shared.member_state.service import Change, Done, Occasion, change_member

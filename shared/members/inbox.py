@@ -7,7 +7,8 @@ from typing import Any
 from shared.kernel.errors import NotFound
 from shared.kernel.instants import format_rfc3339
 from shared.kernel.pages import open_cursor, seal_cursor
-from shared.member_state.events import Effects, Responded
+from shared.member_state.effects import Effects
+from shared.member_state.events import Responded
 from shared.member_state.model import MemberState
 from shared.member_state.repository import StateRepository
 from shared.member_state.service import Change, Done, MemberSession, Occasion

@@ -9,8 +9,9 @@ from typing import Any, Final
 from shared.jobs.service import Outcome
 from shared.kernel.errors import AppError, FieldError, Unprocessable
 from shared.kernel.ids import NAME_PATTERN, is_id
+from shared.member_state.effects import Effects
 from shared.member_state.errors import UnknownMember
-from shared.member_state.events import Effects, ListsChanged
+from shared.member_state.events import ListsChanged
 from shared.member_state.model import MAX_LISTS, MemberState
 from shared.member_state.service import Change, Done, Occasion, change_member
 from shared.members.errors import TooManyLists

@@ -12,8 +12,9 @@ from shared.kernel.errors import FieldError, KeyRequired, Unprocessable
 from shared.kernel.ids import new_id
 from shared.kernel.instants import NEVER, Instant, format_rfc3339, parse_rfc3339
 from shared.member_state.conversions import refusal
+from shared.member_state.effects import Effects
 from shared.member_state.errors import UnknownMember
-from shared.member_state.events import Effects, MemberEvent, PointsBooked, PointsConverted, TierSet
+from shared.member_state.events import MemberEvent, PointsBooked, PointsConverted, TierSet
 from shared.member_state.model import MemberState
 from shared.member_state.repository import StateRepository
 from shared.member_state.service import Change, Companion, Decide, Done, Occasion, change_member

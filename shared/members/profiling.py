@@ -5,7 +5,8 @@ Her cells are kept all the same, because tiers, limits and returns count with th
 
 from __future__ import annotations
 
-from shared.member_state.events import Effects, ProfilingChanged
+from shared.member_state.effects import Effects
+from shared.member_state.events import ProfilingChanged
 from shared.member_state.model import MemberState
 from shared.member_state.service import Change, Done, Occasion, change_member
 from shared.members.profile_api import ProfilingAnswer, ProfilingRequest

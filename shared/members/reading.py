@@ -10,7 +10,7 @@ from shared.coupons.personal import shown
 from shared.coupons.repository import CouponRepository
 from shared.kernel.instants import Instant, format_rfc3339
 from shared.kernel.pages import open_cursor, seal_cursor
-from shared.member_state.events import LedgerEntry
+from shared.member_state.effects import LedgerEntry
 from shared.member_state.model import CouponState, MemberState, segment_key
 from shared.member_state.repository import StateRepository
 from shared.member_state.service import view_member

@@ -10,7 +10,8 @@ from typing import Final
 
 from shared.kernel.errors import NotFound
 from shared.kernel.instants import Instant
-from shared.member_state.events import ChannelSuppressed, ConsentsChanged, Effects, MemberEvent
+from shared.member_state.effects import Effects
+from shared.member_state.events import ChannelSuppressed, ConsentsChanged, MemberEvent
 from shared.member_state.model import MemberState
 from shared.member_state.service import Change, Done, Occasion, change_member
 from shared.members.model import ConsentRecord

@@ -9,7 +9,8 @@ from typing import Final
 from shared.coupons.limits import QUOTA
 from shared.kernel.instants import Instant
 from shared.member_state import challenges
-from shared.member_state.events import Effects, MemberEvent, PointsBooked
+from shared.member_state.effects import Effects
+from shared.member_state.events import MemberEvent, PointsBooked
 from shared.member_state.model import MemberState
 from shared.member_state.tier_windows import VISITS
 from shared.replay.sales import Sale

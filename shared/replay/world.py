@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from shared.coupons.model import Coupon
 from shared.definitions.model import DefinitionSet
 from shared.kernel.instants import Instant
+from shared.member_state.effects import Effects
 from shared.member_state.errors import UnknownMember
-from shared.member_state.events import Effects, MemberEvent
+from shared.member_state.events import MemberEvent
 from shared.member_state.model import Facts, MemberState
 from shared.member_state.rules import advance, apply
 from shared.tenants.model import CatalogueItem

@@ -13,7 +13,8 @@ from shared.coupons.model import Coupon
 from shared.coupons.repository import CouponRepository
 from shared.kernel.ids import is_id
 from shared.kernel.instants import Instant
-from shared.member_state.events import CouponChanged, Effects, MemberEvent, RewardCancelled, RewardHandedOver
+from shared.member_state.effects import Effects
+from shared.member_state.events import CouponChanged, MemberEvent, RewardCancelled, RewardHandedOver
 from shared.member_state.model import MemberState
 from shared.member_state.service import Change, Done, Occasion, change_member
 from shared.rewards.answers import claim_answer

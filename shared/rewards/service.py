@@ -17,7 +17,8 @@ from shared.coupons.repository import CouponRepository
 from shared.kernel.errors import FieldError, KeyRequired
 from shared.kernel.ids import new_id
 from shared.kernel.instants import local_day
-from shared.member_state.events import Effects, MemberEvent, RewardClaimed
+from shared.member_state.effects import Effects
+from shared.member_state.events import MemberEvent, RewardClaimed
 from shared.member_state.model import MemberState
 from shared.member_state.service import Change, Occasion, change_member
 from shared.rewards.answers import claim_answer

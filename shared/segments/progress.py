@@ -8,7 +8,7 @@ from typing import Final
 
 from shared.definitions.model import Definition
 from shared.kernel.instants import Instant
-from shared.member_state.events import DomainEvent
+from shared.member_state.effects import DomainEvent
 from shared.member_state.repository import Stamp, envelope
 from shared.storage import keys
 from shared.storage.commit import Plan, Stale, commit

@@ -17,7 +17,7 @@ import numpy as np
 
 from shared.definitions.model import Definition
 from shared.kernel.instants import SECOND, Instant
-from shared.member_state.events import DomainEvent
+from shared.member_state.effects import DomainEvent
 from shared.observability.logs import logger
 from shared.segments.fan_out import evaluate, know, note, try_again, wait
 from shared.segments.progress import Progress, ProgressStore

@@ -13,7 +13,7 @@ from typing import Any, Final
 from shared.definitions.model import STATISTICS, Definition, DefinitionSet
 from shared.definitions.repository import item_of
 from shared.kernel.instants import Instant, local_day
-from shared.member_state.events import DomainEvent
+from shared.member_state.effects import DomainEvent
 from shared.member_state.repository import Stamp, envelope
 from shared.observability.logs import logger
 from shared.profile.statistics import Statistics, from_body, to_body

@@ -12,7 +12,6 @@ from urllib.parse import quote
 from shared.kernel.errors import InvalidValue
 from shared.kernel.ids import check_tenant, shard_of
 from shared.kernel.instants import Instant, format_rfc3339
-from shared.kernel.shards import shards_of, share_of
 
 MAX_TEXT_BYTES: Final = 128
 OPERATOR: Final = "operator"
@@ -21,8 +20,6 @@ LOCAL: Final = "local"
 """Reserved tenant id: the movable clock of a local stage."""
 OFFER_HEADS: Final = "HEAD#"
 MEDIA_PREFIX: Final = "IMAGE#"
-QUOTA_BLOCK: Final = 50
-"""Uses that one shard of a quota has, where the limit is not greater than all of them together."""
 GATES: Final = 32
 """A campaign's gates: a claim checks one of them, so that no item is checked by every claim."""
 REPORT_SHARDS: Final = 8
@@ -284,16 +281,6 @@ def offline_loss(tenant: str, location: str, business_date: str, reason: str) ->
     return Key(offline_losses(tenant, location), f"{LOSS_PREFIX}{business_date}#{reason}")
 
 
-def quota_shards(limit: int) -> int:
-    """How many shards a limit of uses is spread over: one per 50, at most 32 (``shared.kernel.shards``)."""
-    return shards_of(limit, QUOTA_BLOCK)
-
-
-def quota_share(limit: int, shard: int) -> int:
-    """The part of a limit of uses that a shard has."""
-    return share_of(limit, QUOTA_BLOCK, shard)
-
-
 # -- segments, campaigns --------------------------------------------------------------------------------------------
 
 
@@ -373,7 +360,6 @@ def report_shard(member_id: str) -> int:
 
 
 # -- snapshots ------------------------------------------------------------------------------------------------------
-
 
 MARK_PREFIX: Final = "MARK#"
 

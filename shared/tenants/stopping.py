@@ -6,7 +6,7 @@ from typing import Final
 
 from shared.kernel.errors import FieldError, StateConflict, Unprocessable
 from shared.kernel.instants import Instant, format_rfc3339
-from shared.member_state.events import DomainEvent
+from shared.member_state.effects import DomainEvent
 from shared.member_state.repository import Stamp, envelope
 from shared.storage import keys
 from shared.storage.errors import ConditionFailed

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 
 from shared.kernel.instants import MINUTE, parse_rfc3339
-from shared.member_state.events import Effects, Responded
+from shared.member_state.effects import Effects
+from shared.member_state.events import Responded
 from shared.member_state.model import MemberState
 from shared.member_state.service import Change, MemberSession, Occasion
 from shared.storage import keys

@@ -6,8 +6,8 @@ from typing import Any
 
 from shared.kernel.instants import DAY
 from shared.member_state import challenges
+from shared.member_state.effects import Effects
 from shared.member_state.errors import UnknownMember
-from shared.member_state.events import Effects
 from shared.member_state.model import MemberState
 from shared.member_state.service import Change, Done, MemberSession, Occasion
 from shared.storage.commit import Stale

@@ -11,7 +11,8 @@ from shared.coupons.repository import CouponRepository
 from shared.kernel.errors import FieldError, InvalidValue, Unprocessable
 from shared.kernel.ids import NAME_PATTERN, natural_id, natural_parts
 from shared.kernel.instants import SECOND, Instant, format_rfc3339
-from shared.member_state.events import Effects, HoldPlaced, HoldReleased
+from shared.member_state.effects import Effects
+from shared.member_state.events import HoldPlaced, HoldReleased
 from shared.member_state.model import MemberState
 from shared.member_state.service import Change, Done, MemberSession, Occasion, view_member
 from shared.storage import keys

@@ -18,8 +18,9 @@ from shared.coupons.repository import CouponRepository
 from shared.kernel.errors import AppError
 from shared.kernel.instants import Instant
 from shared.member_state import challenges
+from shared.member_state.effects import DomainEvent, Effects
 from shared.member_state.errors import ErasedMember, UnknownMember
-from shared.member_state.events import DomainEvent, Effects, Reversed
+from shared.member_state.events import Reversed
 from shared.member_state.model import CountedUse, HeldCoupon, MemberState
 from shared.member_state.repository import Stamp, envelope
 from shared.member_state.service import Change, Done, MemberSession, Occasion

@@ -17,8 +17,9 @@ from shared.coupons.repository import CouponRepository
 from shared.definitions.model import TenantView
 from shared.kernel.instants import Instant, format_rfc3339
 from shared.member_state import challenges, handlers
+from shared.member_state.effects import DomainEvent, Effects
 from shared.member_state.errors import ErasedMember, UnknownMember
-from shared.member_state.events import DomainEvent, Effects, Purchased
+from shared.member_state.events import Purchased
 from shared.member_state.model import CountedUse, MemberState
 from shared.member_state.repository import Stamp, envelope
 from shared.member_state.service import Change, Done, MemberSession, Occasion, view_member

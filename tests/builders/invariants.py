@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from shared.member_state.events import LedgerEntry
+from shared.member_state.effects import LedgerEntry
 from shared.member_state.repository import StateRepository
 from shared.wallet.model import DEBT, Posting
 from tests.builders.house import House

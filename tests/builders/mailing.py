@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from shared.kernel.ids import shard_of
 from shared.kernel.instants import Instant
-from shared.member_state.events import Effects
+from shared.member_state.effects import Effects
 from shared.member_state.model import Consent, MemberState, segment_key
 from shared.member_state.repository import Loaded, Stamp, StateRepository
 from shared.members.repository import Device, MemberRepository

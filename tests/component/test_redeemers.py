@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 
 from shared.coupons.repository import CouponRepository
+from shared.kernel.shards import quota_shards
 from shared.member_state.service import view_member
 from shared.storage import keys
 from shared.storage.items import QuotaItem
@@ -49,8 +50,8 @@ def test_exactly_the_limit_is_redeemed(crowded: tuple[House, RandomlyFailing], l
     check_reasons(tried, set(won))
     check_items(crowd, set(won))
     check_states(crowd, set(won))
-    hottest = shares(table.tries, [keys.quota(house.tenant, KEY, shard).pk for shard in range(keys.quota_shards(limit))])
-    assert hottest <= 3 / keys.quota_shards(limit), "no shard is the hot one"
+    hottest = shares(table.tries, [keys.quota(house.tenant, KEY, shard).pk for shard in range(quota_shards(limit))])
+    assert hottest <= 3 / quota_shards(limit), "no shard is the hot one"
 
 
 def check_reasons(tried: list[Tried], won: set[str]) -> None:
@@ -69,7 +70,7 @@ def check_items(crowd: Crowd, won: set[str]) -> None:
     assert {id_ for id_, coupon in stored.items() if coupon.state == "redeemed"} == won
     assert {coupon.state for id_, coupon in stored.items() if id_ not in won} <= {"active", "held"}
     by_shard = Counter(stored[id_].quota_shard for id_ in won)
-    for shard in range(keys.quota_shards(crowd.limit)):
+    for shard in range(quota_shards(crowd.limit)):
         raw = house.table.get(keys.quota(house.tenant, KEY, shard))
         assert raw is not None
         item = QuotaItem.read(raw)

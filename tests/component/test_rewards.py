@@ -11,6 +11,7 @@ import pytest
 from shared.coupons.repository import CouponRepository
 from shared.kernel.errors import AppError
 from shared.kernel.instants import DAY, MINUTE, format_rfc3339
+from shared.kernel.shards import quota_shards
 from shared.members import points
 from shared.members.points_api import AdjustmentRequest
 from shared.members.service import Actor
@@ -102,7 +103,7 @@ def available(house: House, member: str) -> int:
 
 
 def taken(house: House, reward: str = "mug", stock: int = 60) -> int:
-    where = [keys.quota(house.tenant, key_of(reward), shard) for shard in range(keys.quota_shards(stock))]
+    where = [keys.quota(house.tenant, key_of(reward), shard) for shard in range(quota_shards(stock))]
     return sum(int(QuotaItem.read(raw).used) for raw in house.table.get_many(where, consistent=True).values())
 
 

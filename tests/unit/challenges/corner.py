@@ -12,7 +12,8 @@ from shared.challenges.model import Challenge, ChallengeBody
 from shared.kernel.instants import Instant, local_datetime, zone
 from shared.member_state.challenges import counts_of, returned_counts
 from shared.member_state.codec import decode_state, encode_state
-from shared.member_state.events import ChallengeGiven, Effects, MemberEvent, Purchased, Registered, Reversed, TimePassed
+from shared.member_state.effects import Effects
+from shared.member_state.events import ChallengeGiven, MemberEvent, Purchased, Registered, Reversed, TimePassed
 from shared.member_state.model import MemberState
 from shared.member_state.purchases import same_visit
 from shared.member_state.rules import advance, apply

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from shared.coupons.limits import NOTHING_USED, UseLimits, counted_use, location_key, refused_by, value_limits
 from shared.definitions.model import Definition, DefinitionSet
 from shared.kernel.instants import DAY, MINUTE, date_of, day_number, format_rfc3339, local_day, parse_rfc3339
+from shared.kernel.shards import quota_shards, quota_share
 from shared.member_state.codec import decode_state, encode_state
 from shared.member_state.model import MAX_USAGE, USAGE_DAYS, CountedUse, MemberState, RuleUsage
 from shared.member_state.usage import count_usage, count_use, month_of, uncount_use, usage_of, week_of
@@ -205,9 +206,9 @@ def test_what_is_kept_is_bounded_whatever_comes(history: list[tuple[int, bool]])
 
 
 def test_no_shard_has_much_more_than_its_part() -> None:
-    assert keys.quota_shards(1) == 1
-    assert (keys.quota_shards(1_000), keys.quota_share(1_000, 0)) == (20, 50)
-    assert (keys.quota_shards(100_000_000), keys.quota_share(100_000_000, 0)) == (32, 3_125_000)
+    assert quota_shards(1) == 1
+    assert (quota_shards(1_000), quota_share(1_000, 0)) == (20, 50)
+    assert (quota_shards(100_000_000), quota_share(100_000_000, 0)) == (32, 3_125_000)
     assert (budget_shards(19_999), [budget_share(19_999, shard) for shard in range(2)]) == (2, [10_000, 9_999])
 
 

@@ -18,7 +18,7 @@ from shared.coupons.model import Coupon, OfferBody
 from shared.coupons.personal import PARAMETERS, Expression, Number, resolve, shown, words
 from shared.definitions.model import Definition, DefinitionSet
 from shared.kernel.instants import DAY, Instant, parse_rfc3339
-from shared.member_state.events import Effects
+from shared.member_state.effects import Effects
 from shared.member_state.model import Consent, MemberState
 from shared.member_state.promising import give_coupon, may_have
 from shared.profile.model import Visit

@@ -20,7 +20,7 @@ from local.mapping import Mapping
 from local.shop import Shop
 from shared.definitions.model import Definition, DefinitionSet
 from shared.kernel.instants import format_day, local_day, parse_rfc3339
-from shared.member_state.events import Effects
+from shared.member_state.effects import Effects
 from shared.member_state.model import MemberState
 from shared.replay.engine import TENANT, Replay
 from shared.replay.events import EVENT

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from local.replay_definitions import read_definitions
 from shared.definitions.model import Definition, DefinitionSet
 from shared.kernel.instants import parse_rfc3339
-from shared.member_state.events import Effects
+from shared.member_state.effects import Effects
 from shared.replay.engine import Replay
 from shared.replay.events import EVENT
 from shared.replay.seen import Seen, fingerprint

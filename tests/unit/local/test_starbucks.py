@@ -13,7 +13,7 @@ from local.__main__ import main
 from local.replay_definitions import read_definitions
 from local.starbucks import BEGIN
 from shared.kernel.instants import HOUR
-from shared.member_state.events import Effects
+from shared.member_state.effects import Effects
 from shared.replay.engine import Replay
 from shared.replay.events import EVENT
 

@@ -12,7 +12,8 @@ from shared.campaigns.deliveries import DeliveryRepository
 from shared.campaigns.model import Delivery
 from shared.kernel.instants import DAY, HOUR
 from shared.member_state.codec import decode_state, encode_state
-from shared.member_state.events import CouponIssued, Effects, HoldPlaced, Purchased, Registered, Reversed
+from shared.member_state.effects import Effects
+from shared.member_state.events import CouponIssued, HoldPlaced, Purchased, Registered, Reversed
 from shared.member_state.model import MemberState
 from shared.member_state.repository import Loaded, Stamp, StateRepository
 from shared.member_state.rules import apply

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from shared.kernel.instants import HOUR, Instant, day_of, day_start
-from shared.member_state.events import Effects, Purchased, Registered
+from shared.member_state.effects import Effects
+from shared.member_state.events import Purchased, Registered
 from shared.member_state.model import MemberState
 from shared.member_state.rules import apply
 from shared.member_state.view import Views

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from shared.kernel.errors import InvalidValue
 from shared.kernel.instants import DAY, HOUR, Instant, day_of, local_datetime, local_day
 from shared.member_state.bonuses import is_birthday
-from shared.member_state.events import Effects, MemberEvent, ProfileChanged, Registered, Responded, TimePassed
+from shared.member_state.effects import Effects
+from shared.member_state.events import MemberEvent, ProfileChanged, Registered, Responded, TimePassed
 from shared.member_state.model import MAX_TAGS, MAX_USAGE, USAGE_DAYS, Facts, MemberState
 from shared.member_state.rules import apply, needs_facts
 from shared.member_state.usage import count_usage, last_day, uncount_usage, usage_of

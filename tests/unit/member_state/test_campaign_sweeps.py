@@ -18,10 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.kernel.instants import DAY, HOUR, MINUTE, NEVER, Instant, day_number, day_start, local_day, parse_rfc3339
+from shared.member_state.effects import Effects
 from shared.member_state.events import (
     CouponChanged,
     CouponIssued,
-    Effects,
     JourneyEnded,
     JourneyMoved,
     MemberEvent,

@@ -12,7 +12,8 @@ from shared.kernel.errors import InvalidValue
 from shared.kernel.ids import is_id
 from shared.kernel.instants import DAY, NEVER
 from shared.member_state.conversions import MOST_IN_ONE_COMMIT, convert_due, refusal, take_back
-from shared.member_state.events import CouponChanged, Effects, HoldPlaced, HoldReleased, PointsConverted, Purchased, TimePassed
+from shared.member_state.effects import Effects
+from shared.member_state.events import CouponChanged, HoldPlaced, HoldReleased, PointsConverted, Purchased, TimePassed
 from shared.member_state.model import MAX_COUPONS, HeldCoupon, MemberState, copy_state
 from shared.member_state.rules import apply
 from shared.member_state.view import Views

@@ -10,7 +10,8 @@ import pytest
 
 from shared.kernel.instants import DAY, HOUR, NEVER, Instant, day_number, format_rfc3339, parse_rfc3339
 from shared.member_state.dates import date_rule, due_dates, next_date
-from shared.member_state.events import Effects, JourneyMoved, ProfileChanged, Registered, TimePassed
+from shared.member_state.effects import Effects
+from shared.member_state.events import JourneyMoved, ProfileChanged, Registered, TimePassed
 from shared.member_state.model import Facts, HeldCoupon, MemberState
 from shared.member_state.rules import apply, needs_facts
 from shared.member_state.view import DateRule, Views

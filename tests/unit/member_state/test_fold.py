@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from shared.kernel.instants import DAY, HOUR, MINUTE, Instant, day_start, local_day
 from shared.member_state.codec import decode_cells, decode_state, encode_cells, encode_state
-from shared.member_state.events import CouponIssued, Effects, HoldPlaced, MemberEvent, Purchased, Registered, Reversed, TimePassed
+from shared.member_state.effects import Effects
+from shared.member_state.events import CouponIssued, HoldPlaced, MemberEvent, Purchased, Registered, Reversed, TimePassed
 from shared.member_state.model import MemberState, copy_state
 from shared.member_state.rules import apply
 from shared.member_state.view import FoldView

@@ -17,7 +17,8 @@ from shared.campaigns.repository import CampaignRepository
 from shared.campaigns.rules import triggered
 from shared.definitions.model import Definition, DefinitionSet
 from shared.kernel.instants import DAY, HOUR, Instant, day_start, local_day
-from shared.member_state.events import Effects, MemberEvent, Mode, Purchased, Registered
+from shared.member_state.effects import Effects
+from shared.member_state.events import MemberEvent, Mode, Purchased, Registered
 from shared.member_state.model import MemberState
 from shared.member_state.repository import Stamp, envelope
 from shared.member_state.rules import apply

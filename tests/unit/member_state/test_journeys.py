@@ -7,10 +7,9 @@ import pytest
 from shared.kernel.errors import InvalidValue
 from shared.kernel.instants import DAY, HOUR, MINUTE, NEVER, Instant
 from shared.member_state import journeys
+from shared.member_state.effects import DomainEvent, Effects
 from shared.member_state.events import (
     ChannelSuppressed,
-    DomainEvent,
-    Effects,
     JourneyEnded,
     JourneyMoved,
     MemberEvent,

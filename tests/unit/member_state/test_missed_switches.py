@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from shared.definitions.model import Definition, DefinitionSet
 from shared.kernel.instants import DAY, HOUR, Instant
-from shared.member_state.events import Effects, Registered, TimePassed
+from shared.member_state.effects import Effects
+from shared.member_state.events import Registered, TimePassed
 from shared.member_state.model import MemberState
 from shared.member_state.rules import apply
 from shared.segments.switching import affected, is_concerned

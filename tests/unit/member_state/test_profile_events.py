@@ -14,7 +14,8 @@ from shared.coupons.personal import Favourite, Number, resolve
 from shared.kernel.errors import InvalidValue
 from shared.kernel.ids import natural_id
 from shared.kernel.instants import DAY, HOUR, MINUTE, NEVER, Instant, local_day
-from shared.member_state.events import CouponChanged, CouponIssued, Effects, ListsChanged, ProfilingChanged, Responded, Reversed, Touched
+from shared.member_state.effects import Effects
+from shared.member_state.events import CouponChanged, CouponIssued, ListsChanged, ProfilingChanged, Responded, Reversed, Touched
 from shared.member_state.model import MAX_LISTS, HeldCoupon, MemberState
 from shared.member_state.rules import apply
 from shared.member_state.view import Views

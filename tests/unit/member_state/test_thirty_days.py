@@ -17,7 +17,8 @@ import pytest
 
 from shared.kernel.instants import DAY, HOUR, MINUTE, Instant, day_number, parse_rfc3339
 from shared.member_state import rules
-from shared.member_state.events import Effects, MemberEvent, Purchased, Registered, Reversed, TimePassed
+from shared.member_state.effects import Effects
+from shared.member_state.events import MemberEvent, Purchased, Registered, Reversed, TimePassed
 from shared.member_state.model import Facts, MemberState
 from shared.member_state.rules import apply
 from shared.profile.model import Visit

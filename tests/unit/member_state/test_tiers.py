@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.kernel.instants import DAY, HOUR, NEVER, Instant, day_of, format_day, local_day
-from shared.member_state.events import Effects, MemberEvent, Purchased, Reversed, TierSet, TimePassed
+from shared.member_state.effects import Effects
+from shared.member_state.events import MemberEvent, Purchased, Reversed, TierSet, TimePassed
 from shared.member_state.model import MAX_TIER_SPANS, MemberState, TierSpan
 from shared.member_state.rules import apply
 from shared.member_state.tiers import progress, settle_tier, tier_at, tier_due

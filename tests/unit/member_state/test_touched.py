@@ -8,7 +8,8 @@ import pytest
 
 from shared.kernel.instants import DAY, Instant
 from shared.member_state.contact import touched_before
-from shared.member_state.events import DomainEvent, Effects, Purchased, TimePassed
+from shared.member_state.effects import DomainEvent, Effects
+from shared.member_state.events import Purchased, TimePassed
 from shared.member_state.model import MemberState, Touch
 from shared.member_state.repository import Loaded, Stamp, StateRepository
 from shared.member_state.rules import apply

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from shared.definitions.model import KINDS
 from shared.kernel.ids import natural_id
-from shared.member_state.events import DomainEvent
+from shared.member_state.effects import DomainEvent
 from shared.member_state.repository import Stamp
 from shared.member_state.repository import envelope as out_of
 from shared.relay.envelope import Envelope, Unreadable, dump, of_record, received, split

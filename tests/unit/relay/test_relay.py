@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shared.member_state.events import DomainEvent
+from shared.member_state.effects import DomainEvent
 from shared.relay.service import MAX_ATTEMPTS, MAX_ENTRIES, MAX_REQUEST_BYTES, Entry, Relay
 from shared.storage import keys
 from tests.unit.relay.test_envelope import image, record

@@ -11,7 +11,8 @@ from typing import Any, cast
 from shared.coupons.model import Coupon, OfferBody
 from shared.definitions.model import Definition, DefinitionSet
 from shared.kernel.instants import DAY, NEVER, Instant, format_rfc3339
-from shared.member_state.events import Effects, LedgerEntry, MemberEvent, Registered, Reversed
+from shared.member_state.effects import Effects, LedgerEntry
+from shared.member_state.events import MemberEvent, Registered, Reversed
 from shared.member_state.model import HeldCoupon, MemberState
 from shared.member_state.rules import advance, apply
 from shared.tenants.model import CatalogueItem, Location, TenantSettings
