@@ -61,5 +61,9 @@ class Feedback(Construct):
         self._key.add_to_resource_policy(
             iam.PolicyStatement(principals=[principal], actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=["*"], conditions=ours)
         )
-        topic.add_subscription(subscriptions.SqsSubscription(self._queue, raw_message_delivery=True, dead_letter_queue=self.dead))
+        heard = topic.add_subscription(subscriptions.SqsSubscription(self._queue, raw_message_delivery=True, dead_letter_queue=self.dead))
+        made = heard.node.default_child
+        assert isinstance(made, sns.CfnSubscription)
+        # Its own name would hold a hash of the stage's.
+        made.override_logical_id(f"{topic.node.id}Subscription")
         return topic

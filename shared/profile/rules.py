@@ -189,19 +189,6 @@ def average_basket(profile: Profile, first_day: int, last_day: int) -> int | Non
     return window(profile, first_day, last_day).average
 
 
-def next_cell_exit(profile: Profile, days: int, today: int, dimension: str | None = None) -> int | None:
-    """The first day after ``today`` on which a window of ``days`` days, today included, changes by itself.
-
-    A cell leaves ``days`` days after its own day. A cell dated after today (a till's clock is ahead) enters on its day.
-    """
-    changes = [
-        day if day > today else day + days
-        for day, cell in _between(profile, today - days + 1, None)
-        if (cell.count or cell.value or cell.quantity if dimension is None else dimension in cell.by)
-    ]
-    return min(changes, default=None)
-
-
 def all_cells(profile: Profile) -> Iterator[tuple[int, Cell]]:
     """Every cell with its day, in no order."""
     yield from profile.cells.items()

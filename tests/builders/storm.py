@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, TypeVar
 from shared.kernel.instants import MINUTE, SECOND, Instant
 from shared.messaging.port import Message, Result, Sent, Throttled, Unclear, Unreachable
 from shared.storage import keys
-from shared.storage.errors import OutcomeUnknown
+from shared.storage.errors import OutcomeUnknown, RawItem
 from shared.storage.table import Table
 from tests.fakes.engine import CREDENTIALS, REGION, share_client
 
@@ -84,7 +84,10 @@ class Storm:
 
 
 class StormyTable(Table):
-    """A table in the storm. It remembers the claims that were written, and lets others work between the calls of one."""
+    """A table in the storm. It remembers the claims that were written, and lets others work between the calls of one.
+
+    Its stream is its own: the engine's makes each write dearer the more were made before. What is written with events is put, never updated.
+    """
 
     def __init__(self, endpoint: str, name: str, storm: Storm) -> None:
         super().__init__(name, REGION, endpoint, CREDENTIALS)
@@ -93,20 +96,32 @@ class StormyTable(Table):
         self.claims: list[str] = []
         """Partition keys of the members that a message was claimed for, in order."""
         self.meanwhile: Callable[[str], None] = lambda _operation: None
+        self._images: dict[tuple[str, str], RawItem] = {}
+        self._written: list[dict[str, Any]] = []
+
+    def records(self) -> list[dict[str, Any]]:
+        """What was put since the last call, as Lambda gets it from the table's stream."""
+        written, self._written = self._written, []
+        return written
 
     def _call(self, operation: str, **request: Any) -> dict[str, Any]:
         self.meanwhile(operation)
 
         def work() -> dict[str, Any]:
             answer = super(StormyTable, self)._call(operation, **request)
-            self.claims += _claimed(request.get("TransactItems", ()))
+            puts = [action["Put"]["Item"] for action in request.get("TransactItems", ()) if "Put" in action]
+            self.claims += _claimed(puts)
+            for item in [request["Item"]] if operation == "put_item" else puts:
+                key = (item["PK"]["S"], item["SK"]["S"])
+                images = {"NewImage": item, **({"OldImage": self._images[key]} if key in self._images else {})}
+                self._written.append({"eventID": f"{len(self._written)}", "dynamodb": images})
+                self._images[key] = item
             return answer
 
         return self.storm.call(operation, work, lambda: OutcomeUnknown("injected"))
 
 
-def _claimed(actions: Sequence[Mapping[str, Any]]) -> list[str]:
-    items = [action["Put"]["Item"] for action in actions if "Put" in action]
+def _claimed(items: Sequence[RawItem]) -> list[str]:
     deliveries = [item for item in items if item["SK"]["S"].startswith(keys.DELIVERY_PREFIX)]
     return [item["PK"]["S"] for item in deliveries if item["state"]["S"] == "claimed"]
 

@@ -25,8 +25,8 @@ from shared.storage import keys
 from tests.builders.campaigns import KEYS
 from tests.builders.house import House
 from tests.builders.mailing import Person, all_rows
-from tests.builders.storm import Died, Storm, StormyProvider, StormyQueue
-from tests.builders.stream import BusOfTest, Stream
+from tests.builders.storm import Died, Storm, StormyProvider, StormyQueue, StormyTable
+from tests.builders.stream import BusOfTest
 
 PLANNED: Final = frozenset({"campaign.launched", "campaign.step_due"})
 _GIVEN_UP: Final = 60
@@ -36,14 +36,15 @@ _GIVEN_UP: Final = 60
 class StormyPost:
     """Queues, providers and workers over one house."""
 
-    def __init__(self, house: House, storm: Storm, crowd: Sequence[Person], tables: Sequence[Any] = ()) -> None:
+    def __init__(self, house: House, storm: Storm, crowd: Sequence[Person]) -> None:
         self.house, self.storm = house, storm
         dead = frozenset(person.endpoint for person in crowd if person.kind == "dead")
         self.providers = {name: StormyProvider(name, storm, dead if name == "push" else frozenset()) for name in ("push", "sms")}
         self.sending = StormyQueue("sending", storm, lambda: house.now)
         self.planning = StormyQueue("planning", storm, lambda: house.now)
         self.bus = BusOfTest()
-        self.stream = Stream(str(house.table.endpoint), house.table.name)
+        assert isinstance(house.table, StormyTable)
+        self.stream = house.table
         self.arrived: list[tuple[str, str]] = []
         """Member and delivery, of which the provider is to say that it arrived."""
         house.time_left = lambda: 5_000 if storm.happens(1) else 60_000

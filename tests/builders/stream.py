@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 import botocore.session
 from botocore.config import Config
@@ -22,6 +22,13 @@ def _client(endpoint: str) -> Any:
     # The engine's shard ids are shorter than the service's, which botocore would refuse.
     config = Config(parameter_validation=False)
     return session.create_client("dynamodbstreams", region_name=engine.REGION, endpoint_url=endpoint, config=config)
+
+
+class Records(Protocol):
+    """Where a relay reads."""
+
+    def records(self) -> list[dict[str, Any]]:
+        """What was written since the last call, as Lambda gets it."""
 
 
 class Stream:
@@ -88,7 +95,7 @@ class BusOfTest:
         self.details += [json.loads(each) for each in details]
         return [None] * len(details)
 
-    def relay(self, stream: Stream) -> list[dict[str, Any]]:
+    def relay(self, stream: Records) -> list[dict[str, Any]]:
         """Relay what was written since the last time; answers the envelopes."""
         self.details.clear()
         kept = self.failures

@@ -26,7 +26,7 @@ from shared.member_state.repository import Stamp, StateRepository, seal_facts
 from shared.members.repository import MemberRepository
 from shared.profile.model import Cell
 from shared.segments.parsing import rule_of
-from shared.snapshots import reading, rebuilding
+from shared.snapshots import rebuilding
 from shared.snapshots.repository import SnapshotRepository
 from shared.storage import keys
 from shared.storage.expressions import Path
@@ -35,6 +35,7 @@ from shared.storage.table import WriteBatch
 from shared.tenants.principal import Principal
 from shared.tenants.scope import TenantScope
 from shared.wallet.model import Hold, Lot, Wallet
+from tests.builders.asking import members_in
 from tests.builders.gateway import Cloud
 from tests.builders.house import PROGRAMME, House
 from tests.builders.stream import BusOfTest, ListQueue, Stream
@@ -166,7 +167,7 @@ class Desk:
 
     def truth(self, rule: dict[str, Any]) -> set[str]:
         """Whom the exact evaluation of snapshots finds."""
-        (found,) = reading.evaluate_now(self.scope(), self.store, [rule_of(rule)], self.house.now)
+        (found,) = members_in(self.scope(), self.store, [rule_of(rule)], self.house.now)
         return found
 
     def crowd(

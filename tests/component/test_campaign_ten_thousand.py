@@ -18,9 +18,10 @@ from shared.storage import keys
 from shared.tenants.messaging import MessagingSettings
 from tests.builders.campaigns import PUSH_SETTINGS, message
 from tests.builders.house import House
-from tests.builders.mailing import SEGMENT, Person, fill, people
+from tests.builders.mailing import SEGMENT, Person, fill, people, without_stream
 from tests.builders.storm import FAULTS, GAPS, Storm, StormyTable
 from tests.builders.stormy_post import StormyPost, recount, some
+from tests.fakes import engine
 
 NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
 RECIPIENTS = int(os.environ.get("NN", "100"))
@@ -44,11 +45,12 @@ SETTLED = {"sent", "failed", "unknown", "held_out", "suppressed"}
 REASONS = {"refused": "no_consent", "unreachable": "unreachable", "suppressed": "suppressed"}
 
 
-def posted(bare: House, dynamodb: str, number: int, seed: int) -> tuple[StormyPost, list[Person]]:
+def posted(dynamodb: str, name: str, number: int, seed: int) -> tuple[StormyPost, list[Person]]:
     """The tenant with its crowd and the campaign launched; the storm has not begun."""
     storm, crowd = Storm(seed), people(number)
-    table = StormyTable(dynamodb, bare.table.name, storm)
-    house = House(table, StormyTable(dynamodb, bare.key_table.name, storm))
+    engine.client(dynamodb).create_table(TableName=f"{name}-main", **without_stream())
+    engine.client(dynamodb).create_table(TableName=f"{name}-keys", **engine.KEYS_TABLE)
+    house = House(StormyTable(dynamodb, f"{name}-main", storm), StormyTable(dynamodb, f"{name}-keys", storm))
     house.create(PUSH_SETTINGS.model_copy(update={"messaging": MessagingSettings.model_validate(MESSAGING)}))
     fill(house, crowd)
     post = StormyPost(house, storm, crowd)
@@ -60,9 +62,9 @@ def posted(bare: House, dynamodb: str, number: int, seed: int) -> tuple[StormyPo
     return post, crowd
 
 
-def test_everybody_once_and_every_number_right(bare_house: House, dynamodb: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(planning, "PAGE", 250)
-    post, crowd = posted(bare_house, dynamodb, RECIPIENTS, seed=1)
+def test_everybody_once_and_every_number_right(dynamodb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planning, "PAGE", 40)
+    post, crowd = posted(dynamodb, "storm", RECIPIENTS, seed=1)
     post.providers["push"].meanwhile = tells_of_arrivals(post, crowd)
     post.run(most=100 * RECIPIENTS)
     post.count()
@@ -169,11 +171,11 @@ def check_report(post: StormyPost, rows: dict[str, list[Delivery]]) -> None:
 
 @pytest.mark.parametrize("operation", ["query", "transact_write_items", "put_item"])
 def test_after_the_answer_of_cancel_nothing_is_claimed(
-    bare_house: House, dynamodb: str, monkeypatch: pytest.MonkeyPatch, operation: str
+    dynamodb: str, monkeypatch: pytest.MonkeyPatch, operation: str
 ) -> None:
     """Cancelled by another between two calls of a worker: before it reads, before it claims, and before it says what became of it."""
     monkeypatch.setattr(planning, "PAGE", 20)
-    post, crowd = posted(bare_house, dynamodb, STOPPED_AT, seed=2)
+    post, crowd = posted(dynamodb, f"stop-{operation}", STOPPED_AT, seed=2)
     table = post.house.table
     assert isinstance(table, StormyTable)
     at_cancel: list[int] = []

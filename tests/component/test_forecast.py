@@ -65,7 +65,8 @@ class Marketer(Desk):
     def member(self, *, push: bool = True) -> str:
         member = self.house.join()
         now = self.house.now
-        events: list[MemberEvent] = [ConsentsChanged(now, {"marketing:push": Consent(True, now, "1")}), DevicesChanged(now, (f"d{member}",))]
+        yes = ConsentsChanged(now, {"marketing:push": Consent(True, now, "1")})
+        events: list[MemberEvent] = [yes, DevicesChanged(now, (f"d{member}",))]
         if push:
             change_member(self.scope(), member, Occasion(now), lambda *_: Change(events, lambda *_: None))
         self.listed(member)

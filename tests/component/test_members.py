@@ -408,7 +408,8 @@ KEYED = {"idempotency-key": "a-call-of-a-test"}
 def about(front: Front, route: Any, member: str, **more: Any) -> Any:
     """A sensible call of a route that is about a member."""
     path = {"member_id": member, "segment_id": "regulars", "device_id": "dev_00000000000000", "coupon_id": "cpn_nothing"}
-    wanted = {name: value for name, value in (path | {"claim_id": "rwd_nothing"}).items() if f"{{{name}}}" in route.path}
+    path |= {"claim_id": "rwd_nothing", "message_id": f"inb_{NOBODY.removeprefix('mbr_')}", "channel": "email"}
+    wanted = {name: value for name, value in path.items() if f"{{{name}}}" in route.path}
     return front.call(route.operation, BODIES.get(route.operation), headers=KEYED, **wanted, **more)
 
 
@@ -441,7 +442,7 @@ def test_her_own_view_is_hers_and_takes_no_keys(front: Front) -> None:
     member, other = front.register(), front.register()
     for route in OWN:
         body = BODIES.get(route.operation.removesuffix("_of_me"))
-        named = {"device_id": "dev_00000000000000", "coupon_id": "cpn_nothing"}
+        named = {"device_id": "dev_00000000000000", "coupon_id": "cpn_nothing", "message_id": f"inb_{NOBODY.removeprefix('mbr_')}"}
         path = {name: value for name, value in named.items() if f"{{{name}}}" in route.path}
         assert front.call(route.operation, body, **path).status == 403, route.operation
         said = front.call(route.operation, body, me=member, headers=KEYED, **path)

@@ -20,14 +20,16 @@ from shared.segments.context import Context
 from shared.segments.expanding import expanded
 from shared.segments.leaves import Moment, signed
 from shared.segments.parsing import rule_of
-from shared.snapshots import merging, model, reading, rebuilding
+from shared.snapshots import loading, merging, model, rebuilding
 from shared.snapshots.checking import differences
+from shared.snapshots.files import Files
 from shared.snapshots.marking import MERGE_EVERY, MergesAsked
 from shared.snapshots.repository import SnapshotRepository
 from shared.storage import keys
 from shared.storage.expressions import Path
 from shared.storage.items import ProfileItem
 from shared.transactions.service import record
+from tests.builders.asking import members_in
 from tests.builders.house import PROGRAMME, House, sale
 from tests.builders.stream import BusOfTest, ListQueue, Stream
 from tests.fakes.faulty import FaultyTable, Killed
@@ -136,7 +138,7 @@ class Snapshots:
 
     def ask(self, rebuild: Any = lambda: None) -> list[set[str]]:
         """What the snapshot says."""
-        return reading.evaluate_now(self.house.scope(), self.store, RULES, self.house.now, CONTEXT, rebuild)
+        return members_in(self.house.scope(), self.store, RULES, self.house.now, CONTEXT, rebuild)
 
     def truth(self) -> list[set[str]]:
         """What the table says, read plainly."""
@@ -189,7 +191,7 @@ def test_the_first_commits_make_a_snapshot_that_says_what_the_table_says(snapsho
     assert manifest is not None
     assert [shard.rows for shard in manifest.shards] == [5]
     assert snapshots.ask() == snapshots.truth()
-    assert reading.evaluate_now(snapshots.house.scope(), snapshots.store, RULES, snapshots.house.now) == snapshots.truth()
+    assert members_in(snapshots.house.scope(), snapshots.store, RULES, snapshots.house.now) == snapshots.truth()
     assert any(snapshots.truth())
     assert {name.split("/")[1] for name in snapshots.s3.objects} == {"demo"}
     assert not any(member.removeprefix("mbr_") in name for name in snapshots.s3.objects for member in snapshots.members)
@@ -203,12 +205,12 @@ def test_unchanged_members_are_not_read_and_changed_ones_are(snapshots: Snapshot
     consumed: list[dict[str, Any]] = []
     snapshots.house.table.consumed = consumed
     rule = [RULES[0]]
-    reading.evaluate_now(snapshots.house.scope(), snapshots.store, rule, snapshots.house.now, CONTEXT)
+    members_in(snapshots.house.scope(), snapshots.store, rule, snapshots.house.now, CONTEXT)
     before = len(consumed)
     snapshots.buy(members[0])
     snapshots.mark()
     consumed.clear()
-    (found,) = reading.evaluate_now(snapshots.house.scope(), snapshots.store, rule, snapshots.house.now, CONTEXT)
+    (found,) = members_in(snapshots.house.scope(), snapshots.store, rule, snapshots.house.now, CONTEXT)
     snapshots.house.table.consumed = None
     assert found == set(members)
     assert len(consumed) == before + 1
@@ -222,9 +224,9 @@ def test_a_personal_fact_is_asked_of_the_table(snapshots: Snapshots) -> None:
     snapshots.house.table.update(keys.state("demo", born), [Path("f").set(sealed)])
     snapshots.settle()
     rules = [rule_of({"kind": "birthday", "today": True}), rule_of({"kind": "not", "rule": {"kind": "birthday", "today": True}})]
-    found = reading.evaluate_now(snapshots.house.scope(), snapshots.store, rules, snapshots.house.now, CONTEXT)
+    found = members_in(snapshots.house.scope(), snapshots.store, rules, snapshots.house.now, CONTEXT)
     assert found == [{born}, set()]
-    assert unknown in reading.load_members(scope, [unknown])
+    assert unknown in loading.load_members(scope, [unknown])
 
 
 def test_a_tier_that_has_run_out_unsettled_is_read_and_advanced(snapshots: Snapshots) -> None:
@@ -236,7 +238,7 @@ def test_a_tier_that_has_run_out_unsettled_is_read_and_advanced(snapshots: Snaps
     silver = [rule_of({"kind": "tier", "is": "silver"})]
 
     def asked() -> set[str]:
-        (found,) = reading.evaluate_now(snapshots.house.scope(), snapshots.store, silver, snapshots.house.now, wall=settled)
+        (found,) = members_in(snapshots.house.scope(), snapshots.store, silver, snapshots.house.now, wall=settled)
         return found
 
     settled = snapshots.house.now
@@ -296,7 +298,7 @@ def test_who_is_erased_is_gone_with_the_next_merge_also_from_the_objects(snapsho
     assert snapshots.ask() == snapshots.truth()
     manifest = snapshots.repository.manifest()
     assert manifest is not None
-    files = reading.Files("demo", snapshots.store)
+    files = Files("demo", snapshots.store)
     ids = {member for name in manifest.objects for member in files.read(name).ids.tolist()}
     assert members[1].encode() not in ids
 
@@ -340,7 +342,7 @@ def test_a_damaged_object_costs_time_and_is_made_again(snapshots: Snapshots, sma
     name = manifest.shards[1].base
     body = snapshots.s3.objects[name]
     if damage == "foreign":
-        columns = reading.Files("demo", snapshots.store).read(name)
+        columns = Files("demo", snapshots.store).read(name)
         snapshots.s3.objects[name] = columns.encode({"tenant": "other"})
     elif damage == "lost":
         del snapshots.s3.objects[name]
@@ -384,28 +386,6 @@ def test_of_two_merges_at_once_the_loser_starts_over(snapshots: Snapshots, monke
     assert after.generation == before.generation + 2
     assert set(snapshots.s3.objects) == after.objects | set(after.garbage)
     assert snapshots.ask() == snapshots.truth()
-
-
-def test_a_reader_whose_objects_go_while_it_reads_starts_over(snapshots: Snapshots, small: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    crowd(snapshots)
-    snapshots.settle()
-    opened = reading.open_snapshot
-
-    def overtaken(*arguments: Any) -> Any:
-        snapshot = opened(*arguments)
-        monkeypatch.setattr(reading, "open_snapshot", opened)
-        for _ in range(2):
-            for member in snapshots.members:
-                snapshots.buy(member)
-            snapshots.mark()
-            snapshots.house.now += 2 * MINUTE
-            snapshots.merge()
-        return snapshot
-
-    monkeypatch.setattr(reading, "open_snapshot", overtaken)
-    asked: list[int] = []
-    assert snapshots.ask(lambda: asked.append(1)) == snapshots.truth()
-    assert asked == []
 
 
 def test_a_rebuild_goes_on_where_time_was_short(snapshots: Snapshots, small: None) -> None:
@@ -457,15 +437,15 @@ def test_a_rebuild_that_died_after_its_swap_does_not_bring_old_objects_back(
 def test_what_changes_during_a_rebuild_is_not_lost(snapshots: Snapshots, small: None, monkeypatch: pytest.MonkeyPatch) -> None:
     members = crowd(snapshots, 7)
     snapshots.mark()
-    write, turn = reading.Files.write, iter(range(100))
+    write, turn = Files.write, iter(range(100))
 
-    def slowly(self: reading.Files, *arguments: Any) -> str:
+    def slowly(self: Files, *arguments: Any) -> str:
         snapshots.house.now += MINUTE
         snapshots.buy(members[next(turn) % 7])
         snapshots.mark()
         return write(self, *arguments)
 
-    monkeypatch.setattr(reading.Files, "write", slowly)
+    monkeypatch.setattr(Files, "write", slowly)
     assert snapshots.deliver({"kind": "rebuild", "tenant": "demo"}) == []
     assert snapshots.repository.manifest() is not None
     assert snapshots.ask() == snapshots.truth()
@@ -551,7 +531,7 @@ def test_a_check_names_what_the_snapshot_does_not_know(snapshots: Snapshots, sma
 def test_load_members_reads_the_active_ones(snapshots: Snapshots) -> None:
     members = crowd(snapshots, 3)
     snapshots.erase(members[0])
-    found = reading.load_members(snapshots.house.scope(), [*members, "mbr_00000000000000000000000000"])
+    found = loading.load_members(snapshots.house.scope(), [*members, "mbr_00000000000000000000000000"])
     assert {member: state.version for member, state in found.items()} == {
         member: snapshots.house.state(member).version for member in members[1:]
     }

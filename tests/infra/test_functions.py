@@ -169,7 +169,8 @@ def test_the_tenants_key_is_rotated(prod: Synthesised) -> None:
 def test_every_dead_end_every_function_and_the_gateway_have_an_alarm(prod: Synthesised) -> None:
     made = prod.stacks["operations"].resources("AWS::CloudWatch::Alarm").values()
     alarms = {alarm["Properties"]["AlarmName"].removeprefix("regulars-prod-") for alarm in made}
-    queues = {q["Properties"]["QueueName"].removeprefix("regulars-prod-") for q in prod.service.resources("AWS::SQS::Queue").values()}
+    names = (queue["Properties"]["QueueName"] for queue in prod.service.resources("AWS::SQS::Queue").values())
+    queues = {name.removeprefix("regulars-prod-").removesuffix(".fifo") for name in names}
     ends = {name for name in queues if name.endswith("-dead") or name == "relay-failures"}
     functions = {f"{name.replace('_', '-')}-{what}" for name in FUNCTIONS for what in ("errors", "throttles")}
     assert alarms == ends | functions | {"relay-late", "api-server-errors"}

@@ -101,6 +101,9 @@ def test_the_service_differs_only_in_environment_processor_and_clock(prod: Synth
                 assert (environment.pop("PUBLIC_URL", None) is not None) == sends
             elif resource["Type"] == "AWS::Lambda::LayerVersion":
                 properties["CompatibleArchitectures"] = ["PROCESSOR"]
+            elif resource["Type"] == "AWS::Events::Rule" and properties["EventPattern"]["source"] == ["aws.ses"]:
+                # E-mails of all stages of an account are told on one bus.
+                assert properties["EventPattern"]["detail"]["mail"]["tags"].pop("stage") == [stage]
     assert ours == theirs
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from shared.kernel.instants import HOUR, day_of, day_start, parse_rfc3339
 from shared.profile.model import HOT_DAYS, KEPT_DAYS, MAX_DIMENSIONS, SPILL_DAYS, Cell, Profile, Visit
-from shared.profile.rules import Totals, add_visit, average_basket, favourite, next_cell_exit, spill, tag_share, window
+from shared.profile.rules import Totals, add_visit, average_basket, favourite, spill, tag_share, window
 
 BERLIN = "Europe/Berlin"
 TODAY = day_of("2026-11-21")
@@ -194,19 +194,6 @@ def test_shares_favourites_and_averages_read_the_window() -> None:
 def test_a_tie_has_no_favourite_but_names_everyone() -> None:
     profile = profile_of(visit(TODAY, 5, h_app=5), visit(TODAY - 1, 5, h_web=5))
     assert favourite(profile, "h", TODAY - 9, TODAY) == (None, ("app", "web"))
-
-
-@given(st.lists(st.integers(-2, 60), max_size=8), st.integers(1, 40))
-def test_the_window_stays_until_the_next_exit_and_changes_then(days_ago: list[int], length: int) -> None:
-    profile = profile_of(*(visit(TODAY - back, 100, c_x=1) for back in days_ago))
-
-    def content(day: int) -> list[int]:
-        return sorted(each for each in profile.cells if day - length < each <= day)
-
-    exit_day = next_cell_exit(profile, length, TODAY)
-    assert exit_day == next((day for day in range(TODAY + 1, TODAY + 100) if content(day) != content(day - 1)), None)
-    assert next_cell_exit(profile, length, TODAY, "c:x") == exit_day
-    assert next_cell_exit(profile, length, TODAY, "c:other") is None
 
 
 def test_every_hour_of_two_days_falls_into_one_of_them_in_a_zone_of_half_hours() -> None:
