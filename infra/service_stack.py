@@ -157,6 +157,38 @@ class ServiceStack(Stack):
         """Handing messages over to the providers."""
         return [rights.push("Publish"), rights.send_email(), rights.send_sms()]
 
+    def _campaign_statements(self, rights: Rights) -> dict[str, list[iam.PolicyStatement]]:
+        """Of the functions that plan, send, hear what became of it, and count."""
+        return {
+            "campaign_planning": [
+                rights.main_table(*READ, "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:ConditionCheckItem", indexes=True),
+                *self._consume("planning"),
+                send_to(self._arn("planning"), self._arn("sending")),
+            ],
+            "campaign_sending": [
+                rights.main_table(*READ, *WRITE, indexes=True),
+                rights.keys_table("dynamodb:GetItem", "dynamodb:BatchGetItem"),
+                rights.tenant_key("kms:Decrypt"),
+                rights.master_secret(),
+                *self._consume("sending"),
+                send_to(self._arn("sending")),
+                rights.outbox_objects("s3:PutObject"),
+                *self._senders(rights),
+            ],
+            "guest_links": [rights.master_secret()],
+            "delivery_feedback": [
+                rights.main_table(*READ, *WRITE),
+                rights.keys_table("dynamodb:GetItem"),
+                rights.tenant_key("kms:Decrypt"),
+                *self._consume("feedback"),
+                rights.push("GetEndpointAttributes", kinds=("endpoint",)),
+            ],
+            "campaign_reports": [
+                rights.main_table(*READ, "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:ConditionCheckItem"),
+                *self._consume("reports"),
+            ],
+        }
+
     def _statements(self) -> dict[str, list[iam.PolicyStatement]]:
         """What each function may do beside writing its log; TenantRole adds the right to assume the role."""
         rights = Rights(self._state, self._stage)
@@ -209,33 +241,7 @@ class ServiceStack(Stack):
                 send_to(self._arn("snapshots")),
                 rights.snapshot_objects("s3:GetObject", "s3:PutObject", "s3:DeleteObject"),
             ],
-            "campaign_planning": [
-                rights.main_table(*READ, "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:ConditionCheckItem", indexes=True),
-                *self._consume("planning"),
-                send_to(self._arn("planning"), self._arn("sending")),
-            ],
-            "campaign_sending": [
-                rights.main_table(*READ, *WRITE, indexes=True),
-                rights.keys_table("dynamodb:GetItem", "dynamodb:BatchGetItem"),
-                unwrap,
-                master,
-                *self._consume("sending"),
-                send_to(self._arn("sending")),
-                rights.outbox_objects("s3:PutObject"),
-                *self._senders(rights),
-            ],
-            "guest_links": [master],
-            "delivery_feedback": [
-                rights.main_table(*READ, *WRITE),
-                rights.keys_table("dynamodb:GetItem"),
-                unwrap,
-                *self._consume("feedback"),
-                rights.push("GetEndpointAttributes", kinds=("endpoint",)),
-            ],
-            "campaign_reports": [
-                rights.main_table(*READ, "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:ConditionCheckItem"),
-                *self._consume("reports"),
-            ],
+            **self._campaign_statements(rights),
             "event_relay": [
                 read_stream(self._state.main.table_stream_arn or ""),
                 iam.PolicyStatement(actions=["events:PutEvents"], resources=[self.bus.bus.event_bus_arn]),

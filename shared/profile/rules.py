@@ -163,11 +163,6 @@ def weekday(day: int) -> str:
     return WEEKDAYS[(day + 3) % 7]
 
 
-def tag_share(profile: Profile, tag: str, first_day: int, last_day: int) -> tuple[int, int]:
-    """The value of lines with the tag, and of all lines, minor units."""
-    return window(profile, first_day, last_day, f"t:{tag}").value, window(profile, first_day, last_day).value
-
-
 def favourite(profile: Profile, letter: Letter, first_day: int, last_day: int) -> tuple[str | None, tuple[str, ...]]:
     """The name with most purchases (then most value), and all names that tie for it, sorted.
 
@@ -182,11 +177,6 @@ def leaders(sums: dict[str, tuple[int, int]]) -> tuple[str, ...]:
     running = {name: pair for name, pair in sums.items() if pair[0] > 0 and name != OTHERS}
     best = max(running.values(), default=(0, 0))
     return tuple(sorted(name for name, pair in running.items() if pair == best))
-
-
-def average_basket(profile: Profile, first_day: int, last_day: int) -> int | None:
-    """The mean value of a purchase in minor units, halves rounded away from zero; None without a purchase."""
-    return window(profile, first_day, last_day).average
 
 
 def all_cells(profile: Profile) -> Iterator[tuple[int, Cell]]:

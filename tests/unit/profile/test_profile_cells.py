@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from shared.kernel.instants import HOUR, day_of, day_start, parse_rfc3339
 from shared.profile.model import HOT_DAYS, KEPT_DAYS, MAX_DIMENSIONS, SPILL_DAYS, Cell, Profile, Visit
-from shared.profile.rules import Totals, add_visit, average_basket, favourite, spill, tag_share, window
+from shared.profile.rules import Totals, add_visit, favourite, spill, window
 
 BERLIN = "Europe/Berlin"
 TODAY = day_of("2026-11-21")
@@ -184,9 +184,9 @@ def test_the_clock_change_does_not_move_a_purchase_into_another_day() -> None:
 def test_shares_favourites_and_averages_read_the_window() -> None:
     too_old = visit(TODAY - 7, 900, t_vegan=900, l_b=900)
     profile = profile_of(visit(TODAY, 301, t_vegan=100, l_a=301), visit(TODAY - 6, 500, l_b=500), too_old)
-    assert tag_share(profile, "vegan", TODAY - 6, TODAY) == (100, 801)
-    assert average_basket(profile, TODAY - 6, TODAY) == 401, "400.5 rounds away from zero"
-    assert average_basket(profile, TODAY + 1, TODAY + 9) is None
+    assert window(profile, TODAY - 6, TODAY, "t:vegan").value == 100
+    assert window(profile, TODAY - 6, TODAY).average == 401, "400.5 rounds away from zero"
+    assert window(profile, TODAY + 1, TODAY + 9).average is None
     assert favourite(profile, "l", TODAY - 6, TODAY) == ("b", ("b",)), "one visit each; b took more"
     assert favourite(profile, "c", TODAY - 6, TODAY) == (None, ())
 
