@@ -23,7 +23,7 @@ Fault = tuple[Literal["before", "after"], Literal["kill", "lose"]]
 FAULTS: Final[tuple[Fault, ...]] = (("before", "kill"), ("after", "kill"), ("before", "lose"), ("after", "lose"))
 GAPS: Final[Mapping[str, int]] = {
     "get_item": 600, "query": 700, "batch_get_item": 500, "put_item": 400, "update_item": 6, "transact_write_items": 450,
-    "sending": 6, "planning": 2, "push": 150, "sms": 100,
+    "sending": 40, "planning": 3, "push": 150, "sms": 100,
 }  # fmt: skip
 """Kind of call -> how many of them go well at most before one does not."""
 

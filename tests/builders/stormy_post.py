@@ -47,8 +47,8 @@ class StormyPost:
         self.stream = house.table
         self.arrived: list[tuple[str, str]] = []
         """Member and delivery, of which the provider is to say that it arrived."""
-        house.time_left = lambda: 5_000 if storm.happens(1) else 60_000
-        self._works_beside = False
+        house.time_left = lambda: 5_000 if storm.happens(25 if self._walks else 1) else 60_000
+        self._works_beside, self._walks = False, False
         for provider in self.providers.values():
             provider.meanwhile = self._beside
 
@@ -66,7 +66,11 @@ class StormyPost:
     def _plan(self, message: dict[str, Any]) -> None:
         scope = self.house.scope()
         if message.get("kind") == "plan":
-            planning.walk(scope, walk_of(message), self.sending, self.planning)
+            self._walks = True
+            try:
+                planning.walk(scope, walk_of(message), self.sending, self.planning)
+            finally:
+                self._walks = False
         else:
             planning.on_events(scope, received(message), self.sending, self.planning)
 
