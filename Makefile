@@ -46,9 +46,9 @@ test: setup  ## Everything that must pass, in order; stops at the first failure
 	  echo "== $$part: ok ($$(($$(date +%s) - start)) s)"; \
 	done
 
-test-nightly: setup  ## The same unit tests, searched a hundred times as widely, and limits of a thousand under attack (an hour)
+test-nightly: setup  ## The same unit tests, searched a hundred times as widely, limits of a thousand under attack, a mailing to ten thousand (an hour)
 	@HYPOTHESIS_PROFILE=nightly $(RUN) -m pytest tests/unit --disable-socket
-	@HYPOTHESIS_PROFILE=nightly $(RUN) -m pytest tests/component/test_redeemers.py
+	@HYPOTHESIS_PROFILE=nightly $(RUN) -m pytest tests/component/test_redeemers.py tests/component/test_campaign_ten_thousand.py
 
 bench: setup  ## Measure; writes docs/benchmarks.md
 	@$(RUN) -m tests.benchmarks

@@ -56,7 +56,8 @@ def _form(wanted: Mapping[str, str], channels: Sequence[str]) -> str:
         f'<input name="{name}" placeholder="{name}" value="{escape(wanted.get(name, ""))}">' for name in FILTERS if name != "channel"
     )
     now = wanted.get("channel", "")
-    options = "".join(f"<option{' selected' if each == now else ''}>{escape(each)}</option>" for each in ("", *channels))
+    options = '<option value="">every channel</option>'
+    options += "".join(f"<option{' selected' if each == now else ''}>{escape(each)}</option>" for each in channels)
     return f'<form>{fields}<select name="channel" aria-label="channel">{options}</select><button>Show</button> <a href="/">all</a></form>'
 
 

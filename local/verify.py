@@ -100,8 +100,8 @@ class Picture:
             _, segment, version = sk.split("#")
             self.rows.append((tenant, member, f"{segment}@{int(version)}", bool(row.inside)))
         elif sk.startswith(keys.DELIVERY_PREFIX):
-            row = DeliveryRepository.decode(raw)
-            add(self.delivered[tenant, row.campaign], place_of(row), counts_of(row))
+            delivery = DeliveryRepository.decode(raw)
+            add(self.delivered[tenant, delivery.campaign], place_of(delivery), counts_of(delivery))
 
     def _take_losses(self, tenant: str, raw: RawItem) -> None:
         """Offline losses: an item that was booked, or a sale, which says what it lost while something of it is left."""

@@ -1,6 +1,7 @@
 """The steps of a campaign. One occurrence for a member goes through them in list order; ``then`` and ``otherwise`` lead further down.
 
     {"id": "hello", "content": {...}, "ladder": {"channels": ["push", "sms"], "next_after_minutes": 120}}    (kind "send" may be left out)
+    {"id": "landed", "text": "points_landed", "channel": "push"}                                        (a ready text of a service message)
     {"id": "day", "kind": "wait", "minutes": 1440}
     {"id": "used", "kind": "wait", "for": "coupon.redeemed", "timeout_minutes": 4320, "then": "thanks"}
     {"id": "is-gold", "kind": "branch", "if": {"segment": "gold"}, "then": "gold", "otherwise": "others"}
@@ -23,6 +24,7 @@ from shared.campaigns.texts import Texts, TextsByChannel
 from shared.campaigns.triggers import EventName
 from shared.coupons.next_best import NextBest
 from shared.kernel.ids import NAME_PATTERN
+from shared.messaging.service_texts import LANGUAGES, NAMES, ServiceText, default_content
 from shared.tenants.base import Frozen, Name
 from shared.tenants.messaging import Channel, Day, LocalTime
 
@@ -94,12 +96,21 @@ class SendStep(Frozen):
     id: StepId
     channel: Literal["push", "email", "sms", "inbox"] = Field(default="push", description="short for a ladder of one channel")
     ladder: Ladder | None = None
-    content: Texts
+    text: ServiceText | None = Field(default=None, description="a ready text of a service message, instead of content")
+    content: Texts = Field(default_factory=dict, validate_default=True)
     by_channel: TextsByChannel = Field(default_factory=dict)
     offer: Name | ChosenOffer | None = None
     form: Form | None = None
     deferral: Deferral | None = Field(default=None, description="instead of the campaign's")
     then: StepId | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _ready_text(cls, raw: Any) -> Any:
+        """What is said without content of its own is said in all languages that there are."""
+        if isinstance(raw, Mapping) and raw.get("text") in NAMES and not raw.get("content"):
+            return {**raw, "content": default_content(raw["text"], LANGUAGES)}
+        return raw
 
     @property
     def channels(self) -> tuple[Channel, ...]:

@@ -22,9 +22,9 @@ SERVICE_TEXTS: Final[dict[ServiceText, dict[str, tuple[str, str]]]] = {
         "ru": ("Баллы начислены", "Спасибо за визит. Баланс баллов: @balance@."),
     },
     "coupon_received": {
-        "en": ("You received a coupon", 'You have received "@coupon@". It is valid until @until@.'),
-        "de": ("Du hast einen Coupon erhalten", "Du hast „@coupon@“ erhalten. Gültig bis @until@."),
-        "ru": ("Вы получили купон", "Вы получили купон «@coupon@». Он действует до @until@."),
+        "en": ("You received a coupon", "A new coupon is waiting for you. You find it among your coupons."),
+        "de": ("Du hast einen Coupon erhalten", "Ein neuer Coupon wartet auf dich. Du findest ihn bei deinen Coupons."),
+        "ru": ("Вы получили купон", "Вас ждёт новый купон. Вы найдёте его среди своих купонов."),
     },
     "points_expiring": {
         "en": ("Points expire soon", "@expiring@ of your points expire on @expiry@. Balance: @balance@."),
@@ -32,9 +32,9 @@ SERVICE_TEXTS: Final[dict[ServiceText, dict[str, tuple[str, str]]]] = {
         "ru": ("Баллы скоро сгорят", "@expiry@ сгорает баллов: @expiring@. Баланс баллов: @balance@."),
     },
     "coupon_expiring": {
-        "en": ("Your coupon expires soon", 'Your coupon "@coupon@" is valid until @until@.'),
-        "de": ("Dein Coupon läuft bald ab", "Dein Coupon „@coupon@“ ist gültig bis @until@."),
-        "ru": ("Срок купона истекает", "Ваш купон «@coupon@» действует до @until@."),
+        "en": ("A coupon expires soon", "One of your coupons expires soon. You find it among your coupons."),
+        "de": ("Ein Coupon läuft bald ab", "Einer deiner Coupons läuft bald ab. Du findest ihn bei deinen Coupons."),
+        "ru": ("Срок купона истекает", "Срок действия одного из ваших купонов скоро истекает. Вы найдёте его среди своих купонов."),
     },
     "tier_changed": {
         "en": ("Your level has changed", "Your level at @tenant@ is now @tier@."),
@@ -61,8 +61,6 @@ _WORDS: Final = {
     "balance": "{{ balance.@wallet@.points }}",
     "expiring": "{{ expiring.points }}",
     "expiry": "{{ expiring.expires_on | date: '@day@' }}",
-    "until": "{{ coupon.expires_on | date: '@day@' }}",
-    "coupon": "{{ coupon.title }}",
     "tier": "{{ tier.title | default: tier.id }}",
     "tenant": "{{ tenant.name }}",
     "code": "{{ data.code }}",
@@ -74,8 +72,6 @@ _DAYS: Final = {"en": "%Y-%m-%d"}
 _DAY: Final = "%d.%m.%Y"
 DATA: Final[dict[ServiceText, tuple[str, ...]]] = {"otp": ("code", "minutes"), "consent_receipt": ("purpose",)}
 """What the trigger of a message declares as its data."""
-WITH_COUPON: Final[frozenset[ServiceText]] = frozenset({"coupon_received", "coupon_expiring"})
-"""What is about a coupon that she has."""
 
 
 def default_content(name: ServiceText, languages: Iterable[str], wallet: str = "points") -> dict[str, dict[str, str]]:

@@ -1,6 +1,6 @@
 """``python -m tests.benchmarks [part ...]``: measure, and write docs/benchmarks.md.
 
-Parts: decision segments purchase states replay coupons quota imports snapshots backfill local.
+Parts: decision segments purchase states replay coupons quota imports snapshots backfill campaigns local.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 from local import console
 from tests.benchmarks import (
     bench_backfill,
+    bench_campaigns,
     bench_cost,
     bench_coupons,
     bench_decision,
@@ -45,6 +46,7 @@ PARTS: dict[str, tuple[str, Callable[[], list[Row]]]] = {
     "segments": ("Segments", bench_segments.run),
     "snapshots": ("Snapshots of profiles", bench_snapshots.run),
     "backfill": ("A new segment over everybody", bench_backfill.run),
+    "campaigns": ("Campaigns: planning, sending, texts, cost", bench_campaigns.run),
     "local": ("The deployed system on the local AWS", bench_local.run),
 }
 _HEAD = """\

@@ -80,6 +80,14 @@ def fill(house: House, crowd: Iterable[Person]) -> None:
     wrapped.done()
 
 
+def list_only(house: House, crowd: Iterable[Person]) -> None:
+    """Put them into the segment's listing, and nothing else: what a walk over an audience reads."""
+    scope, puts = house.scope(), _Puts(house.table)
+    for person in crowd:
+        puts.add([_row(scope, person.member)])
+    puts.done()
+
+
 def _state(tenant: str, person: Person, now: Instant) -> MemberState:
     return MemberState(
         tenant,

@@ -86,7 +86,7 @@ class Storm:
 class StormyTable(Table):
     """A table in the storm. It remembers the claims that were written, and lets others work between the calls of one.
 
-    Its stream is its own: the engine's makes each write dearer the more were made before. What is written with events is put, never updated.
+    Its stream is its own: the engine's makes each write dearer the more were made before. What tells events is put, never updated.
     """
 
     def __init__(self, endpoint: str, name: str, storm: Storm) -> None:
@@ -135,6 +135,7 @@ class StormyQueue:
     now: Callable[[], Instant]
     messages: list[tuple[Instant, str]] = field(default_factory=list)
     """When it can be received, and the body."""
+    _working_at: str = ""
 
     def send(self, body: Mapping[str, Any], delay_seconds: int = 0) -> None:
         self._send([body], delay_seconds)
@@ -151,13 +152,18 @@ class StormyQueue:
 
         self.storm.call(self.name, work, ConnectionError)
 
+    def repeat(self) -> None:
+        """The message that was received last is there for somebody else too, before all others."""
+        self.messages.insert(0, (0, self._working_at))
+
     def work(self, handler: Callable[[dict[str, Any]], object]) -> bool:
         """Receive one message and have it worked off; ``False`` if there is none now."""
         visible = [place for place, (at, _) in enumerate(self.messages) if at <= self.now()]
         if not visible:
             return False
-        _, text = self.messages.pop(self.storm.dice.choice(visible))
-        hidden = (self.now() + VISIBILITY, text)
+        is_repeated = self.messages[0][0] == 0
+        _, text = self.messages.pop(0 if is_repeated else self.storm.dice.choice(visible))
+        hidden, self._working_at = (self.now() + VISIBILITY, text), text
         self.messages.append(hidden)
         try:
             handler(json.loads(text))

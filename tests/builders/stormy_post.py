@@ -48,6 +48,8 @@ class StormyPost:
         self.arrived: list[tuple[str, str]] = []
         """Member and delivery, of which the provider is to say that it arrived."""
         house.time_left = lambda: 5_000 if storm.happens(25 if self._walks else 1) else 60_000
+        self.stolen: list[Message] = []
+        """Of which somebody else said what became of them while they were being sent."""
         self._works_beside, self._walks = False, False
         for provider in self.providers.values():
             provider.meanwhile = self._beside
@@ -74,12 +76,24 @@ class StormyPost:
         else:
             planning.on_events(scope, received(message), self.sending, self.planning)
 
-    def _beside(self, _message: Message) -> None:
-        """While one worker waits for a provider another one goes on, with whatever is there: perhaps the same order."""
-        if not self._works_beside and self.storm.happens(3):
-            self._works_beside = True
-            self.deliver()
-            self._works_beside = False
+    def _beside(self, message: Message) -> None:
+        """While one worker waits for a provider another one goes on, with the same order or whatever is there. What the one has claimed
+        stays the one's.
+        """
+        if self._works_beside or not self.storm.happens(3):
+            return
+        self._works_beside = True
+        if self.storm.happens(50):
+            self.sending.repeat()
+        self.deliver()
+        self._works_beside = False
+        found = key_of(self.house.tenant, message.origin["member"], message.origin["delivery"])
+        assert found is not None
+        calm, self.storm.blows = self.storm.blows, False
+        row = self.deliveries.get(found[1])
+        self.storm.blows = calm
+        if row is None or row.state != "claimed":
+            self.stolen.append(message)
 
     def relay(self) -> None:
         """What was written since goes to planning, in any order and some of it twice."""
