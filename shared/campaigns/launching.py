@@ -8,7 +8,7 @@ from typing import Final
 from shared.campaigns.content import check_content
 from shared.campaigns.errors import ApprovalNeeded, NotLaunchable
 from shared.campaigns.lint import check_service
-from shared.campaigns.model import CampaignBody, Channel, OnceTrigger, RecurringTrigger
+from shared.campaigns.model import CampaignBody, Channel, DateTrigger, OnceTrigger, RecurringTrigger
 from shared.campaigns.recurring import first_after
 from shared.campaigns.steps import BranchStep, IssueStep, SendStep, WebhookStep
 from shared.definitions.model import Definition
@@ -50,6 +50,8 @@ def check_launchable(scope: TenantScope, definition: Definition, body: CampaignB
     trigger = body.trigger
     if isinstance(trigger, OnceTrigger) and trigger.instant is not None and trigger.instant < now:
         problems.append(FieldError("/definition/trigger/at", _PAST, "this instant is past"))
+    if isinstance(trigger, DateTrigger) and trigger.wallet is not None and _lacks(settings, trigger.wallet):
+        problems.append(FieldError("/definition/trigger/wallet", "unknown_wallet", "no wallet of the tenant"))
     if isinstance(trigger, RecurringTrigger) and first_after(trigger, settings.time_zone, now) is None:
         problems.append(FieldError("/definition/trigger/rrule", _PAST, "its last occurrence is past"))
     if problems:
@@ -61,13 +63,18 @@ def _channels(body: CampaignBody, settings: TenantSettings) -> Iterator[FieldErr
         pointer = f"/definition/steps/{index}"
         if isinstance(step, WebhookStep) and step.endpoint not in settings.messaging.webhooks:
             yield FieldError(f"{pointer}/endpoint", "channel_not_configured", "the tenant has no webhook of this name")
-        if isinstance(step, IssueStep) and step.points is not None and settings.wallets and step.points.wallet not in settings.wallets:
+        if isinstance(step, IssueStep) and step.points is not None and _lacks(settings, step.points.wallet):
             yield FieldError(f"{pointer}/points/wallet", "unknown_wallet", "no wallet of the tenant")
         if isinstance(step, SendStep):
             for place, channel in enumerate(step.channels):
                 if not _is_set_up(channel, settings):
                     where = f"{pointer}/ladder/channels/{place}" if step.ladder is not None else f"{pointer}/channel"
                     yield FieldError(where, "channel_not_configured", f"the tenant has not set up {channel}")
+
+
+def _lacks(settings: TenantSettings, wallet: str) -> bool:
+    """Whether the tenant names its wallets, and this is none of them."""
+    return bool(settings.wallets) and wallet not in settings.wallets
 
 
 def _is_set_up(channel: Channel, settings: TenantSettings) -> bool:

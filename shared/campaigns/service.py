@@ -209,12 +209,16 @@ def _look_again(scope: TenantScope, campaign: str, since: Instant) -> None:
 
 
 def in_force(scope: TenantScope, campaign: str) -> tuple[Definition, CampaignBody]:
-    """The definition that holds now. No request when the definitions are cached."""
+    """The definition that holds now. No request when the definitions are cached; one read to say why there is none."""
     definition = scope.definitions.at(scope.clock()).campaigns.get(campaign)
     if definition is None:
         versions = [each for each in scope.definitions.definitions if (each.kind, each.id) == ("campaign", campaign)]
         if not versions:
-            raise UnknownCampaign
+            # What was written a moment ago is not cached yet.
+            newest = scope.repository.newest("campaign", campaign) if _NAME.fullmatch(campaign) else None
+            if newest is None:
+                raise UnknownCampaign
+            versions = [newest]
         if any(each.wanted_from is not None for each in versions):
             raise ApprovalNeeded("The published version waits for a second person's approval.")
         raise CampaignNotInForce

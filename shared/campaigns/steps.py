@@ -18,13 +18,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import ConfigDict, Discriminator, Field, StrictInt, StringConstraints, Tag, field_validator, model_validator
+from pydantic import ConfigDict, Discriminator, Field, StrictInt, StringConstraints, Tag, ValidationInfo, field_validator, model_validator
 
 from shared.campaigns.texts import Texts, TextsByChannel
 from shared.campaigns.triggers import EventName
 from shared.coupons.next_best import NextBest
 from shared.kernel.ids import NAME_PATTERN
-from shared.messaging.service_texts import LANGUAGES, NAMES, ServiceText, default_content
+from shared.messaging.service_texts import LANGUAGES, ServiceText, default_content
 from shared.tenants.base import Frozen, Name
 from shared.tenants.messaging import Channel, Day, LocalTime
 
@@ -104,13 +104,15 @@ class SendStep(Frozen):
     deferral: Deferral | None = Field(default=None, description="instead of the campaign's")
     then: StepId | None = None
 
-    @model_validator(mode="before")
+    @field_validator("content", mode="before")
     @classmethod
-    def _ready_text(cls, raw: Any) -> Any:
-        """What is said without content of its own is said in all languages that there are."""
-        if isinstance(raw, Mapping) and raw.get("text") in NAMES and not raw.get("content"):
-            return {**raw, "content": default_content(raw["text"], LANGUAGES)}
-        return raw
+    def _ready_text(cls, value: Any, info: ValidationInfo) -> Any:
+        """What is said without content of its own is said in all languages that there are.
+
+        Of this field alone: a validator before the whole step would take the JSON from the other fields, where a strict list is no tuple.
+        """
+        name = info.data.get("text")
+        return default_content(name, LANGUAGES) if name is not None and not value else value
 
     @property
     def channels(self) -> tuple[Channel, ...]:

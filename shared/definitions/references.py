@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from shared.coupons.personal import PARAMETERS, WORDS
@@ -10,7 +11,7 @@ from shared.definitions.model import Definition, DefinitionSet, Kind
 from shared.definitions.segment_references import missing, nodes, published, segment_references
 from shared.kernel.errors import FieldError
 from shared.kernel.instants import Instant
-from shared.messaging.rendering import variables
+from shared.messaging.rendering import InvalidTemplate, variables
 from shared.tenants.content import content_problems
 
 Found = Iterator[FieldError]
@@ -23,8 +24,8 @@ _CODES: Final[Mapping[str, str]] = {"offer": "unknown_offer", "segment": "unknow
 def broken_references(known: DefinitionSet, kind: Kind, body: Mapping[str, Any], at: Instant) -> tuple[FieldError, ...]:
     """Every place of the body (as stored) that names something which is not there at the instant. Pointers start at ``/definition``.
 
-    Segments and coupon conditions of segments may name any offer that was ever written; a campaign needs its segment and
-    offers published by then. Items, categories and tags are not checked: a till may sell what no catalogue lists.
+    Segments, coupon conditions of segments and filters of campaigns may name any offer that was ever written; a campaign needs its
+    segments and offers published by then. Items, categories and tags are not checked: a till may sell what no catalogue lists.
     """
     return tuple(_CHECKS[kind](known, body, at))
 
@@ -94,8 +95,18 @@ def _campaign(known: DefinitionSet, body: Mapping[str, Any], at: Instant) -> Fou
     for pointer, kind, id_ in named:
         if id_ is not None and not published(known, kind, id_, at):
             yield missing(pointer, _CODES[kind], f"published {kind}")
+    for pointer, rule in _filters_of(body):
+        for each in segment_references(known, {"rule": rule}, at):
+            yield replace(each, pointer=each.pointer.replace("/rule", pointer, 1))
     for index, step in enumerate(body.get("steps", ())):
         yield from _personal_texts(known, step, f"/definition/steps/{index}", at)
+
+
+def _filters_of(body: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The rules of the language of segments that a campaign asks, each with its place."""
+    asked = [("/audience/filter", (body.get("audience") or {}).get("filter"))]
+    asked += [(f"/steps/{index}/if/filter", (step.get("if") or {}).get("filter")) for index, step in enumerate(body.get("steps", ()))]
+    yield from ((pointer, rule) for pointer, rule in asked if rule is not None)
 
 
 def _offers_of(step: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -120,8 +131,16 @@ def _personal_texts(known: DefinitionSet, step: Mapping[str, Any], pointer: str,
     named = ((place, language, content) for place, texts in places.items() for language, content in (texts or {}).items())
     for place, language, content in named:
         for name in ("title", "body", "html", "deep_link"):
-            if any(each.name in lacking for each in variables(content.get(name) or "", html=name == "html")):
+            if not lacking.isdisjoint(_asked_for(content.get(name) or "", html=name == "html")):
                 yield FieldError(f"{pointer}/{place}/{language}/{name}", "unknown_variable", "the offer has nothing personal of this name")
+
+
+def _asked_for(text: str, *, html: bool) -> frozenset[str]:
+    """The names that a text asks for. None of what is no template: who checks the texts themselves says so."""
+    try:
+        return frozenset(each.name for each in variables(text, html=html))
+    except InvalidTemplate:
+        return frozenset()
 
 
 def _reward(known: DefinitionSet, body: Mapping[str, Any], at: Instant) -> Found:
@@ -187,14 +206,20 @@ def named_offers(kind: Kind, body: Mapping[str, Any]) -> frozenset[str]:
         of_levels = ((level.get("offers") or ()) for level in (body.get("tiers") or {}).get("levels") or ())
         return frozenset(each["offer"] for each in body.get("conversions") or ()).union(*of_levels)
     if kind == "segment":
-        return frozenset(leaf["offer"] for leaf, _ in nodes(body) if leaf.get("kind") == "coupon")
+        return _asked_offers(body)
     if kind == "campaign":
         steps = body.get("steps") or ()
         named = [offer for each in steps for _, offer in _offers_of(each)] + [(each.get("form") or {}).get("offer") for each in steps]
         named.append((body.get("trigger") or {}).get("offer"))
     else:
         named = [(body.get("reward") or body.get("gives") or {}).get("offer")]
-    return frozenset(each for each in named if each is not None)
+    asked = (_asked_offers({"rule": rule}) for _, rule in _filters_of(body)) if kind == "campaign" else ()
+    return frozenset(each for each in named if each is not None).union(*asked)
+
+
+def _asked_offers(body: Mapping[str, Any]) -> frozenset[str]:
+    """Of the coupons that a segment's rule asks about."""
+    return frozenset(leaf["offer"] for leaf, _ in nodes(body) if leaf.get("kind") == "coupon")
 
 
 def gifts(definitions: Iterable[Definition]) -> frozenset[str]:

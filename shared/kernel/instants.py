@@ -30,6 +30,7 @@ _RFC3339: Final = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _EPOCH: Final = date(1970, 1, 1)
 _EPOCH_DATETIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST: Final[Instant] = (datetime.min.replace(tzinfo=UTC) - _EPOCH_DATETIME) // timedelta(milliseconds=1)
 
 
 def parse_rfc3339(text: str) -> Instant:
@@ -40,7 +41,11 @@ def parse_rfc3339(text: str) -> Instant:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise InvalidValue("no such instant") from error
-    return (moment - _EPOCH_DATETIME) // timedelta(milliseconds=1)
+    instant = (moment - _EPOCH_DATETIME) // timedelta(milliseconds=1)
+    # With an offset the last day can lie beyond what can be written in UTC, and the first one before it.
+    if not _FIRST <= instant < NEVER + SECOND:
+        raise InvalidValue("no such instant")
+    return instant
 
 
 def format_rfc3339(instant: Instant) -> str:
