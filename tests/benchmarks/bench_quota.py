@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from shared.kernel.shards import quota_shards
 from shared.storage import keys
 from tests.benchmarks.rows import Row, row
 from tests.builders.house import PROGRAMME, House
@@ -51,7 +52,7 @@ def _crowd(address: str, name: str, coupons: int) -> dict[str, Any]:
     redeemed = sum(each.redeemed for each in tried)
     if redeemed != min(LIMIT, coupons):
         raise AssertionError(f"{redeemed} of {LIMIT} were redeemed")
-    items = [keys.quota(house.tenant, KEY, shard).pk for shard in range(keys.quota_shards(LIMIT))]
+    items = [keys.quota(house.tenant, KEY, shard).pk for shard in range(quota_shards(LIMIT))]
     return {
         "share": shares(table.tries, items),
         "hottest": max(table.tries[item] for item in items),

@@ -17,6 +17,7 @@ from shared.coupons.limits import location_key
 from shared.coupons.repository import CouponRepository
 from shared.kernel.errors import AppError
 from shared.kernel.instants import DAY, HOUR
+from shared.kernel.shards import quota_shards
 from shared.member_state.usage import usage_of
 from shared.storage import keys
 from shared.storage.items import QuotaItem
@@ -88,7 +89,7 @@ def spent(house: House, budget: int, key: str = "offer:few") -> int:
 
 
 def redeemed(house: House, key: str, limit: int) -> int:
-    raws = [house.table.get(keys.quota(house.tenant, key, shard)) for shard in range(keys.quota_shards(limit))]
+    raws = [house.table.get(keys.quota(house.tenant, key, shard)) for shard in range(quota_shards(limit))]
     return sum(int(QuotaItem.read(raw).used) for raw in raws if raw is not None)
 
 
