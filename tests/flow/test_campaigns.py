@@ -120,9 +120,12 @@ class Shop:
         """The report says so, once everything is counted."""
         until, found = time.monotonic() + 40, dict[str, Any]()
         while any(found.get(name, 0) != number for name, number in expected.items()):
-            assert time.monotonic() < until, (found, self.client.get(f"/v1/campaigns/{campaign}/deliveries"))
+            assert time.monotonic() < until, (self._troubles(campaign), found)
             time.sleep(0.1)
             found = self.report(campaign)
+
+    def _troubles(self, campaign: str) -> list[tuple[str, str | None]]:
+        return [(each["state"], each.get("reason")) for each in self.client.get(f"/v1/campaigns/{campaign}/deliveries")["data"]]
 
     def set_hour(self, hour: int) -> None:
         """Move the clock forward to that hour of the tenant's day."""
@@ -141,6 +144,8 @@ def shop(stack: DeployedStack) -> Iterator[Shop]:
     """Open for business, at noon; the clock is as before when it closes."""
     store = Store.at(stack.instance.endpoint, stack.outputs)
     before = clock.offset(store)
+    # As in a new account: e-mail goes from and to verified domains only.
+    store.client("sesv2").create_email_identity(EmailIdentity="example.test")
     operator = Client(stack.api_url, stack.operator_key)
     messaging = {"quiet_hours": NIGHT, "email": {"from_address": "news@example.test"}, "prices": {"push": {"*": 1_000_000}}}
     settings = {"name": "Letters", "currency": "EUR", "time_zone": ZONE, "messaging": messaging}
