@@ -1,7 +1,7 @@
 """The claim: the one write that makes a message hers to get, before any provider is called.
 
 One transaction holds the delivery (if there is none by its key), her state under the version that consent, suppression, segment
-and caps were read from, her gate, the counter, and the coupon that comes with it. So nothing can be claimed twice, nor after the
+and caps were read from, her gate, and the coupon that comes with it. So nothing can be claimed twice, nor after the
 campaign was stopped or she said no. Where it may go out later only, the same kind of transaction makes it a journey of her state.
 """
 
@@ -40,7 +40,7 @@ STOPPED: Final = "campaign_stopped"
 HELD_OUT: Final = "held_out"
 TAKEN: Final = "claimed_by_another"
 """A waiting delivery was claimed again by somebody else."""
-_NOT_MEANT: Final = frozenset({STOPPED, "stopped", "not_active", "not_in_segment", "not_in_audience"})
+_NOT_MEANT: Final = frozenset({STOPPED, "not_active", "not_in_segment", "not_in_audience"})
 """It was not for her, or may be yet: of these there is no record that she did not get it."""
 _NOT_HERS: Final = frozenset({"no_consent", "suppressed", "unreachable"})
 """Why she would not get it whoever she is compared with: nobody is held out of what would not be sent."""

@@ -110,7 +110,7 @@ class Walker:
 
     def go(self) -> Walked:
         """From where the order stands. Cost per message sent: 2 to 5 reads, a transaction of 4 to 7 items, one call of the provider an
-        address, a transaction of 2 items; per other step a transaction of 3 or 4 items, or none for a branch or split.
+        address, a write of the row; per other step a transaction of 3 or 4 items, or none for a branch or split.
         """
         her, walked = self.her, self.walked
         step, rung = place_of(self.body, her.order)
