@@ -1,6 +1,6 @@
 # Regulars. Needs Python >= 3.11 and make; everything else is installed into .venv and .local by `make setup`.
 .DEFAULT_GOAL := help
-.PHONY: help setup lint types unit component infra flow test test-nightly bench openapi events demo up down deploy bootstrap clean
+.PHONY: help setup lint types unit component browser infra flow test test-nightly bench openapi events demo up down deploy bootstrap clean
 
 # The first interpreter that is new enough; name another with `make PYTHON=...`.
 ifndef PYTHON
@@ -9,9 +9,9 @@ PYTHON := $(shell for name in python3 python3.13 python3.12 python3.11 python3.1
 endif
 RUN := .venv/bin/python
 STAGE ?= prod
-# Two processes, each with an engine of its own; a file stays in one, so that its fixtures are made once.
-SIDE_BY_SIDE := -n 2 --dist loadfile
-PARTS := lint types unit component infra flow
+# Two processes, each with an engine of its own and a half of the files; who is done takes over what the other has not begun.
+SIDE_BY_SIDE := -n 2 --dist worksteal
+PARTS := lint types unit component browser infra flow
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,7 +24,7 @@ lint: setup  ## Style (ruff) and directions of imports
 	@$(RUN) -m ruff check .
 	@if [ -f .importlinter ]; then PYTHONPATH=. .venv/bin/lint-imports; fi
 
-types: setup  ## mypy --strict on shared/ and functions/
+types: setup  ## mypy --strict on shared/, functions/ and local/
 	@$(RUN) -m mypy
 
 unit: setup  ## Unit tests: no sockets, no AWS
@@ -32,6 +32,10 @@ unit: setup  ## Unit tests: no sockets, no AWS
 
 component: setup  ## Handlers on an AWS in the same process
 	@$(RUN) -m pytest tests/component $(SIDE_BY_SIDE)
+
+browser: setup  ## Pages in a real browser
+	@$(PYTHON) -m local.tools browser
+	@$(RUN) -m pytest tests/browser
 
 infra: setup  ## Templates, packaging, cfn-lint, cdk-nag
 	@$(RUN) -m pytest tests/infra
@@ -48,7 +52,8 @@ test: setup  ## Everything that must pass, in order; stops at the first failure
 
 test-nightly: setup  ## The same unit tests, searched a hundred times as widely, limits of a thousand under attack, a mailing to ten thousand (an hour)
 	@HYPOTHESIS_PROFILE=nightly $(RUN) -m pytest tests/unit --disable-socket
-	@HYPOTHESIS_PROFILE=nightly $(RUN) -m pytest tests/component/test_redeemers.py tests/component/test_campaign_ten_thousand.py
+	@HYPOTHESIS_PROFILE=nightly $(RUN) -m pytest tests/component/test_redeemers.py tests/component/test_campaign_ten_thousand.py \
+	  tests/component/test_campaign_crashes.py
 
 bench: setup  ## Measure; writes docs/benchmarks.md
 	@$(RUN) -m tests.benchmarks

@@ -17,26 +17,33 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from local.outbox import FILTERS, chosen
 
 Source = Callable[[], Sequence[Mapping[str, Any]]]
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-src 'self'; form-action 'self'; base-uri 'none'"
+POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
 _LOCAL_NAMES = ("127.0.0.1", "localhost")
 _STYLE = """
-:root { color-scheme: light dark; --line: #8884; --soft: #8882; --ink: #1b6ac9 }
+:root { color-scheme: light dark; --line: #8884; --soft: #8882; --ink: light-dark(#1557a8, #7db4f5) }
 * { box-sizing: border-box }
 body { font: 15px/1.45 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem }
 h1 { font-size: 1.3rem; margin: 0 0 1rem }
-form { display: flex; flex-wrap: wrap; gap: .5rem; margin-bottom: 1.5rem }
-input, select, button { font: inherit; padding: .35rem .6rem; border: 1px solid var(--line); border-radius: .5rem }
-input, select, button { background: transparent; color: inherit }
+form { display: flex; flex-wrap: wrap; gap: .5rem .7rem; align-items: end; margin-bottom: 1.5rem }
+label { display: grid; flex: 1 1 8rem; font-size: .85rem }
+input, select, button, form a { font: inherit; font-size: 15px; padding: .35rem .6rem; border: 1px solid #888; border-radius: .5rem }
+input, select, button { background: Canvas; color: inherit; min-width: 0; width: 100%; height: 2.2rem }
+button { width: auto } form a { border-color: transparent }
 article { border: 1px solid var(--line); border-radius: .9rem; padding: .9rem 1.1rem; margin-bottom: 1rem }
-header { display: flex; gap: .6rem; align-items: baseline; flex-wrap: wrap; font-size: .85rem; opacity: .8; margin-bottom: .5rem }
-.channel { background: var(--ink); color: white; border-radius: 1rem; padding: 0 .6rem }
-h2 { font-size: 1.05rem; margin: .2rem 0 }
+header { display: flex; gap: .6rem; align-items: baseline; flex-wrap: wrap; font-size: .85rem; margin-bottom: .5rem }
+header a { overflow-wrap: anywhere }
+.channel { background: var(--ink); color: Canvas; border-radius: 1rem; padding: 0 .6rem }
+h2 { font-size: 1.05rem; margin: .2rem 0; overflow-wrap: anywhere }
 .text { white-space: pre-wrap; overflow-wrap: anywhere; margin: .2rem 0 }
 .sms .text { background: var(--soft); border-radius: 1rem; padding: .6rem .9rem; display: inline-block; max-width: 80% }
 iframe { width: 100%; height: 26rem; border: 1px solid var(--line); border-radius: .5rem; background: white }
 details { font-size: .85rem; margin-top: .5rem } summary { cursor: pointer }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem }
 dd { margin: 0; overflow-wrap: anywhere }
+@media (max-width: 30rem) { dl { display: block } dt { font-weight: bold; overflow-wrap: anywhere } dd { margin-bottom: .4rem } }
 a { color: var(--ink) }
 """
 
@@ -47,18 +54,19 @@ def page(messages: Sequence[Mapping[str, Any]], wanted: Mapping[str, str], chann
     title = f"Outbox ({len(messages)})"
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>{title}</title><style>{_STYLE}</style><h1>{title}</h1>{_form(wanted, channels)}<main>{shown}</main></html>"
+        f'<link rel="icon" href="data:,"><title>{title}</title>'
+        f"<style>{_STYLE}</style><h1>{title}</h1>{_form(wanted, channels)}<main>{shown}</main></html>"
     )
 
 
 def _form(wanted: Mapping[str, str], channels: Sequence[str]) -> str:
     fields = "".join(
-        f'<input name="{name}" placeholder="{name}" value="{escape(wanted.get(name, ""))}">' for name in FILTERS if name != "channel"
+        f'<label>{name}<input name="{name}" value="{escape(wanted.get(name, ""))}"></label>' for name in FILTERS if name != "channel"
     )
     now = wanted.get("channel", "")
     options = '<option value="">every channel</option>'
     options += "".join(f"<option{' selected' if each == now else ''}>{escape(each)}</option>" for each in channels)
-    return f'<form>{fields}<select name="channel" aria-label="channel">{options}</select><button>Show</button> <a href="/">all</a></form>'
+    return f'<form>{fields}<label>channel<select name="channel">{options}</select></label><button>Show</button> <a href="/">all</a></form>'
 
 
 def _article(message: Mapping[str, Any], wanted: Mapping[str, str]) -> str:

@@ -3,7 +3,8 @@
 ``python3 -m local.tools`` (any Python >= 3.11, standard library only) makes ``.venv`` with everything that the
 requirements files pin, and ``.local/tools`` with the CDK's command line and the engine that the race tests use.
 It is keyed by the content of what it installs: a second run with nothing changed takes milliseconds.
-``python3 -m local.tools cdk ...`` then runs the CDK's command line.
+``python3 -m local.tools cdk ...`` then runs the CDK's command line; ``python3 -m local.tools browser`` sees to it that there
+is a browser for the tests that need one, which nothing else does.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,6 +36,18 @@ DYNOXIDE_PACKAGES = {("Linux", "x86_64"): "@dynoxide/linux-x64"}
 OLDEST_PYTHON = (3, 11)
 OLDEST_NODE = 22
 """jsii supports node 22 and 24; an older one prints a banner on every run."""
+BROWSER_VARIABLE = "REGULARS_BROWSER"
+BROWSERS = (
+    "chromium", "chromium-browser", "google-chrome", "google-chrome-stable",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome", "/Applications/Chromium.app/Contents/MacOS/Chromium",
+)  # fmt: skip
+"""What the tests of pages can drive, by name or place; the first that is there."""
+BROWSER_REMEDY = (
+    "The pages are tested in a real browser. Install Chromium or Chrome (Debian, as root: apt-get install chromium;\n"
+    "Ubuntu: Google's package, as there `chromium` is a snap; macOS: brew install --cask google-chrome),\n"
+    f"or name one that you have: make browser {BROWSER_VARIABLE}=/path/to/chrome"
+)
+_APT_SECONDS = 600
 _STAMP = VENV / ".ready"
 _STRAY = ("AWS_", "CDK_", "MINISTACK_", "LOCALSTACK_", "POWERTOOLS_")
 
@@ -83,6 +97,52 @@ def dynoxide() -> Path | None:
     return binary if binary.exists() else None
 
 
+def chosen_browser(named: str | None, which: Callable[[str], str | None]) -> str | None:
+    """The browser that the developer named, else the first of ``BROWSERS`` that is there. Pure.
+
+    ``which``: from a name or path to the program, or None. ``SetupFailed`` if the named one is none: another in its place would
+    prove something about another.
+    """
+    if named:
+        path = which(named)
+        if path is None:
+            raise SetupFailed(f"{BROWSER_VARIABLE}={named} is no program that can be started.")
+        return path
+    return next((path for name in BROWSERS if (path := which(name)) is not None), None)
+
+
+def may_install_browser(release: Mapping[str, str], has_apt: bool, is_root: bool) -> bool:
+    """Whether we install one ourselves: on Debian and its likes, where apt-get may. ``release``: of /etc/os-release. Pure."""
+    family = {release.get("ID", ""), *release.get("ID_LIKE", "").split()}
+    return "debian" in family and has_apt and is_root
+
+
+def browser() -> str:
+    """The browser of this machine. ``SetupFailed`` says how to get one."""
+    path = chosen_browser(os.environ.get(BROWSER_VARIABLE), shutil.which)
+    if path is None:
+        raise SetupFailed(f"No Chromium or Chrome was found.\n\n{BROWSER_REMEDY}")
+    return path
+
+
+def make_browser() -> None:
+    """Install Chromium where there is no browser and we may; one or two minutes. ``SetupFailed`` if there is none afterwards."""
+    if chosen_browser(os.environ.get(BROWSER_VARIABLE), shutil.which) is None and may_install_browser(*_this_machine()):
+        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        apt = ["apt-get", "--quiet", "--option=DPkg::Lock::Timeout=60"]
+        _run("lists of Debian packages", [*apt, "update"], BROWSER_REMEDY, quiet, _APT_SECONDS)
+        _run("chromium", [*apt, "install", "--yes", "--no-install-recommends", "chromium"], BROWSER_REMEDY, quiet, _APT_SECONDS)
+    browser()
+
+
+def _this_machine() -> tuple[Mapping[str, str], bool, bool]:
+    try:
+        release: Mapping[str, str] = platform.freedesktop_os_release()
+    except OSError:
+        release = {}
+    return release, shutil.which("apt-get") is not None, os.geteuid() == 0
+
+
 def environment(**extra: str) -> dict[str, str]:
     """The environment for tools: without the host's AWS settings, with our node and interpreter first in PATH."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(_STRAY) or name == "AWS_CA_BUNDLE"}
@@ -106,13 +166,16 @@ def _npm() -> list[str]:
     return [shutil.which("npm") or "npm"]
 
 
-def _run(title: str, command: list[str], remedy: str, env: dict[str, str] | None = None) -> None:
+def _run(title: str, command: list[str], remedy: str, env: dict[str, str] | None = None, seconds: int | None = None) -> None:
     started = time.monotonic()
     print(f"  {title} ...", end="", flush=True)
     # uv has certificates of its own unless told otherwise: behind a company's proxy only the system's will do.
     given = {"UV_SYSTEM_CERTS": "true", **(os.environ if env is None else env)}
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True, check=False, env=given, cwd=ROOT)
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, check=False, env=given, cwd=ROOT, timeout=seconds)
+    except subprocess.TimeoutExpired:
+        raise SetupFailed(f"{title}: not done after {seconds} s.\n\n{remedy}") from None
     print(f" {time.monotonic() - started:.1f} s")
     if done.returncode:
         raise SetupFailed(f"{title} failed:\n{done.stdout.strip()[-3000:]}\n\n{remedy}")
@@ -180,5 +243,7 @@ if __name__ == "__main__":
         setup()
         if sys.argv[1:2] == ["cdk"]:
             run_cdk(sys.argv[2:])
+        if sys.argv[1:2] == ["browser"]:
+            make_browser()
     except SetupFailed as failure:
         sys.exit(f"\n{failure}")

@@ -26,22 +26,41 @@ _TEXTS: Final[dict[str, dict[Page, tuple[str, str]]]] = {
     "en": {
         "ask": ("Unsubscribe?", "You will get no more messages of this kind from @tenant@ over this channel."),
         "done": ("Unsubscribed", "No more messages of this kind will come from @tenant@. You can allow them again in the app at any time."),
-        "unknown": ("This link leads nowhere", "It is incomplete, or what it led to is gone."),
+        "unknown": (
+            "This link leads nowhere",
+            (
+                "It is incomplete, or what it led to is gone. "
+                "Try it again from the message itself, or ask whoever sent it."
+            ),
+        ),
     },
     "de": {
         "ask": ("Abmelden?", "Du bekommst dann keine Nachrichten dieser Art mehr von @tenant@ auf diesem Weg."),
         "done": ("Abgemeldet", "Nachrichten dieser Art kommen nicht mehr von @tenant@. In der App kannst du sie jederzeit erlauben."),
-        "unknown": ("Dieser Link führt nirgendwohin", "Er ist unvollständig, oder sein Ziel gibt es nicht mehr."),
+        "unknown": (
+            "Dieser Link führt nirgendwohin",
+            (
+                "Er ist unvollständig, oder sein Ziel gibt es nicht mehr. "
+                "Öffne ihn noch einmal aus der Nachricht, oder frag den Absender."
+            ),
+        ),
     },
     "ru": {
         "ask": ("Отписаться?", "Вы больше не будете получать такие сообщения от @tenant@ по этому каналу."),
         "done": ("Вы отписались", "Такие сообщения от @tenant@ больше не придут. Разрешить их снова можно в приложении в любое время."),
-        "unknown": ("Ссылка никуда не ведёт", "Она неполная, или того, на что она вела, больше нет."),
+        "unknown": (
+            "Ссылка никуда не ведёт",
+            (
+                "Она неполная, или того, на что она вела, больше нет. "
+                "Откройте её ещё раз из сообщения или спросите отправителя."
+            ),
+        ),
     },
 }
 _BUTTONS: Final = {"en": "Unsubscribe", "de": "Abmelden", "ru": "Отписаться"}
 _STYLE: Final = (
     "body{font:18px/1.5 system-ui,sans-serif;max-width:32rem;margin:15vh auto;padding:0 1.5rem;color:#222;background:#fff}"
+    "body{overflow-wrap:anywhere}"
     "h1{font-size:1.4rem}button{font:inherit;padding:.6rem 1.4rem;border:0;border-radius:.4rem;background:#222;color:#fff;cursor:pointer}"
 )
 
@@ -65,7 +84,7 @@ def page(which: Page, language: str, tenant: str = "") -> str:
         button = f'<form method="post">{field}<button type="submit">{_BUTTONS[language]}</button></form>'
     return (
         f'<!doctype html><html lang="{language}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>{title}</title><style>{_STYLE}</style></head><body><h1>{title}</h1><p>{text}</p>{button}</body></html>\n"
+        f"<title>{title}</title><style>{_STYLE}</style></head><body><main><h1>{title}</h1><p>{text}</p>{button}</main></body></html>\n"
     )
 
 
