@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
@@ -17,6 +18,7 @@ from shared.campaigns.api import FormSubmission
 from shared.http.app import Answer, HttpApp, LambdaContext, Request
 from shared.http.body import parse_model
 from shared.jobs import service as jobs
+from shared.kernel.errors import Gone, NotFound, Unprocessable
 from shared.kernel.ids import is_id
 from shared.member_state.errors import UnknownMember
 from shared.members import (
@@ -27,6 +29,7 @@ from shared.members import (
     challenges_api,
     changes,
     devices,
+    form_page,
     forms,
     inbox,
     lists,
@@ -43,14 +46,19 @@ from shared.members import (
     why,
 )
 from shared.members.form_links import KEY_PURPOSE, Invitation, open_invitation
+from shared.messaging import pages
 from shared.observability.logs import log_context
 from shared.privacy.crypto import derive
 from shared.rewards import api as rewards_api
 from shared.rewards import ending as claim_ending
 from shared.rewards import service as rewards
 from shared.rewards.catalogue import list_rewards
+from shared.tenants import sessions
 from shared.tenants.jwks import JwksSource
+from shared.tenants.refresh import RefreshKeys
 from shared.tenants.scope import TenantScope
+from shared.tenants.sessions_api import RefreshRequest
+from shared.tenants.signing import SigningKeys
 from shared.tenants.tokens import TokenSigner
 
 WRITE = "members:write"
@@ -74,7 +82,15 @@ def runtime() -> Runtime:
 def desk() -> service.Desk:
     """Tokens, providers' keys, push."""
     fetcher = Fetcher(local=settings().common.stage == "local")
-    return service.Desk(TokenSigner(runtime().master_secret), JwksSource(fetcher, runtime().now), SnsPush(runtime().client("sns")))
+    generations = SigningKeys(runtime().table, runtime().now, time.monotonic)
+    tokens = TokenSigner(runtime().master_secret, generations=generations)
+    return service.Desk(tokens, JwksSource(fetcher, runtime().now), SnsPush(runtime().client("sns")))
+
+
+@cache
+def session_desk() -> sessions.SessionDesk:
+    """What members' sessions are kept with."""
+    return sessions.SessionDesk(desk().tokens, RefreshKeys(runtime().master_secret))
 
 
 @cache
@@ -118,11 +134,13 @@ def _both(operation: str, work: Callable[[Request, TenantScope, str], Answer]) -
 @app.operation("register_member")
 def register_member(request: Request) -> Answer:
     """POST /v1/members."""
-    body = request.parse(api.RegisterRequest)
-    registered = service.register(
-        _scope(request), body, desk(), _actor(request), request.correlation_id, request.idempotency_key
-    )
-    return Answer(201 if registered.created else 200, registered.answer)
+    body, scope = request.parse(api.RegisterRequest), _scope(request)
+    registered = service.register(scope, body, desk(), _actor(request), request.correlation_id, request.idempotency_key)
+    answer = registered.answer
+    if body.remember:
+        begun = sessions.begin(scope, answer.member_id, session_desk())
+        answer = answer.model_copy(update={"refresh_token": begun.token, "refresh_expires_in": begun.seconds})
+    return Answer(201 if registered.created else 200, answer)
 
 
 @app.operation("identify_member")
@@ -172,17 +190,36 @@ def explain_membership(request: Request) -> Answer:
 
 @app.operation("get_form")
 def get_form(request: Request) -> Answer:
-    """GET /v1/forms/{token}."""
+    """GET /v1/forms/{token}: JSON for an app, a page for a browser."""
+    if form_page.wanted(request.headers):
+        return _form_page(request)
     invitation = _invitation(request)
     return Answer(body=forms.form(runtime().scope(NamedTenant(invitation.tenant)), invitation))
 
 
 @app.operation("submit_form")
 def submit_form(request: Request) -> Answer:
-    """POST /v1/forms/{token}."""
+    """POST /v1/forms/{token}: JSON by an app, or by the page's own button."""
+    if request.headers.get("content-type", "").partition(";")[0].strip() == form_page.FORM_TYPE:
+        return _form_page(request, form_page.given(request.body))
     invitation = _invitation(request)
     scope = runtime().scope(NamedTenant(invitation.tenant))
     return Answer(body=forms.submit(scope, invitation, request.parse(FormSubmission), request.correlation_id))
+
+
+@app.operation("get_tokens")
+def get_tokens(request: Request) -> Answer:
+    """POST /v1/tokens."""
+    given = session_desk().keys.open(request.parse(RefreshRequest).refresh_token, runtime().now())
+    return Answer(body=sessions.refresh(runtime().scope(NamedTenant(given.tenant)), given, session_desk()))
+
+
+def _end_sessions(_request: Request, scope: TenantScope, member: str) -> Answer:
+    sessions.end_all(scope, member)
+    return Answer()
+
+
+_both("end_sessions", _end_sessions)
 
 
 @app.operation("get_jwks")
@@ -322,6 +359,29 @@ def set_tier(request: Request) -> Answer:
     """PUT /v1/members/{member_id}/tier."""
     body = request.parse(points_api.TierRequest)
     return Answer(body=points.set_tier(_scope(request), _member(request), body, _actor(request), request.correlation_id))
+
+
+def _form_page(request: Request, typed: dict[str, str] | None = None) -> Answer:
+    """The form in a browser. ``typed``: what was sent with its button."""
+    languages = pages.accepted(request.headers.get("accept-language", ""))
+    language = pages.language_of(languages)
+    try:
+        invitation = _invitation(request)
+        scope = runtime().scope(NamedTenant(invitation.tenant))
+        asked, before = forms.form(scope, invitation).fields, forms.taken(scope, invitation)
+    except (NotFound, Gone):
+        return Answer(404, pages.page("unknown", language), pages.HEADERS)
+    settings = scope.definitions.settings
+    language = pages.language_of([*languages, *settings.languages])
+    if before is None and typed is None:
+        return Answer(200, form_page.asking(asked, language, settings.name), pages.HEADERS)
+    try:
+        # An empty form is no submission of any field: what is missing is said beside each.
+        receipt = before or forms.submit(scope, invitation, FormSubmission.model_construct(values=typed or {}), request.correlation_id)
+    except Unprocessable as refusal:
+        return Answer(422, form_page.asking(asked, language, settings.name, typed, refusal.errors), pages.HEADERS)
+    gift = receipt.coupon.title if receipt.coupon is not None else None
+    return Answer(200, form_page.thanks(language, settings.name, gift, again=before is not None), pages.HEADERS)
 
 
 def _invitation(request: Request) -> Invitation:

@@ -72,7 +72,7 @@ def message_of(
     channel: Channel = delivery.channel  # type: ignore[assignment]
     base = settings.messaging.link_base or signing.public_url
     unsubscribe = _unsubscribe_link(her, channel, id_, base, signing)
-    values = _values(her, step, attached, state, _form_link(her, step, settings.app_link, signing))
+    values = _values(her, step, attached, state, _form_link(her, step, channel, base, signing))
     tracking = _tracking(her, id_, channel, base, signing)
     if tracking is not None:
         tracking = replace(tracking, untouched=(unsubscribe,), known=known)
@@ -211,10 +211,13 @@ def _origin(her: Participant, delivery: Delivery) -> dict[str, str]:
     }
 
 
-def _form_link(her: Participant, step: SendStep, app_link: str, signing: Keys) -> str | None:
+def _form_link(her: Participant, step: SendStep, channel: Channel, base: str, signing: Keys) -> str | None:
+    """Into the app where the message arrives in it; elsewhere the same form as a page, for whoever has no app."""
     form = step.form
     if form is None:
         return None
     expires: Instant = her.now + FORM_LINK_LIFE
     invitation = Invitation(her.scope.tenant, her.member, her.order.campaign, step.id, form.fields, form.offer, expires)
-    return f"{app_link}forms/{seal_invitation(signing.form(), invitation)}"
+    by_page = bool(base) and channel not in APP_CHANNELS
+    start = f"{base}/v1/" if by_page else her.view.settings.app_link
+    return f"{start}forms/{seal_invitation(signing.form(), invitation)}"

@@ -55,6 +55,12 @@ def form(scope: TenantScope, invitation: Invitation) -> FormAnswer:
     return FormAnswer(campaign=invitation.campaign, step=invitation.step, fields=fields)
 
 
+def taken(scope: TenantScope, invitation: Invitation) -> FormReceipt | None:
+    """The receipt, if the form was submitted. 1 read."""
+    stored = scope.table.get(_key(scope, invitation))
+    return _receipt_of(stored) if stored is not None else None
+
+
 def submit(scope: TenantScope, invitation: Invitation, submission: FormSubmission, correlation: str = "") -> FormReceipt:
     """Take the form, or answer the receipt of the first time. 4 reads, 1 transaction of up to 5 items.
 
@@ -63,7 +69,7 @@ def submit(scope: TenantScope, invitation: Invitation, submission: FormSubmissio
     """
     _check(scope, invitation)
     now, settings = scope.clock(), scope.definitions.settings
-    key = keys.request(scope.tenant, RECORD_KIND, invitation.campaign, f"{invitation.step}|{invitation.member}")
+    key = _key(scope, invitation)
     stored = scope.table.get(key)
     if stored is not None:
         return _receipt_of(stored)
@@ -95,6 +101,10 @@ def submit(scope: TenantScope, invitation: Invitation, submission: FormSubmissio
         return Change(events, finish, REQUEST_LABEL, facts_of(edit.fields), edit.sealed_facts())
 
     return change_member(scope, member, Occasion(now, correlation), decide, replay=_receipt_of, loaded=loaded)
+
+
+def _key(scope: TenantScope, invitation: Invitation) -> keys.Key:
+    return keys.request(scope.tenant, RECORD_KIND, invitation.campaign, f"{invitation.step}|{invitation.member}")
 
 
 def _check(scope: TenantScope, invitation: Invitation) -> None:

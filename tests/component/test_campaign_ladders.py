@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from shared.aws.email_sending import SesSender
 from shared.campaigns.deliveries import DeliveryRepository
 from shared.campaigns.messages import Order, order_of
 from shared.campaigns.sending import Means, send
@@ -72,6 +73,15 @@ def later(post: Post, members: list[str], millis: int) -> tuple[Counter[str], li
 
 def one(*steps: dict[str, Any], **more: Any) -> dict[str, Any]:
     return called(*steps, **more)
+
+
+def test_a_form_opens_in_the_app_or_as_a_page_where_there_is_none(post: Post) -> None:
+    form = {"id": "tell", "form": {"fields": ["birth_date"], "offer": "fries"}, "content": {"en": {"title": "?", "body": "{{ link }}"}}}
+    post.campaign("news", one(form | {"ladder": {"mode": "all", "channels": ["push", "email", "sms"]}}))
+    member, senders = guest(post), {channel: FakeSender() for channel in CHANNELS}
+    send(post.house.scope(), order_for(post, [member], "1"), Means(senders, post.sending, replace(KEYS, public_url="https://api.example")))
+    begins = {channel: message.data["deep_link"].partition("forms/")[0] for channel, each in senders.items() for _, message in each.taken}
+    assert begins == {"push": "regulars://", "email": "https://api.example/v1/", "sms": "https://api.example/v1/"}
 
 
 # -- ladders ----------------------------------------------------------------------------------------------------------
@@ -142,6 +152,22 @@ def test_an_address_that_she_took_back_leads_nowhere(post: Post) -> None:
     assert over(post, [member], one(step("fixed", "email")))[0] == {"no_consent": 1}
 
 
+@pytest.mark.stream
+def test_marketing_without_a_link_to_unsubscribe_fails_and_is_counted_so(post: Post) -> None:
+    class NoMail:
+        def send_email(self, **request: Any) -> dict[str, str]:
+            raise AssertionError(request)
+
+    post.campaign("tour", one(step("fixed", "email")))
+    member = guest(post)
+    assert KEYS.public_url == "", "a stage without a public address makes no links"
+    means = Means({"email": SesSender(NoMail())}, post.sending, KEYS)
+    assert send(post.house.scope(), order_of(post.order("tour", "tell", [member])), means) == {"failed": 1}
+    assert [(each.state, each.reason) for each in post.deliveries(member)] == [("failed", "no_unsubscribe")]
+    report = post.report("tour")
+    assert (report.planned, report.failed, report.sent) == (1, 1, 0)
+
+
 def test_an_email_goes_to_her_address_and_an_sms_to_her_number(post: Post) -> None:
     member = guest(post)
     post.campaign("news", one(step("all", "email", "sms", "inbox")))
@@ -172,6 +198,7 @@ def quiet(post: Post) -> None:
     post.messaging(quiet_hours={"start": f"{(clock.hour - 1) % 24:02d}:00", "end": f"{(clock.hour + 1) % 24:02d}:00"})
 
 
+@pytest.mark.stream
 def test_in_quiet_hours_it_waits_for_their_end_and_is_sent_once(post: Post) -> None:
     member = guest(post)
     quiet(post)
