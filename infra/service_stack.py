@@ -20,6 +20,11 @@ from infra.state_stack import StateStack
 
 _OWN_PARTITION = "T#operator#*"
 """Partitions of the operator: tenants are listed there before any tenant role can be assumed."""
+_TENANT_LIST = "T#operator#TENANTS"
+_SIGNING = "T#operator#SIGNING"
+"""Which generation of the key for members' tokens signs."""
+_EVERY_KEY = "T#*#KEYS"
+"""The partitions of all tenants' API keys: the authorizer learns from them whose a key is, and notes when it was used."""
 
 
 class ServiceStack(Stack):
@@ -114,12 +119,8 @@ class ServiceStack(Stack):
             "registration": {"MEMBERS_QUEUE_URL": self._url("members-bulk"), "DATA_BUCKET": bucket, **self._links_images()},
             "transaction_ingestion": {"TRANSACTIONS_QUEUE_URL": self._url("transactions-bulk"), "DATA_BUCKET": bucket},
             "coupon_redemption": {"COUPONS_QUEUE_URL": self._url("coupons-bulk"), "DATA_BUCKET": bucket},
-            "administration": {
-                "OPERATOR_SECRET_ARN": operator,
-                "SENDING_QUEUE_URL": self._url("sending"),
-                "PUSH_EVENTS_TOPIC_ARN": self.feedback.push.topic_arn,
-                **self._outbox(),
-            },
+            "tenancy": {"PUSH_EVENTS_TOPIC_ARN": self.feedback.push.topic_arn},
+            "administration": {"SENDING_QUEUE_URL": self._url("sending"), **self._outbox()},
             "media": {"MEDIA_BUCKET": self._state.media.bucket_name, **self._links_images()},
             "audiences": {
                 "EXPORTS_QUEUE_URL": self._url("exports"),
@@ -196,9 +197,15 @@ class ServiceStack(Stack):
         unwrap = rights.tenant_key("kms:Decrypt")
         bulk = rights.bulk_objects("s3:GetObject", "s3:PutObject")
         return {
-            "authorizer": [rights.main_table("dynamodb:GetItem"), master, rights.operator_secret()],
+            "authorizer": [
+                rights.main_keys(["dynamodb:GetItem"], _EVERY_KEY, _TENANT_LIST, _SIGNING),
+                rights.main_keys(["dynamodb:UpdateItem"], _EVERY_KEY),
+                master,
+                rights.operator_secret(),
+            ],
             "registration": [
                 master,
+                rights.main_keys(["dynamodb:GetItem"], _SIGNING),
                 bulk,
                 send_to(self._arn("members-bulk")),
                 *self._consume("members-bulk"),
@@ -206,12 +213,14 @@ class ServiceStack(Stack):
             ],
             "transaction_ingestion": [master, bulk, send_to(self._arn("transactions-bulk")), *self._consume("transactions-bulk")],
             "coupon_redemption": [master, bulk, send_to(self._arn("coupons-bulk")), *self._consume("coupons-bulk")],
-            "administration": [
+            "tenancy": [
                 master,
-                rights.operator_secret(),
                 rights.main_keys(["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem"], _OWN_PARTITION),
                 rights.make_push_applications(),
                 rights.push("SetPlatformApplicationAttributes", "DeletePlatformApplication", kinds=("app",)),
+            ],
+            "administration": [
+                master,
                 send_to(self._arn("sending")),
                 rights.outbox_objects("s3:PutObject"),
                 *self._senders(rights),

@@ -19,6 +19,8 @@ from local.ministack import ACCOUNT, CREDENTIALS, REGION, Instance
 
 STAGE: Final = "local"
 STACKS: Final = ("regulars-local-state", "regulars-local-service")
+MAIL_DOMAIN: Final = "regulars.example"
+"""Tenants of a local stage may send e-mail from every address of this domain and of those below it."""
 _ASSEMBLIES: Final = tools.HOME / "assemblies"
 _KEPT_ASSEMBLIES: Final = 3
 _SOURCES: Final = ("app.py", "cdk.json", "requirements.txt", "requirements-media.txt", "requirements-snapshots.txt")
@@ -63,6 +65,7 @@ def deploy(instance: Instance) -> dict[str, str]:
 
     Seconds when there is nothing to do: then neither synthesis nor CDK is started.
     """
+    verify_sender(instance.client("sesv2"))
     record = instance.home / "outputs.json"
     wanted = fingerprint()
     if _is_deployed(instance, record, wanted):
@@ -81,6 +84,12 @@ def deploy(instance: Instance) -> dict[str, str]:
         outputs |= {name: value for name, value in stack.items() if not name.startswith("ExportsOutput")}
     record.write_text(json.dumps({"fingerprint": wanted, "outputs": outputs}, indent=2))
     return outputs_of(instance)
+
+
+def verify_sender(ses: Any, domain: str = MAIL_DOMAIN) -> None:
+    """Verify the domain that e-mail comes from, which SES of a new account asks for, too. Where it is verified, nothing changes."""
+    if domain not in {each["IdentityName"] for each in ses.list_email_identities()["EmailIdentities"]}:
+        ses.create_email_identity(EmailIdentity=domain)
 
 
 def outputs_of(instance: Instance) -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from local import clock, console
 from local.client import Client, Refused
+from local.deploy import MAIL_DOMAIN
 from local.env import DEMO, read_env, write_env
 from local.issuer import Issuer
 from local.mapping import Mapping, Story
@@ -37,6 +38,7 @@ def ensure_tenant(facts: dict[str, Any], mapping: Mapping, home: Path = DEMO) ->
     if shop.tenant in known:
         return dict(known[shop.tenant])
     settings: dict[str, Any] = {"name": shop.name, "currency": shop.currency, "time_zone": shop.time_zone}
+    settings["messaging"] = {"email": {"from_address": f"news@{MAIL_DOMAIN}"}}
     settings["identity_providers"] = {"apple": Issuer.at(home).settings()}
     if shop.country:
         settings["country"] = shop.country

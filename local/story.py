@@ -179,7 +179,7 @@ def birthday_form(teller: Teller, guest: Guest) -> None:
     console.title("5. A campaign asks whose birthday is unknown to fill in a form")
     form = {"fields": ["birth_date"], "offer": "thanks"}
     content = {"en": {"title": "When is your birthday?", "body": "Tell us, and get something off your next visit."}}
-    body = {"name": "Birthday form", "trigger": {"kind": "once"}, "audience": {"segment": "no-birthday"}}
+    body: dict[str, Any] = {"name": "Birthday form", "trigger": {"kind": "once"}, "audience": {"segment": "no-birthday"}}
     body["steps"] = [{"id": "ask", "content": content, "form": form}]
     campaign = _launch(teller, f"birthday-{teller.run}", body)
     message = outbox.wait_for(teller.store, teller.tenant, guest.member, campaign)
@@ -204,7 +204,7 @@ def new_products(teller: Teller, guest: Guest) -> None:
     segment = f"prefers-{teller.story.tag}"
     console.title(f"6. A coupon for new products to the segment {segment}")
     content = {"en": {"title": "Something new", "body": "{{ coupon.title }}, until {{ coupon.expires_on }}."}}
-    body = {"name": "New products", "trigger": {"kind": "once"}, "audience": {"segment": segment}}
+    body: dict[str, Any] = {"name": "New products", "trigger": {"kind": "once"}, "audience": {"segment": segment}}
     body["steps"] = [{"id": "try", "content": content, "offer": "new"}]
     campaign = _launch(teller, f"new-{teller.run}", body)
     message = outbox.wait_for(teller.store, teller.tenant, guest.member, campaign)

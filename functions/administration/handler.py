@@ -1,4 +1,4 @@
-"""Tenants, keys, definitions, catalogue, lists of segments, and the switches of campaigns. Translate, call, answer."""
+"""Definitions, catalogue, lists of segments, and the switches of campaigns. Translate, call, answer."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from functions.administration.settings import administration_settings, outbox_bucket, push_events_topic, sending_queue_url
+from functions.administration.settings import administration_settings, outbox_bucket, sending_queue_url
 from shared.aws.objects import S3Store
-from shared.aws.platform_applications import SnsApplications
 from shared.aws.queues import SqsQueue
 from shared.aws.runtime import NamedTenant, Runtime
 from shared.aws.senders import senders
@@ -29,11 +28,8 @@ from shared.reports import service as reports
 from shared.reports.rules import to_csv
 from shared.segments import listing
 from shared.segments.model import schema
-from shared.tenants import channels, stopping
 from shared.tenants import service as tenants
-from shared.tenants.api import KeyRequest, PushRequest, TenantRequest
 from shared.tenants.scope import TenantScope
-from shared.tenants.stops import Stops
 
 app = HttpApp("administration")
 _OPENAPI: Final = Path(__file__).with_name("openapi.json")
@@ -63,96 +59,8 @@ def _scope(request: Request) -> TenantScope:
     return runtime().scope(request.principal)
 
 
-def _operator() -> tenants.Operator:
-    return tenants.Operator(
-        table=runtime().table,
-        scope_of=_scope_of,
-        new_key=runtime().new_wrapped_key,
-        master=lambda: runtime().master_secret,
-    )
-
-
 def _cursors() -> bytes:
     return tenants.cursor_key(runtime().master_secret)
-
-
-# -- tenants and keys -----------------------------------------------------------------------------------------------
-
-
-@app.operation("create_tenant")
-def create_tenant(request: Request) -> Answer:
-    """POST /v1/tenants."""
-    answer = tenants.create_tenant(_operator(), request.parse(TenantRequest))
-    return Answer(body=answer, headers={"etag": etag(answer.etag)})
-
-
-@app.operation("list_tenants")
-def list_tenants(request: Request) -> Answer:
-    """GET /v1/tenants."""
-    return Answer(body=tenants.list_tenants(_operator(), request.page_limit(), request.cursor))
-
-
-@app.operation("get_tenant")
-def get_tenant(request: Request) -> Answer:
-    """GET /v1/tenants/{tenant_id}."""
-    answer = tenants.get_tenant(_operator(), request.path["tenant_id"])
-    return Answer(body=answer, headers={"etag": etag(answer.etag)})
-
-
-@app.operation("replace_tenant")
-def replace_tenant(request: Request) -> Answer:
-    """PUT /v1/tenants/{tenant_id}."""
-    body = request.parse(TenantRequest)
-    answer = tenants.replace_tenant(_operator(), request.path["tenant_id"], body, request.if_match or "")
-    return Answer(body=answer, headers={"etag": etag(answer.etag)})
-
-
-@app.operation("create_key")
-def create_key(request: Request) -> Answer:
-    """POST /v1/tenants/{tenant_id}/keys."""
-    return Answer(body=tenants.create_key(_operator(), request.path["tenant_id"], request.parse(KeyRequest)))
-
-
-@app.operation("revoke_key")
-def revoke_key(request: Request) -> Answer:
-    """DELETE /v1/tenants/{tenant_id}/keys/{key_id}."""
-    tenants.revoke_key(_operator(), request.path["tenant_id"], request.path["key_id"])
-    return Answer()
-
-
-@app.operation("set_push_application")
-def set_push_application(request: Request) -> Answer:
-    """PUT /v1/tenants/{tenant_id}/push/{platform}."""
-    applications = SnsApplications(runtime().client("sns"), runtime().settings.stage, push_events_topic())
-    body = request.parse(PushRequest)
-    return Answer(body=channels.set_push(_operator(), applications, request.path["tenant_id"], request.path["platform"], body))
-
-
-@app.operation("show_webhook_secret")
-def show_webhook_secret(request: Request) -> Answer:
-    """POST /v1/tenants/{tenant_id}/webhooks/{name}/secret."""
-    return Answer(body=channels.webhook_secret(_operator(), request.path["tenant_id"], request.path["name"]))
-
-
-@app.operation("get_stops", "get_stops_of_tenant")
-def get_stops(request: Request) -> Answer:
-    """GET /v1/stops, and of any tenant by the operator."""
-    return Answer(body=stopping.get_stops(_stops_scope(request)))
-
-
-@app.operation("set_stops", "set_stops_of_tenant")
-def set_stops(request: Request) -> Answer:
-    """PUT /v1/stops, and of any tenant by the operator."""
-    stops = request.parse(Stops)
-    return Answer(body=stopping.set_stops(_stops_scope(request), stops, request.principal.id, request.correlation_id))
-
-
-def _stops_scope(request: Request) -> TenantScope:
-    named = request.path.get("tenant_id")
-    if named is None:
-        return _scope(request)
-    tenants.get_tenant(_operator(), named)
-    return runtime().scope(NamedTenant(named))
 
 
 # -- catalogue and locations ----------------------------------------------------------------------------------------
@@ -194,7 +102,8 @@ def _create(kind: Kind, request: Request) -> Answer:
 
 
 def _list(kind: Kind, request: Request) -> Answer:
-    return Answer(body=service.page(_scope(request), kind, request.page_limit(), request.cursor, _cursors()))
+    scope, waiting = _scope(request), request.flag("awaits_approval")
+    return Answer(body=service.page(scope, kind, request.page_limit(), request.cursor, _cursors(), waiting=waiting))
 
 
 def _get(kind: Kind, request: Request) -> Answer:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from shared.aws.handing_over import hand_over
-from shared.messaging.email import email_request
+from shared.messaging.email import NO_UNSUBSCRIBE, can_unsubscribe, email_request
 from shared.messaging.port import Message, Result, Unreachable
 from shared.tenants.messaging import EmailSettings
 
@@ -31,10 +31,12 @@ class SesSender:
     """Comes back in the events about a message, which all stages of an account are told."""
 
     def send(self, address: str, message: Message) -> Result:
-        """One SendEmail in the name of the tenant."""
+        """One SendEmail in the name of the tenant; none for marketing that nobody could unsubscribe from."""
         settings = message.settings
         if not isinstance(settings, EmailSettings):
             return Unreachable("not_configured")
+        if not can_unsubscribe(message):
+            return NO_UNSUBSCRIBE
         request = email_request(address, message, settings)
         if self.stage:
             request["EmailTags"].append({"Name": STAGE_TAG, "Value": self.stage})

@@ -15,14 +15,14 @@ from shared.campaigns.participant import Participant
 from shared.campaigns.recurring import her_turn
 from shared.campaigns.repository import GATE_LABEL
 from shared.campaigns.rules import BY_CAMPAIGN, refused_again, variant_at
-from shared.campaigns.steps import ChallengeStep, IssueStep, Step, TagStep, WaitStep
+from shared.campaigns.steps import ChallengeStep, Giving, IssueStep, Step, TagStep, WaitStep
 from shared.campaigns.waiting import ends_at
 from shared.coupons.errors import NoOffer, TooManyCoupons, UnknownOffer
 from shared.kernel.ids import derived_id
 from shared.kernel.instants import DAY, NEVER, Instant
 from shared.member_state.challenges import has_room
 from shared.member_state.effects import Effects
-from shared.member_state.events import ChallengeGiven, JourneyMoved, MemberEvent, PointsBooked, TagsChanged, TimePassed
+from shared.member_state.events import ChallengeGiven, JourneyMoved, MemberEvent, PointsBooked, TagsChanged, TimePassed, Touched
 from shared.member_state.model import MAX_TAGS, MemberState
 from shared.member_state.service import Change, Done
 from shared.storage import keys
@@ -70,7 +70,7 @@ def act(her: Participant, step: IssueStep | TagStep | ChallengeStep) -> Action:
         if outside is not None:
             return Done(Skipped(outside))
         if her.held_out:
-            return _held(her, row)
+            return _held(her, replace(row, exposure=her.is_first(step)))
         try:
             deed = _DEEDS[type(step)](her, step, state, row)
         except NoOffer as none:
@@ -80,6 +80,9 @@ def act(her: Participant, step: IssueStep | TagStep | ChallengeStep) -> Action:
         if isinstance(deed, Skipped):
             return Done(deed)
         done = replace(row, coupon=deed.attached.coupon.id) if deed.attached is not None else row
+        if isinstance(step, Giving):
+            done = replace(done, state="given", exposure=her.is_first(step))
+            deed.events.append(_touched(her, step, held=False))
 
         def finish(_after: MemberState, _effects: Effects, batch: WriteBatch) -> Action:
             _add_row(her, batch, done)
@@ -253,13 +256,20 @@ def _stopped(her: Participant, stale: Stale) -> Met | Skipped | None:
 
 
 def _held(her: Participant, row: Delivery) -> Change[Action]:
-    held = replace(row, state="held_out")
+    """Record that she would have got it. Of what brings her nothing there is nothing to compare, and no touch."""
+    held, step = replace(row, state="held_out"), her.body.step(row.step)
+    event = _touched(her, step, held=True) if isinstance(step, Giving) else TimePassed(her.now)
 
     def finish(_after: MemberState, _effects: Effects, batch: WriteBatch) -> Action:
         _add_row(her, batch, held)
         return Skipped(HELD_OUT)
 
-    return Change([TimePassed(her.now)], finish)
+    return Change([event], finish)
+
+
+def _touched(her: Participant, step: Giving, *, held: bool) -> Touched:
+    """What results are found by; no cap counts it."""
+    return Touched(her.now, her.order.campaign, step.id, ACTION, held, her.body.message_class == "service")
 
 
 def _add_row(her: Participant, batch: WriteBatch, row: Delivery) -> None:

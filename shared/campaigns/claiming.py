@@ -282,21 +282,12 @@ class Claimer:
 
     def _record(self, state: DeliveryState, channel: Channel, rung: int) -> Delivery:
         """A delivery with what the report asks of it: whether it is the first of the occurrence, and whether it waited for its time. Up to
-        two reads, where there is more than one message or it did wait.
+        two reads, where there is more than one message or something was waited for.
         """
         delivery, her = self._delivery(state, channel, rung), self.her
-        was_deferred = bool(her.order.since) and her.deliveries.was_deferred(delivery)
-        return replace(delivery, exposure=self._is_first(rung), was_deferred=was_deferred)
-
-    def _is_first(self, rung: int) -> bool:
-        """Whether it is the first message of the occurrence; of a webhook never."""
-        her, order = self.her, self.her.order
-        messages = [step for step in her.body.steps if isinstance(step, SendStep)]
-        is_only = len(messages) == 1 and rung == 0
-        if not self.is_message or is_only:
-            return self.is_message
-        rows = her.deliveries.of_member(her.member, order.campaign)
-        return not any(row.exposure and row.occurrence == order.occurrence for row in rows)
+        # Not by when it was deferred: who waited on because the campaign was paused, comes back without that.
+        was_deferred = bool(her.order.outcome) and her.deliveries.was_deferred(delivery)
+        return replace(delivery, exposure=her.is_first(self.step, rung), was_deferred=was_deferred)
 
     def _cost(self, channel: Channel, message: Message, addresses: int) -> int:
         """By the tenant's prices: each device is a push, and an SMS is paid by the part. Millionths of a minor unit."""

@@ -47,7 +47,6 @@ PERSONAL: Final = frozenset(f"coupon.{word}" for word in WORDS)
 """Of these only those that the offer makes personal have a value; publishing a campaign asks for no other."""
 COUPON: Final = frozenset({"coupon.title", "coupon.text", "coupon.code", "coupon.id", "coupon.expires_on"}) | PERSONAL
 LINK: Final = "link"
-INVALID: Final = "invalid_template"
 APP_CHANNELS: Final = frozenset({"push", "inbox"})
 """Channels whose messages have one link, which a tap follows; links in their texts are text."""
 MAX_TITLE: Final = 200
@@ -126,14 +125,6 @@ def check_content(body: CampaignBody, wallets: Collection[str] | None = None) ->
         raise UnusableContent("A text cannot be used as it is; see errors.", errors=problems)
 
 
-def check_templates(body: CampaignBody, step: SendStep) -> None:
-    """``UnusableContent`` where a text of the step is no template at all; whatever else is wrong with a draft can be shown."""
-    found = _problems(step, f"/definition/steps/{body.steps.index(step)}", frozenset())
-    problems = tuple(each for each in found if each.code == INVALID)
-    if problems:
-        raise UnusableContent("A text cannot be used as it is; see errors.", errors=problems)
-
-
 def asked_for(step: SendStep) -> frozenset[str]:
     """The variables of all texts of a step: what need not be read may be left out of ``Values``."""
     contents = [content for texts in (step.content, *step.by_channel.values()) for content in texts.values()]
@@ -168,7 +159,7 @@ def _unusable(content: Content, pointer: str, known: frozenset[str], *, has_form
         try:
             unknown = unknown_variables(text, allowed, html=name == "html")
         except InvalidTemplate as error:
-            yield FieldError(f"{pointer}/{name}", INVALID, str(error))
+            yield FieldError(f"{pointer}/{name}", "invalid_template", str(error))
             continue
         if unknown:
             named = ", ".join(f"{each.name[:60]} (line {each.line})" for each in unknown[:5])

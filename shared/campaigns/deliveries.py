@@ -100,6 +100,13 @@ class DeliveryRepository:
         raws = self.table.query_all(keys.member(self.tenant, member), begins=begins, consistent=True)
         return [self.decode(raw) for raw in raws if raw["channel"]["S"] in CHANNELS]
 
+    def with_results(self, member: str, campaign: str) -> list[Delivery]:
+        """Her rows of a campaign that results are counted on, consistently: messages, and what was given without one. One Query."""
+        begins = f"{keys.DELIVERY_PREFIX}{keys.text(campaign)}#"
+        raws = self.table.query_all(keys.member(self.tenant, member), begins=begins, consistent=True)
+        rows = (self.decode(raw) for raw in raws)
+        return [row for row in rows if row.channel in CHANNELS or row.exposure or row.state == "given"]
+
     def begun(self, member: str, campaign: str) -> list[Delivery]:
         """The rows of the beginnings of a campaign for a member, consistently. One Query."""
         partition = keys.member(self.tenant, member)

@@ -12,13 +12,15 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from shared.kernel.instants import DAY, HOUR, Instant, day_start, local_day, wall_instant, wall_minute
-from shared.member_state.model import MemberState
+from shared.member_state.model import GIFT, MemberState
 from shared.tenants.messaging import Channel
 
 SILENT: Final[frozenset[Channel]] = frozenset({"inbox", "webhook"})
 """Nothing rings where these arrive, so quiet hours do not hold them back."""
 NO_PERSON: Final[frozenset[Channel]] = frozenset({"webhook"})
 """Goes to a system of the tenant, not to her: neither consent nor a cap is about it."""
+UNCOUNTED: Final[frozenset[str]] = NO_PERSON | {GIFT}
+"""Touches on these are no messages to her: no cap counts them."""
 DEFERRED: Final = ("quiet_hours", "cap", "blackout")
 """Why a message waits that may have gone out: what a lower priority leaves room for."""
 _LONGEST_SEARCH: Final = 500
@@ -175,13 +177,13 @@ def _room_from(policy: Policy, state: MemberState, channel: Channel, at: Instant
 
 
 def _counted(policy: Policy, rule: CapRule, state: MemberState) -> list[Instant]:
-    """Instants of the messages that a cap counts. Held-out, service and webhook messages are none. A message of a higher priority that is
-    deferred has its place already (only under caps for all channels: which channel it will take is not known).
+    """Instants of the messages that a cap counts. Held-out, service and webhook messages and gifts are none. A message of a higher priority
+    that is deferred has its place already (only under caps for all channels: which channel it will take is not known).
     """
     touches = [
         touch.at
         for touch in state.touches
-        if not touch.held and not touch.service and touch.channel not in NO_PERSON and rule.channel in (None, touch.channel)
+        if not touch.held and not touch.service and touch.channel not in UNCOUNTED and rule.channel in (None, touch.channel)
     ]
     if rule.channel is None:
         touches += [each.due for each in state.journeys if each.reason in DEFERRED and each.priority > policy.priority]

@@ -10,10 +10,12 @@ from shared.campaigns.errors import ApprovalNeeded, NotLaunchable
 from shared.campaigns.lint import check_service
 from shared.campaigns.model import CampaignBody, Channel, DateTrigger, OnceTrigger, RecurringTrigger
 from shared.campaigns.recurring import first_after
-from shared.campaigns.steps import BranchStep, IssueStep, SendStep, WebhookStep
+from shared.campaigns.steps import BranchStep, IssueStep, SendStep, WaitStep, WebhookStep
+from shared.campaigns.waiting import surely_over
 from shared.definitions.model import Definition
 from shared.definitions.references import broken_references, named_offers
 from shared.kernel.errors import FieldError
+from shared.kernel.instants import Instant
 from shared.messaging.port import configured
 from shared.tenants.model import TenantSettings
 from shared.tenants.scope import TenantScope
@@ -21,8 +23,10 @@ from shared.tenants.scope import TenantScope
 _PAST: Final = "schedule_in_past"
 
 
-def check_publishable(scope: TenantScope, body: CampaignBody) -> None:
-    """``UnusableContent`` for texts that cannot be written, ``ServiceWithOffer``, ``SegmentTooLarge`` for a filter beyond the bounds."""
+def check_publishable(scope: TenantScope, body: CampaignBody, since: Instant) -> None:
+    """``UnusableContent`` for texts that cannot be written, ``ServiceWithOffer``, ``SegmentTooLarge`` for a filter beyond the bounds, and
+    ``NotLaunchable`` for a wait until a date that will be past when the version holds (``since``).
+    """
     from shared.segments.parsing import rule_of
     from shared.segments.sizes import check_size
 
@@ -30,6 +34,9 @@ def check_publishable(scope: TenantScope, body: CampaignBody) -> None:
         check_size(rule_of(raw), pointer)
     check_content(body, set(scope.definitions.settings.wallets) or None)
     check_service(body)
+    past = tuple(_past_waits(body, scope.definitions.settings.time_zone, max(since, scope.clock())))
+    if past:
+        raise NotLaunchable("The campaign could not be launched; see errors.", errors=past)
 
 
 def check_approved(scope: TenantScope, *versions: Definition | None) -> None:
@@ -54,8 +61,22 @@ def check_launchable(scope: TenantScope, definition: Definition, body: CampaignB
         problems.append(FieldError("/definition/trigger/wallet", "unknown_wallet", "no wallet of the tenant"))
     if isinstance(trigger, RecurringTrigger) and first_after(trigger, settings.time_zone, now) is None:
         problems.append(FieldError("/definition/trigger/rrule", _PAST, "its last occurrence is past"))
+    problems += _past_waits(body, settings.time_zone, now)
     if problems:
         raise NotLaunchable("The campaign cannot be launched; see errors.", errors=tuple(problems))
+
+
+def _past_waits(body: CampaignBody, zone: str, since: Instant) -> Iterator[FieldError]:
+    """Waits until a date that is past whenever the campaign begins, from an instant on: nobody would wait there."""
+    begins, trigger = since, body.trigger
+    if isinstance(trigger, OnceTrigger):
+        begins = max(since, trigger.instant or since)
+    if isinstance(trigger, RecurringTrigger):
+        first = first_after(trigger, zone, since)
+        begins = first.at if first is not None else since
+    for index, step in enumerate(body.steps):
+        if isinstance(step, WaitStep) and surely_over(step, begins):
+            yield FieldError(f"/definition/steps/{index}/until_date", _PAST, "this date is past before the campaign can begin")
 
 
 def _channels(body: CampaignBody, settings: TenantSettings) -> Iterator[FieldError]:

@@ -46,7 +46,7 @@ class Order:
     rung: int = 0
     """Of a ladder: which is next. Of a wait: 1, it is over."""
     since: Instant = 0
-    """When she first had to wait at this step; 0: she has not."""
+    """When the message of this step was first deferred, by which its patience is counted; 0: it was not, or a pause came between."""
     outcome: str = ""
     """What ended the waiting that led here, ``time`` or ``event``; empty: nothing was waited for."""
     data: str = ""

@@ -45,6 +45,7 @@ from shared.campaigns.texts import Content
 from shared.campaigns.triggers import ApiTrigger, DateTrigger, EventTrigger, OnceTrigger, RecurringTrigger, Trigger
 from shared.kernel.ids import NAME_PATTERN
 from shared.kernel.instants import HOUR, Instant
+from shared.member_state.model import GIFT
 from shared.tenants.base import Frozen, Label, Name
 from shared.tenants.messaging import CHANNELS, Channel
 
@@ -78,7 +79,7 @@ __all__ = [
 ]  # fmt: skip
 MessageClass = Literal["service", "marketing"]
 MAX_STEPS: Final = 30
-ACTION: Final = "-"
+ACTION: Final = GIFT
 """The channel in the key of what is done without a message."""
 
 
@@ -242,11 +243,11 @@ class Run:
     """The budget of which it was told that it is used up but for a fifth, minor units."""
 
 
-DeliveryState = Literal["claimed", "waiting", "sent", "failed", "unknown", "held_out", "suppressed", "deferred", "done"]
+DeliveryState = Literal["claimed", "waiting", "sent", "failed", "unknown", "held_out", "suppressed", "deferred", "given", "done"]
 """``claimed``: she is to get it, and it may be on its way. ``waiting``: the provider was too busy to take it, so nothing went out.
 ``unknown``: whoever claimed it died on the way; it is never sent again. ``held_out``: the record that she got nothing. ``suppressed``: that
-it was not hers to get, and why. ``deferred``: that the message of a step waited for its time, ``done``: that something other than a message
-was done to her, or begun (both on channel ``-``).
+it was not hers to get, and why. ``deferred``: that the message of a step waited for its time, ``given``: that a coupon, points or a
+challenge was given to her without a message, ``done``: that something else was done to her, or begun (all three on channel ``-``).
 """
 
 
@@ -284,7 +285,7 @@ class Delivery:
     seq: int = 1
     """Grows with every change of the row."""
     exposure: bool = False
-    """The first message of an occurrence, or the record that she was held out of it: where conversions count."""
+    """The first message or gift of an occurrence, or the record that she was held out of it: where conversions count."""
     was_deferred: bool = False
     cost_e6: int = 0
     """Of the message by the tenant's prices, millionths of a minor unit."""

@@ -13,6 +13,7 @@ from shared.campaigns.messages import Order
 from shared.campaigns.model import ACTION, Audience, CampaignBody, Channel, Condition
 from shared.campaigns.repository import CampaignRepository
 from shared.campaigns.rules import held_out, in_segment
+from shared.campaigns.steps import Bringing, Step
 from shared.definitions.model import TenantView
 from shared.kernel.errors import ConcurrentUpdate
 from shared.member_state.model import Facts, MemberState
@@ -96,6 +97,16 @@ class Participant:
         """Whether she is in the campaign's holdout, or in the global one of marketing."""
         percent = self.view.settings.messaging.global_holdout_percent if self.body.message_class == "marketing" else 0
         return held_out(self.order.campaign, self.member, self.body.holdout_percent) or held_out(EVERYBODY, self.member, percent)
+
+    def is_first(self, step: Step, rung: int = 0) -> bool:
+        """Whether this is the first that the occurrence brings her, where its results are counted from. One Query where it need not be."""
+        if not isinstance(step, Bringing):
+            return False
+        above = self.body.steps[: self.body.steps.index(step)]
+        if rung == 0 and not any(isinstance(each, Bringing) for each in above):
+            return True
+        rows = self.deliveries.with_results(self.member, self.order.campaign)
+        return not any(row.exposure and row.occurrence == self.order.occurrence for row in rows)
 
     # -- who she is -----------------------------------------------------------------------------------------------------
 

@@ -115,7 +115,7 @@ class _Answers:
     def credit_goals(self) -> int:
         """Conversions, revenue and credit of every campaign that touched her."""
         events = [found for event in self._envelope.events if (found := happened(event)) is not None]
-        rows = [(row, self._goal(row)) for campaign in self._envelope.touched for row in self._rows.of_member(self._member, campaign)]
+        rows = [(row, self._goal(row)) for campaign in self._envelope.touched for row in self._rows.with_results(self._member, campaign)]
         return sum(self._count(rows, event) for event in events)
 
     def _count(self, rows: list[tuple[Delivery, Goal]], event: Happened) -> int:

@@ -57,10 +57,11 @@ class _Moved(Exception):
 def on_publish(scope: TenantScope, definition: Definition) -> None:
     """What a campaign needs before a version of it is published: texts that can be written, a running state, closed gates.
 
-    ``UnusableContent`` and ``ServiceWithOffer`` with pointers. Repeating it is harmless. 2 reads, the first time 3 requests that write.
+    ``UnusableContent``, ``ServiceWithOffer`` and ``NotLaunchable`` with pointers. Repeating it is harmless. 2 reads, the first time 3
+    requests that write.
     """
     body = CampaignBody.model_validate(definition.body)
-    check_publishable(scope, body)
+    check_publishable(scope, body, definition.effective_from or definition.wanted_from or 0)
     CampaignRepository(scope.tenant, scope.table).create(definition.id, scope.clock(), scope.effort)
     if isinstance(body.trigger, RecurringTrigger) and definition.effective_from is not None:
         _look_again(scope, definition.id, definition.effective_from)

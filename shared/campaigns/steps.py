@@ -302,6 +302,11 @@ Doing = SendStep | IssueStep | TagStep | ChallengeStep | WebhookStep
 """Steps that do something to her, each at most once per occurrence."""
 
 
+Giving = IssueStep | ChallengeStep
+Bringing = SendStep | Giving
+"""Steps that bring her something: what a campaign's results are counted from."""
+
+
 def targets(step: Step) -> dict[tuple[str | int, ...], str | None]:
     """Where a step may lead: place in the step -> id of another one; ``None`` is the next in the list."""
     if isinstance(step, EndStep):

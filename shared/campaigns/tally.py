@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from shared.campaigns.model import ACTION, Delivery
+from shared.campaigns.model import Delivery
 from shared.reports.cells import SUPPRESSED, Place
 
 _SETTLED: Final = ("sent", "failed", "unknown")
+_FINAL: Final = (*_SETTLED, "given")
 _ON_THE_WAY: Final = ("claimed", "waiting", *_SETTLED)
 
 
@@ -22,7 +23,9 @@ def place_of(delivery: Delivery) -> Place:
 
 
 def counts_of(delivery: Delivery) -> dict[str, int]:
-    """Its counters. What was done without a message counts nothing; a message that was deferred is planned once, by the record of that."""
+    """Its counters. What was done and brought her nothing counts nothing; a message that was deferred is planned once, by the record of
+    that.
+    """
     if delivery.state == "done":
         return {}
     if delivery.state == "deferred":
@@ -34,7 +37,7 @@ def counts_of(delivery: Delivery) -> dict[str, int]:
         return counts | {"held_out": 1} | _exposed(delivery, "held_")
     if delivery.state in _ON_THE_WAY:
         counts["claimed"] = 1
-    if delivery.state in _SETTLED:
+    if delivery.state in _FINAL:
         counts[delivery.state] = 1
     counts |= dict.fromkeys(delivery.responses, 1)
     money = {"cost_e6": delivery.cost_e6, "discount": delivery.discount}
@@ -56,7 +59,7 @@ def counted(before: Delivery | None, after: Delivery) -> Mapping[str, Any] | Non
 
 
 def _exposed(delivery: Delivery, prefix: str) -> dict[str, int]:
-    if not delivery.exposure or delivery.channel == ACTION:
+    if not delivery.exposure:
         return {}
     spent = delivery.revenue
     values = {"exposed": 1, "converted": int(delivery.converted_by is not None), "revenue": spent, "revenue_squared": spent * spent}

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, StrictInt, StringConstraints, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, StrictInt, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from shared.kernel.instants import Instant, parse_rfc3339
 from shared.relay.catalogue import CATALOGUE
@@ -76,12 +78,23 @@ class RecurringTrigger(Frozen):
     )
     in_: Literal["tenant", "member"] = Field(default="tenant", alias="in", description="whose time: the tenant's, or each member's own")
 
+    @field_validator("starts")
+    @classmethod
+    def _a_day(cls, value: str) -> str:
+        datetime.fromisoformat(value)
+        return value
+
     @model_validator(mode="after")
     def _possible(self) -> Self:
         # Only who has such a campaign pays for the library.
         from shared.campaigns.recurring import check_rule
 
-        check_rule(self.rrule, self.starts)
+        try:
+            check_rule(self.rrule, self.starts)
+        except PydanticCustomError as error:
+            # The rule is what is wrong, not the whole trigger: launching points at it, too.
+            details = InitErrorDetails(type=error, loc=("rrule",), input=self.rrule)
+            raise ValidationError.from_exception_data("RecurringTrigger", [details]) from None
         return self
 
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from shared.campaigns.steps import WaitStep
 from shared.kernel.instants import DAY, MINUTE, Instant, day_of, local_day, wall_instant
+
+_LAST_ON_EARTH: Final = "Etc/GMT+12"
+"""Where a day begins last: UTC-12, by the inverted sign of these names."""
 
 
 def ends_at(step: WaitStep, now: Instant, zone: str) -> Instant:
@@ -21,6 +26,12 @@ def ends_at(step: WaitStep, now: Instant, zone: str) -> Instant:
     today = local_day(now, zone)
     found = (wall_instant(day, minute, zone) for day in range(today, today + 3))
     return next((each for each in found if each > now), now + DAY)
+
+
+def surely_over(step: WaitStep, begins: Instant) -> bool:
+    """Whether its date is past for every member when the campaign begins for the first: on no clock on earth it is still to come."""
+    minute = minute_of(step.until) if step.until is not None else 0
+    return step.until_date is not None and wall_instant(day_of(step.until_date), minute, _LAST_ON_EARTH) <= begins
 
 
 def minute_of(text: str) -> int:

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from shared.definitions.api import ItemPage, ItemsAnswer, ItemsRequest, LocationPage, LocationsAnswer, LocationsRequest, PutResult
+from shared.definitions.characters import refuse_control_characters
 from shared.kernel.errors import FieldError, InvalidValue, Unprocessable
 from shared.kernel.pages import open_cursor, seal_cursor
 from shared.storage import keys
@@ -67,7 +68,8 @@ def _put(scope: TenantScope, entries: Sequence[tuple[str, BaseModel]], key_of: K
 
 
 def _checked(scope: TenantScope, entries: Sequence[tuple[str, BaseModel]], key_of: KeyOf, pointer: str) -> list[Key]:
-    """The keys of all entries; refused whole if one id is too long for a key or stands twice."""
+    """The keys of all entries; refused whole if one id is too long for a key or stands twice, or a text has control characters."""
+    refuse_control_characters([entry.model_dump(mode="json") for _, entry in entries], pointer)
     where: list[Key] = []
     errors: list[FieldError] = []
     for index, (id_, _) in enumerate(entries):

@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 from shared.coupons.promotions import MOST_IN_FORCE
 from shared.definitions.api import DefinitionRequest
-from shared.definitions.catalogue import categories
+from shared.definitions.drafting import check_draft
 from shared.definitions.errors import (
     BrokenReference,
     DefinitionExists,
@@ -32,7 +32,7 @@ from shared.definitions.errors import (
 from shared.definitions.linting import refuse_errors
 from shared.definitions.model import Definition, DefinitionSet, Kind
 from shared.definitions.raising import lowered
-from shared.definitions.references import broken_references, named_media, named_offers, names_categories, unknown_categories, unreadable
+from shared.definitions.references import broken_references, named_media, named_offers, unreadable
 from shared.definitions.repository import DefinitionRepository
 from shared.definitions.segment_references import nesting_problems
 from shared.kernel.errors import FieldError, PreconditionFailed, Unprocessable
@@ -62,7 +62,7 @@ def lead(cache_seconds: float) -> int:
 def create(scope: TenantScope, kind: Kind, request: DefinitionRequest[Any]) -> Definition:
     """A draft, version 1. ``DefinitionExists`` if the id is taken, also by a retired one. One write."""
     body, repository = stored_body(request.definition), scope.repository
-    _check_categories(scope, kind, body)
+    check_draft(scope, kind, request.definition, body)
     id_ = request.id or id_of_name(body["name"])
     definition = Definition(kind, id_, 1, "draft", body, changed_at=scope.clock())
 
@@ -84,23 +84,30 @@ def get(scope: TenantScope, kind: Kind, id_: str) -> Definition:
     return found
 
 
-def page(scope: TenantScope, kind: Kind, limit: int, cursor: str | None, key: bytes) -> dict[str, Any]:
-    """Newest versions by id. Offers by the page; of others the tenant's definitions are read whole: they are few."""
-    context = f"{scope.tenant}|{kind}"
+def page(scope: TenantScope, kind: Kind, limit: int, cursor: str | None, key: bytes, *, waiting: bool = False) -> dict[str, Any]:
+    """Newest versions by id. Offers by the page; of others the tenant's definitions are read whole: they are few.
+
+    ``waiting``: only the newest published versions, and of these what waits for approval; a draft may have been written beside it.
+    """
+    context = f"{scope.tenant}|{kind}" + ("|waiting" if waiting else "")
     after = open_cursor(key, context, cursor)["after"] if cursor else ""
-    found, more = scope.repository.page_of_offers(after, limit) if kind == "offer" else _page_of_the_whole(scope, kind, after, limit)
+    if kind == "offer":
+        found, more = scope.repository.page_of_offers(after, limit)
+    else:
+        found, more = _page_of_the_whole(scope, kind, after, limit, waiting=waiting)
     answer: dict[str, Any] = {"data": [answer_of(each) for each in found]}
     if more:
         answer["next_cursor"] = seal_cursor(key, context, {"after": found[-1].id})
     return answer
 
 
-def _page_of_the_whole(scope: TenantScope, kind: Kind, after: str, limit: int) -> tuple[list[Definition], bool]:
+def _page_of_the_whole(scope: TenantScope, kind: Kind, after: str, limit: int, *, waiting: bool) -> tuple[list[Definition], bool]:
     newest: dict[str, Definition] = {}
     for each in scope.repository.load().definitions:
-        if each.kind == kind and each.id > after and (each.id not in newest or newest[each.id].version < each.version):
+        is_asked_for = each.kind == kind and each.id > after and (each.status == "published" or not waiting)
+        if is_asked_for and (each.id not in newest or newest[each.id].version < each.version):
             newest[each.id] = each
-    ids = sorted(newest)
+    ids = sorted(id_ for id_, each in newest.items() if each.wanted_from is not None or not waiting)
     return [newest[id_] for id_ in ids[:limit]], len(ids) > limit
 
 
@@ -115,7 +122,7 @@ def replace(scope: TenantScope, kind: Kind, id_: str, request: DefinitionRequest
     if if_match != before.etag:
         raise PreconditionFailed
     body, now = stored_body(request.definition), scope.clock()
-    _check_categories(scope, kind, body)
+    check_draft(scope, kind, request.definition, body)
     rewritten = before.status == "draft"
     if rewritten:
         after = changed(before, body=body, revision=before.revision + 1, changed_at=now)
@@ -150,8 +157,8 @@ def publish(
 ) -> Definition:
     """Publish the draft. Repeating it answers the published version; ``NothingToPublish`` where there is no draft.
 
-    A campaign of a tenant that wants a second person's approval waits for it: it holds from no instant, and nothing is told, until then
-    (``shared.definitions.approving``).
+    A campaign of a tenant that wants a second person's approval waits for it: it holds from no instant until then
+    (``shared.definitions.approving``), and ``definition.approval_requested`` is told.
 
     A programme in which the linter finds errors is refused with ``LintFailed``, but for those whose codes are in ``accept``.
 
@@ -172,7 +179,13 @@ def publish(
         published = changed(published, effective_from=None, epoch=0, wanted_from=since)
     if kind in hooks:
         hooks[kind](scope, published)
-    return rewrite(scope, newest, published, () if waits else (told_of(published),), correlation)
+    return rewrite(scope, newest, published, (_request_of(published) if waits else told_of(published),), correlation)
+
+
+def _request_of(published: Definition) -> DomainEvent:
+    """That somebody else has to look at a version."""
+    data = {"kind": published.kind, "id": published.id, "version": published.version, "actor": published.published_by}
+    return DomainEvent("definition.approval_requested", published.changed_at, data)
 
 
 def told_of(published: Definition) -> DomainEvent:
@@ -266,16 +279,6 @@ def id_of_name(name: str) -> str:
         hint = FieldError("/id", "required", "no id can be made from this name")
         raise Unprocessable("Send an id.", errors=(hint,))
     return id_
-
-
-def _check_categories(scope: TenantScope, kind: Kind, body: Mapping[str, Any]) -> None:
-    """A programme names categories that the catalogue has; a tenant without a catalogue may name any."""
-    if kind != "programme" or not names_categories(body):
-        return
-    known = categories(scope)
-    errors = unknown_categories(body, known) if known else ()
-    if errors:
-        raise BrokenReference("The definition names categories that do not exist; see errors.", errors=errors)
 
 
 def _known(scope: TenantScope, kind: Kind, id_: str) -> tuple[DefinitionSet, Definition]:

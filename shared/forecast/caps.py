@@ -10,7 +10,7 @@ from bisect import bisect_right, insort
 from collections import defaultdict
 from collections.abc import Iterable
 
-from shared.campaigns.eligibility import NO_PERSON, CapRule
+from shared.campaigns.eligibility import UNCOUNTED, CapRule
 from shared.forecast.planned import Planned
 from shared.kernel.instants import Instant
 from shared.member_state.model import Touch
@@ -21,7 +21,7 @@ def lost(touches: Iterable[Touch], planned: Iterable[Planned]) -> list[Planned]:
     """The messages for which a cap has no room. ``touches``: what she got so far. Cost: a search per message and cap."""
     sent: dict[Channel | None, list[Instant]] = defaultdict(list)
     for touch in touches:
-        if not touch.held and not touch.service and touch.channel not in NO_PERSON:
+        if not touch.held and not touch.service and touch.channel not in UNCOUNTED:
             for name in (None, touch.channel):
                 insort(sent[name], touch.at)  # type: ignore[index]
     found = []

@@ -46,6 +46,10 @@ _QUERY: Final[dict[str, dict[str, Any]]] = {
         "description": "Windows in days, 1 to 400, today included; at most 10",
         "schema": {"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 400}, "default": [7, 30, 90, 365]},
     },
+    "awaits_approval": {
+        "description": "Only what a second person has to approve: newest published versions, whatever was drafted since",
+        "schema": {"type": "boolean", "default": False},
+    },
     "by_days": {"description": "The window told by name", "schema": {"type": "integer", "minimum": 1, "maximum": 400, "default": 90}},
     "with": {
         "description": "Ids of campaigns that are not launched, at most 20, with commas between them",
@@ -196,7 +200,7 @@ def _problems_of(route: Route) -> list[int]:
     changes = route.method != "GET"
     possible = {
         400: route.request is not None,
-        401: not route.public,
+        401: not route.public or route.takes_credential,
         403: not route.public,
         404: "{" in route.path,
         409: changes,

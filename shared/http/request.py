@@ -165,6 +165,13 @@ class Request:
             raise Unprocessable("The query does not fit; see errors.", errors=(problem,))
         return int(text)
 
+    def flag(self, name: str) -> bool:
+        """A query value that is ``true``, or ``false`` as where it is left out."""
+        text = self.query.get(name, "false")
+        if text not in ("true", "false"):
+            raise Unprocessable("The query does not fit; see errors.", errors=(FieldError(f"/{name}", "invalid_value", "true or false"),))
+        return text == "true"
+
     @property
     def cursor(self) -> str | None:
         """The query value ``cursor``, as it came."""

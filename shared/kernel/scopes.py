@@ -14,6 +14,8 @@ RELEASE: Final = "coupons:release"
 """What ending the holds of others needs, beside the scope of the route."""
 PERSONAL: Final = "members:personal"
 """What lists and files with personal columns need, beside the scope of the route."""
+TENANT_ADMIN: Final = "tenant:admin"
+"""What a tenant's own owner changes its keys with."""
 SCOPES: Final = {
     MEMBER: "the guest's own data, by her own token",
     "members:register": "enrol members (an app or a web page may hold such a key)",
@@ -31,5 +33,6 @@ SCOPES: Final = {
     "definitions:write": "change and publish definitions, catalogue and locations",
     "campaigns:run": "launch, pause and cancel campaigns; read their reports",
     "tenant:stop": "see, set and lift the emergency stops",
+    TENANT_ADMIN: "list, make, rotate and revoke the tenant's API keys, as far as the own key reaches",
     OPERATOR: "create tenants and their keys (the operator's own key only)",
 }

@@ -8,7 +8,7 @@ from typing import Final
 from shared.kernel.instants import DAY, Instant
 from shared.member_state.effects import DomainEvent, Effects
 from shared.member_state.events import ChannelSuppressed, Touched
-from shared.member_state.model import MAX_TOUCHES, MemberState, Touch
+from shared.member_state.model import GIFT, MAX_TOUCHES, MemberState, Touch
 from shared.member_state.view import FoldView
 
 TOUCHED_DAYS: Final = 30
@@ -18,11 +18,12 @@ _CUSTOM: Final = "event."
 
 
 def touched(state: MemberState, event: Touched, _view: FoldView, at: Instant, effects: Effects) -> str:
-    """A message is hers, or she was held out of it."""
+    """A message is hers, or she was held out of it. A gift is told by what it is."""
     state.touches.insert(0, Touch(event.campaign, event.step, event.channel, at, held=event.held, service=event.service))
     del state.touches[MAX_TOUCHES:]
     type_ = "message.held_out" if event.held else "message.claimed"
-    effects.tell(type_, at, {"campaign": event.campaign, "step": event.step, "channel": event.channel})
+    if event.channel != GIFT:
+        effects.tell(type_, at, {"campaign": event.campaign, "step": event.step, "channel": event.channel})
     return type_
 
 

@@ -334,7 +334,7 @@ class HoldReleased:
 
 @dataclass(frozen=True, slots=True)
 class Touched:
-    """A message was claimed for her; ``held``: she was held out of it, and gets none."""
+    """A message was claimed for her, or (channel ``GIFT``) a campaign gave her something; ``held``: she was held out of it."""
 
     at: Instant
     campaign: str

@@ -21,6 +21,8 @@ Scalar = str | int | bool
 Parameters = tuple[tuple[str, int | str], ...]
 """What the personal parameters of an offer were fixed to for her: (place in its terms, value), by place."""
 
+GIFT: Final = "-"
+"""In place of a touch's channel: a campaign gave something without a message."""
 MAX_TOUCHES: Final = 60
 """Campaign touches kept, newest first; older ones no cap can ask for."""
 MAX_COUPONS: Final = 100
@@ -136,7 +138,9 @@ class Consent:
 
 @dataclass(slots=True)
 class Touch:
-    """One message claimed for her, or one that she was held out of: what frequency caps and campaign-response leaves count."""
+    """One message claimed for her, or one that she was held out of: what frequency caps and campaign-response leaves count. On the channel
+    ``GIFT`` what was given without a message, which no cap counts.
+    """
 
     campaign: str
     step: str

@@ -12,11 +12,14 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from shared.kernel.errors import InvalidValue
-from shared.messaging.port import Message
+from shared.messaging.port import Message, Unreachable
 from shared.tenants.messaging import EmailSettings
 
 MAX_HEADER: Final = 995
 MAX_TAG: Final = 256
+NO_UNSUBSCRIBE: Final = Unreachable("no_unsubscribe")
+"""It was not sent, because nobody could unsubscribe from it."""
+_ONE_CLICK: Final = {"List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
 _CHARSET: Final = "UTF-8"
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_-]*")
 _ENCODED: Final = "b64_"
@@ -36,7 +39,13 @@ def unsubscribe_headers(link: str, mailbox: str | None = None) -> dict[str, str]
     value = f"<{link}>{mail}"
     if len(value) > MAX_HEADER or _BREAKS.search(value):
         raise InvalidValue("a link to unsubscribe fits into one header")
-    return {"List-Unsubscribe": value, "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+    return {"List-Unsubscribe": value, **_ONE_CLICK}
+
+
+def can_unsubscribe(message: Message) -> bool:
+    """Whether a message may go out by e-mail: marketing only with both headers of ``unsubscribe_headers``, whoever wrote it and why."""
+    has_link = message.headers.get("List-Unsubscribe", "").startswith("<http")
+    return message.service or (has_link and _ONE_CLICK.items() <= message.headers.items())
 
 
 def tags(origin: Mapping[str, str]) -> list[dict[str, str]]:

@@ -249,6 +249,11 @@ _ABOUT_DEFINITIONS: Final = (
         {**_DEFINITION, "retired_from": _whole(COMMITTED + 120_000, "instant from which on it does not hold")},
     ),
     EventType(
+        "definition.approval_requested", "definition:campaign:welcome@2", "A version was published that a second person has to approve.",
+        {"kind": Field({"enum": ["campaign"]}, "campaign"), "id": _text("welcome"), "version": _whole(2),
+         "actor": _text("demo-01KAJ5XW0000", "id of the key or person that published it, and may not approve it")},
+    ),
+    EventType(
         "campaign.approved", "definition:campaign:welcome@2", "A second person approved a version of a campaign.",
         {**_CAMPAIGN, "version": _whole(2), "actor": _text("demo-01KAJ5XW0000", "id of the key or person")},
     ),

@@ -19,6 +19,7 @@ class Numbers(Answer):
     held_out: int = 0
     suppressed: int = Field(default=0, description="not hers to get; see suppressed_by_reason")
     deferred: int = Field(default=0, description="waiting for the end of quiet hours, of a cap, of a blackout")
+    given: int = Field(default=0, description="coupons, points and challenges that steps gave without a message")
     claimed: int = Field(default=0, description="handed over to the provider, or about to be")
     sent: int = Field(default=0, description="the provider took it")
     failed: int = 0
@@ -31,7 +32,7 @@ class Numbers(Answer):
     submitted: int = Field(default=0, description="forms")
     redeemed: int = Field(default=0, description="coupons of this delivery")
     unsubscribed: int = 0
-    converted: int = Field(default=0, description="reached the goal within its days after the first message")
+    converted: int = Field(default=0, description="reached the goal within its days after the first message or gift")
     revenue: int = Field(default=0, description="of who converted, within those days, minor units")
     attributed: int = Field(default=0, description="purchases that this is given credit for: each to one delivery")
     attributed_hard: int = Field(default=0, description="of these by a coupon redeemed or a form filled, not by order in time")

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 SUPPRESSED: Final = "suppressed:"
 """Before the reason: ``suppressed:no_consent``."""
 COUNTERS: Final = (
-    "planned", "held_out", "suppressed", "deferred", "claimed", "sent", "failed", "unknown", "delivered", "bounced", "complained",
+    "planned", "held_out", "suppressed", "deferred", "given", "claimed", "sent", "failed", "unknown", "delivered", "bounced", "complained",
     "opened", "clicked", "submitted", "redeemed", "unsubscribed", "cost_e6", "discount",
     "exposed", "converted", "revenue", "revenue_squared",
     "held_exposed", "held_converted", "held_revenue", "held_revenue_squared",
@@ -20,7 +20,7 @@ COUNTERS: Final = (
 )  # fmt: skip
 """Deliveries, but for: ``cost_e6`` (millionths of a minor unit); ``discount``, ``revenue``, ``held_revenue`` and ``attributed_revenue``
 (minor units); and the sums of squares. ``exposed`` up to ``held_revenue_squared`` count an occurrence of a member once, at its first
-message.
+message or gift.
 """
 Counts = Mapping[str, int]
 

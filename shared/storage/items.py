@@ -277,17 +277,6 @@ class TenantEntryItem(Item):
     due_shards = NumberAttribute()
 
 
-class ApiKeyItem(Item):
-    """An API key: digest of its secret, scopes, location."""
-
-    digest = _binary()
-    scopes = UnicodeAttribute()
-    status = UnicodeAttribute()
-    location = UnicodeAttribute(null=True)
-    label = UnicodeAttribute(null=True)
-    created_at = NumberAttribute()
-
-
 class JobItem(Item):
     """A bulk job: how many parts and records."""
 

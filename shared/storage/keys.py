@@ -1,4 +1,5 @@
-"""Every key of both tables is made here, and only here. docs/access-patterns.md has a row for each.
+"""Every key of both tables is made here and in the modules beside it whose names begin with ``keys_``, and only there.
+docs/access-patterns.md has a row for each.
 
 Every partition key (index ones too) starts with ``T#<tenant>#``. Tenant ids have no ``#``, so the prefix of one
 tenant is never a prefix of another's; IAM fences on exactly that prefix.
@@ -135,11 +136,6 @@ def tenants() -> str:
 def tenant_entry(tenant: str) -> Key:
     """The operator's entry of a tenant."""
     return Key(tenants(), f"TENANT#{check_tenant(tenant)}")
-
-
-def api_key(tenant: str, key_id: str) -> Key:
-    """An API key, found from the key id alone, because the id starts with the tenant."""
-    return Key(f"{prefix(tenant)}KEY#{text(key_id)}", "KEY")
 
 
 # -- members --------------------------------------------------------------------------------------------------------

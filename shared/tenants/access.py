@@ -1,7 +1,8 @@
 """The decision of the authorizer: an Authorization header in, a principal or the reason for none out.
 
 Every call is let through with a context; the refusal itself is answered by ``shared.http`` as problem+json. Cost: an API
-key 1 read unit, a member's token none, and per tenant and minute one more for its status.
+key 1 read unit, a member's token none, and per tenant and minute one more for its status; the first use of a key's secret on
+a day 1 write unit, which notes it.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ from collections.abc import Callable
 from typing import Final
 
 from shared.kernel.errors import InvalidValue, Unauthenticated
-from shared.kernel.instants import Clock
+from shared.kernel.instants import DAY, Clock, Instant, format_day
 from shared.kernel.scopes import MEMBER, OPERATOR
 from shared.observability.logs import logger
 from shared.storage import keys
 from shared.storage.items import TenantEntryItem
 from shared.storage.table import Table
 from shared.tenants.credentials import OPERATOR_KEY_ID, OPERATOR_TENANT, ParsedKey, matches, matches_operator, parse_api_key
-from shared.tenants.keys_repository import ACTIVE, KeyRepository
+from shared.tenants.keys_repository import KeyRepository, StoredKey, Which
 from shared.tenants.principal import (
     AuthorizerUnavailable,
     InvalidCredential,
@@ -36,6 +37,8 @@ from shared.tenants.tokens import TokenSigner
 STATUS_SECONDS: Final = 60
 """How long a tenant's status is kept. Unknown tenants are not kept: one that is made now can be used now."""
 MAX_TENANTS: Final = 1000
+MAX_NOTED: Final = 10_000
+"""Of how many secrets an environment remembers that their use is noted; then it begins anew, and what is stored tells."""
 _BEARER: Final = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +(\S+) *")
 _KEY_PREFIX: Final = "lyk_"
 
@@ -53,6 +56,7 @@ class Access:
         self._clock = clock
         self._monotonic = monotonic
         self._statuses: OrderedDict[str, tuple[float, str]] = OrderedDict()
+        self._noted: dict[tuple[str, Which], str] = {}
 
     def context_of(self, authorization: str | None) -> dict[str, str]:
         """The authorizer's context for a header. Never raises: what goes wrong on our side is ``authorizer_unavailable``."""
@@ -86,17 +90,44 @@ class Access:
         return self._by_stored_key(parsed)
 
     def _by_stored_key(self, parsed: ParsedKey) -> Principal:
-        stored = KeyRepository(parsed.tenant, self._table).get(parsed.key_id)
-        if stored is None or not matches(self._pepper, parsed.secret, stored.digest):
+        repository, now = KeyRepository(parsed.tenant, self._table), self._clock()
+        stored = repository.get(parsed.key_id)
+        if stored is None:
             raise InvalidCredential
-        if stored.status != ACTIVE:
+        which = self._which(stored, parsed.secret, now)
+        if not stored.opens(now):
             raise RevokedKey
         self._check_tenant(parsed.tenant)
         try:
-            return Principal(kind="key", tenant=parsed.tenant, id=parsed.key_id, scopes=stored.scopes, location=stored.location)
+            found = Principal(kind="key", tenant=parsed.tenant, id=parsed.key_id, scopes=stored.scopes, location=stored.location)
         except InvalidValue:
             # A scope that no key can hold: written by hand, and worth nothing.
             raise InvalidCredential from None
+        self._note_use(repository, stored, which, format_day(now // DAY))
+        return found
+
+    def _which(self, stored: StoredKey, secret: str, now: Instant) -> Which:
+        """Which of the key's secrets this is. That one has been replaced is said only to who knows it."""
+        if matches(self._pepper, secret, stored.digest):
+            return "current"
+        if stored.previous is None or not matches(self._pepper, secret, stored.previous):
+            raise InvalidCredential
+        if stored.previous_until is None or now >= stored.previous_until:
+            raise RevokedKey
+        return "previous"
+
+    def _note_use(self, repository: KeyRepository, stored: StoredKey, which: Which, day: str) -> None:
+        """Once a day and secret. Whoever calls is let through whether or not it can be noted."""
+        known = (stored.key_id, which)
+        if day in (stored.used_on(which), self._noted.get(known)):
+            return
+        if len(self._noted) >= MAX_NOTED:
+            self._noted.clear()
+        self._noted[known] = day
+        try:
+            repository.note_use(stored, which, day)
+        except Exception:  # a note for people: no reason to refuse a till, whatever it is
+            logger().exception("last use of a key not noted")
 
     def _by_token(self, text: str) -> Principal:
         token = self._tokens.verify(text, self._clock())

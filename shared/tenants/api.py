@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, SecretStr
 
 from shared.kernel.ids import TENANT_PATTERN
-from shared.tenants.model import Frozen, Label, Name, PushPlatform, TenantSettings
+from shared.tenants.model import Frozen, PushPlatform, TenantSettings
 
 TenantId = Annotated[str, Field(pattern=TENANT_PATTERN)]
 
@@ -39,25 +39,6 @@ class TenantPage(Frozen):
 
     data: tuple[TenantSummary, ...]
     next_cursor: str | None = None
-
-
-class KeyRequest(Frozen):
-    """What a new API key may do. ``location_id`` restricts it to one location of the tenant."""
-
-    scopes: tuple[str, ...] = Field(min_length=1, max_length=20)
-    label: Label | None = None
-    location_id: Name | None = None
-
-
-class KeyAnswer(Frozen):
-    """A new key. ``key`` is the secret that goes into ``Authorization: Bearer``; it is shown here once and never again."""
-
-    key_id: str
-    key: str
-    scopes: tuple[str, ...]
-    label: str | None = None
-    location_id: str | None = None
-    created_at: str
 
 
 class PushRequest(Frozen):

@@ -58,13 +58,18 @@ def new_api_key(tenant: str, entropy: Callable[[int], bytes]) -> NewKey:
     if is_reserved(tenant):
         raise InvalidValue(f"{tenant} is reserved")
     local_id = base64.b32encode(entropy(10)).decode().lower()[:_ID_LENGTH]
+    return new_secret(f"{tenant}-{local_id}", entropy)
+
+
+def new_secret(key_id: str, entropy: Callable[[int], bytes]) -> NewKey:
+    """A fresh secret of a key that is there."""
     # 256 bits reduced to 190: the bias of the remainder is below 2**-65.
     number = int.from_bytes(entropy(32), "big")
     characters = []
     for _ in range(_SECRET_LENGTH):
         number, digit = divmod(number, len(_BASE62))
         characters.append(_BASE62[digit])
-    key_id, secret = f"{tenant}-{local_id}", "".join(characters)
+    secret = "".join(characters)
     return NewKey(key_id, secret, f"lyk_{key_id}_{secret}")
 
 

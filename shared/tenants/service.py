@@ -1,4 +1,4 @@
-"""Tenants and their API keys: the operator's use cases.
+"""Tenants: the operator's use cases. Their API keys are in ``shared.tenants.api_keys``.
 
 The list of tenants is the operator's own partition, under the function's own role; a tenant's settings, keyring and keys
 are in its own partitions, under a session of that tenant.
@@ -6,16 +6,13 @@ are in its own partitions, under a session of that tenant.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from shared.kernel.errors import FieldError, InvalidValue, PreconditionFailed, Unprocessable
 from shared.kernel.ids import check_tenant
-from shared.kernel.instants import format_rfc3339
 from shared.kernel.pages import open_cursor, seal_cursor
-from shared.kernel.scopes import MEMBER, OPERATOR, SCOPES
 from shared.privacy.crypto import derive
 from shared.storage import keys
 from shared.storage.errors import ConditionFailed
@@ -23,15 +20,12 @@ from shared.storage.expressions import Path
 from shared.storage.items import KeyringItem, SettingsItem, TenantEntryItem
 from shared.storage.packing import pack, unpack
 from shared.storage.table import Table
-from shared.tenants.api import KeyAnswer, KeyRequest, TenantAnswer, TenantPage, TenantRequest, TenantSummary
-from shared.tenants.credentials import digest, is_reserved, new_api_key
-from shared.tenants.errors import KeyNotFound, TenantExists, TenantNotFound
-from shared.tenants.keys_repository import PEPPER_PURPOSE, KeyRepository
+from shared.tenants.api import TenantAnswer, TenantPage, TenantRequest, TenantSummary
+from shared.tenants.credentials import is_reserved
+from shared.tenants.errors import TenantExists, TenantNotFound
 from shared.tenants.model import TenantSettings
 from shared.tenants.scope import TenantScope
 
-KEY_SCOPES: Final = frozenset(SCOPES) - {MEMBER, OPERATOR}
-"""What an API key may hold."""
 _DUE_SHARDS: Final = 1
 _CREATING: Final = "creating"
 """Status of settings whose tenant is not in the operator's list yet."""
@@ -46,7 +40,6 @@ class Operator:
     scope_of: Callable[[str], TenantScope]
     new_key: Callable[[str], bytes]
     master: Callable[[], bytes]
-    entropy: Callable[[int], bytes] = os.urandom
 
 
 def create_tenant(operator: Operator, request: TenantRequest) -> TenantAnswer:
@@ -118,37 +111,6 @@ def replace_tenant(operator: Operator, tenant: str, request: TenantRequest, if_m
     return TenantAnswer(id=tenant, etag=str(version + 1), settings=request.settings)
 
 
-def create_key(operator: Operator, tenant: str, request: KeyRequest) -> KeyAnswer:
-    """A new API key. Its secret is answered once; only its keyed hash is stored."""
-    _check_entry(operator, tenant)
-    scope = operator.scope_of(tenant)
-    unknown = [index for index, name in enumerate(request.scopes) if name not in KEY_SCOPES]
-    errors = [FieldError(f"/scopes/{index}", "invalid_value", "not a scope that a key may hold") for index in unknown]
-    if request.location_id is not None and scope.table.get(keys.location(tenant, request.location_id)) is None:
-        errors.append(FieldError("/location_id", "unknown_location", "the tenant has no such location"))
-    if errors:
-        raise Unprocessable("The key does not fit; see errors.", errors=tuple(errors))
-    now, key = scope.clock(), new_api_key(tenant, operator.entropy)
-    hashed = digest(derive(operator.master(), PEPPER_PURPOSE), key.secret)
-    KeyRepository(tenant, scope.table).put(key, hashed, request.scopes, request.label, request.location_id, now)
-    return KeyAnswer(
-        key_id=key.key_id,
-        key=key.printable,
-        scopes=tuple(sorted(set(request.scopes))),
-        label=request.label,
-        location_id=request.location_id,
-        created_at=format_rfc3339(now),
-    )
-
-
-def revoke_key(operator: Operator, tenant: str, key_id: str) -> None:
-    """Switch a key off for good, within the authorizer's cache time; again changes nothing."""
-    _check_entry(operator, tenant)
-    ours = key_id.startswith(f"{tenant}-") and len(key_id) <= 64
-    if not ours or not KeyRepository(tenant, operator.scope_of(tenant).table).revoke(key_id):
-        raise KeyNotFound
-
-
 def cursor_key(master: bytes) -> bytes:
     """The key that cursors of the administration's lists are signed with."""
     return derive(master, "administration-cursors")
@@ -175,7 +137,7 @@ def _enter(operator: Operator, tenant: str, status: str, *, new: bool) -> None:
         operator.table.update(key, [Path("status").set(status)], Path("PK").exists())
 
 
-def _check_entry(operator: Operator, tenant: str) -> None:
+def check_entry(operator: Operator, tenant: str) -> None:
     """``TenantNotFound`` unless the tenant is in the operator's list. 1 read."""
     try:
         check_tenant(tenant)
@@ -186,7 +148,7 @@ def _check_entry(operator: Operator, tenant: str) -> None:
 
 
 def _read(operator: Operator, tenant: str) -> tuple[int, TenantSettings]:
-    _check_entry(operator, tenant)
+    check_entry(operator, tenant)
     raw = operator.scope_of(tenant).table.get(keys.settings(tenant))
     if raw is None:
         raise TenantNotFound

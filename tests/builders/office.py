@@ -1,4 +1,4 @@
-"""The functions administration, coupon_redemption and media over tables of a test: calls as the gateway makes them."""
+"""The functions tenancy, administration, coupon_redemption and media over tables of a test: calls as the gateway makes them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 from functions.administration import handler as administration
 from functions.coupon_redemption import handler as redemption
 from functions.media import handler as media
+from functions.tenancy import handler as tenancy
 from shared.http.routes import ROUTES, SCOPES, Route
 from shared.tenants.principal import Principal, principal_to_context
 from tests.builders.house import House
@@ -20,7 +21,9 @@ from tests.builders.house import House
 MASTER = b"a master secret of the tests"
 ALL = frozenset(SCOPES) - {"me", "operator"}
 BY_OPERATION: dict[str, Route] = {route.operation: route for route in ROUTES}
-_HANDLERS: dict[str, ModuleType] = {"administration": administration, "coupon_redemption": redemption, "media": media}
+_HANDLERS: dict[str, ModuleType] = {
+    "tenancy": tenancy, "administration": administration, "coupon_redemption": redemption, "media": media,
+}  # fmt: skip
 
 
 @dataclass
@@ -88,11 +91,12 @@ class Office:
         headers: dict[str, str] | None = None,
         tenant: str | None = None,
         who: str = "demo-aaaaaaaaaaaa",
+        location: str | None = None,
         **path: str,
     ) -> Said:
         """Call an operation with a key that holds ``scopes``; ``body`` may be text that is not JSON."""
         route = BY_OPERATION[operation]
-        caller = Principal(kind="key", tenant=tenant or self.house.tenant, id=who, scopes=scopes)
+        caller = Principal(kind="key", tenant=tenant or self.house.tenant, id=who, scopes=scopes, location=location)
         if route.scope == "operator" and scopes is ALL:
             caller = Principal(kind="operator", tenant="operator", id="operator-root", scopes=frozenset({"operator"}))
         event = {

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.builders.gateway import Cloud, Till, running_cloud
 from tests.builders.house import House
 from tests.fakes import engine
+
+if TYPE_CHECKING:
+    from tests.builders.audiences import Desk
 
 _serial = itertools.count(1)
 
@@ -22,11 +26,14 @@ def dynamodb() -> Iterator[str]:
 
 
 @pytest.fixture
-def bare_house(dynamodb: str) -> Iterator[House]:
-    """Two empty tables of the test's own; they are gone after it, so that the engine stays small."""
+def bare_house(dynamodb: str, request: pytest.FixtureRequest) -> Iterator[House]:
+    """Two empty tables of the test's own; they are gone after it, so that the engine stays small.
+
+    With a stream only where the test is marked so: on the engine it makes each write dearer the more were made before.
+    """
     number, client = next(_serial), engine.client(dynamodb)
     main, keys = f"main{number}", f"keys{number}"
-    engine.create_tables(client, main, keys)
+    engine.create_tables(client, main, keys, stream=request.node.get_closest_marker("stream") is not None)
     yield House(engine.table(dynamodb, main), engine.table(dynamodb, keys))
     for name in (main, keys):
         client.delete_table(TableName=name)
@@ -41,6 +48,17 @@ def house(bare_house: House) -> House:
     bare_house.publish("programme", "points", PROGRAMME)
     bare_house.publish("offer", "fries", FRIES)
     return bare_house
+
+
+@pytest.fixture
+def desk(dynamodb: str, bare_house: House, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """The function audiences over a tenant with a programme."""
+    from tests.builders.audiences import Desk
+    from tests.builders.house import PROGRAMME
+
+    bare_house.create()
+    bare_house.publish("programme", "points", PROGRAMME)
+    return Desk(bare_house, dynamodb, monkeypatch)
 
 
 @pytest.fixture(scope="module")

@@ -97,6 +97,41 @@ def test_what_nobody_else_approved_is_not_launched_and_then_it_is(office: Market
     assert office.launch().body["state"] == "active"
 
 
+def test_what_waits_for_approval_is_listed_until_it_is_approved(office: Marketing) -> None:
+    def waiting(**query: str) -> list[tuple[str, int]]:
+        said = office.call("list_campaigns", query={"awaits_approval": "true", **query})
+        assert said.status == 200, said.body
+        return [(each["id"], each["version"]) for each in said.body["data"]]
+
+    assert waiting() == []
+    office.write()
+    assert waiting() == [], "a draft waits for nobody"
+    office.publish()
+    office.write(NEWS | {"name": "News, again"})
+    assert waiting() == [("news", 1)], "the draft beside it hides it not"
+    for other in ("a-first", "z-last"):
+        office.call("create_campaign", {"id": other, "definition": NEWS})
+        office.call("publish_campaign", {}, who=ANNA, definition_id=other)
+    first = office.call("list_campaigns", query={"awaits_approval": "true", "limit": "2"}).body
+    assert [each["id"] for each in first["data"]] == ["a-first", "news"]
+    assert waiting(cursor=first["next_cursor"]) == [("z-last", 1)]
+    office.publish()
+    assert ("news", 2) in waiting()
+    office.approve(version=2)
+    assert waiting() == [("a-first", 1), ("z-last", 1)], "nobody needs the first version any more"
+    assert office.call("retire_campaign", definition_id="z-last").status == 200
+    assert waiting() == [("a-first", 1)]
+    everything = office.call("list_campaigns", query={"awaits_approval": "false"}).body["data"]
+    assert [each["id"] for each in everything] == ["a-first", "news", "z-last"]
+
+
+def test_a_filter_that_is_no_truth_and_a_kind_without_approval_are_refused(office: Marketing) -> None:
+    said = office.call("list_campaigns", query={"awaits_approval": "yes"})
+    assert (said.status, said.errors) == (422, [("/awaits_approval", "invalid_value")])
+    said = office.call("list_offers", query={"awaits_approval": "true"})
+    assert (said.status, said.errors) == (422, [("/awaits_approval", "unknown_field")])
+
+
 def test_who_published_does_not_approve(office: Marketing) -> None:
     office.write()
     office.publish(ANNA)
@@ -109,7 +144,7 @@ def test_who_published_does_not_approve(office: Marketing) -> None:
 def test_approval_and_publication_are_told_when_it_is_approved_and_not_before(office: Marketing) -> None:
     office.write(BIRTHDAY)
     office.publish()
-    assert office.told() == []
+    assert office.told() == [("definition.approval_requested", {"kind": "campaign", "id": "news", "version": 1, "actor": ANNA})]
     office.approve()
     since = office.house.now + LEAD
     assert office.told() == [

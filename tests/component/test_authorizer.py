@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from functions.authorizer import handler
 from shared.kernel.instants import MINUTE
 from shared.privacy.crypto import derive
-from shared.storage import keys
+from shared.storage import keys, keys_access
 from shared.storage.errors import OutcomeUnknown
 from shared.storage.items import TenantEntryItem
 from shared.tenants.access import STATUS_SECONDS, Access
@@ -70,7 +70,7 @@ def test_a_key_becomes_its_principal(desk: Desk) -> None:
 
 def test_a_stored_key_does_not_hold_its_secret(desk: Desk) -> None:
     key_id, header = desk.key("members:read")
-    stored = str(desk.house.table.get(keys.api_key("demo", key_id)))
+    stored = str(desk.house.table.get(keys_access.api_key("demo", key_id)))
     assert header.rpartition("_")[2] not in stored
 
 

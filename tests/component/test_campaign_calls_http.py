@@ -13,11 +13,11 @@ from shared.campaigns.model import CampaignBody
 from shared.http.routes import ROUTES
 from shared.messaging.port import Unclear, Unreachable
 from shared.storage import keys
+from tests.builders.audiences import Desk
 from tests.builders.campaigns import NEWS, PUSH_SETTINGS, WELCOME, called, message
 from tests.builders.house import FRIES, House
 from tests.builders.marketer import LEAD, NOBODY, Marketer, refused, step, with_
 from tests.builders.office import ALL
-from tests.component.test_audiences import Desk
 
 RUN = frozenset({"campaigns:run"})
 
@@ -127,16 +127,6 @@ def test_a_draft_is_shown_as_she_would_read_it_and_nothing_is_written(office: Ma
     assert (office.rows(), office.sqs.sent) == (before, {})
 
 
-def test_a_draft_whose_text_is_no_template_is_not_shown_and_not_sent(office: Marketer) -> None:
-    member = office.guests.guest()
-    office.configure(test_members=[member])
-    office.write(with_(steps=[message("one"), step(content={"en": {"title": "x", "body": "{{ member.first_name"}})]))
-    wrong = ("/definition/steps/1/content/en/body", "invalid_template")
-    asked = {"member_id": member, "step": "tell"}
-    refused(office.call("preview_campaign", asked | {"channel": "push"}, campaign_id="news"), 422, "unusable_content", wrong)
-    refused(office.call("test_campaign", asked | {"channels": ["push"]}, campaign_id="news"), 422, "unusable_content", wrong)
-    assert office.call("preview_campaign", asked | {"step": "one", "channel": "push"}, campaign_id="news").status == 200
-
 
 def test_a_test_reaches_a_test_member_alone_and_leaves_nothing(office: Marketer) -> None:
     member, other = office.guests.guest("Rosa"), office.guests.guest("Eva")
@@ -159,6 +149,7 @@ def test_a_test_reaches_a_test_member_alone_and_leaves_nothing(office: Marketer)
 # -- what became of it ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.stream
 def test_the_report_and_its_table_say_the_same(office: Marketer) -> None:
     office.launched(with_(budget={"amount": 500}))
     assert office.call("report_campaign", campaign_id="news").body["planned"] == 0

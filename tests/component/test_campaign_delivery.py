@@ -43,6 +43,7 @@ def test_what_no_device_takes_is_failed_and_listed(post: Post) -> None:
     assert post.deliver(post.order("news", "tell", [member], "2")) == {"unreachable": 1}
 
 
+@pytest.mark.stream
 def test_a_busy_provider_is_asked_again_later_and_the_coupon_is_the_same(post: Post) -> None:
     post.campaign("welcome", WELCOME)
     member = post.guest()
@@ -141,6 +142,7 @@ def test_a_resumed_mailing_reaches_the_rest_and_nobody_twice(post: Post) -> None
 # -- what came back -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.stream
 def test_responses_count_once_however_often_they_are_told(post: Post) -> None:
     post.campaign("welcome", WELCOME)
     member, told = post.registered()
@@ -161,6 +163,7 @@ def test_responses_count_once_however_often_they_are_told(post: Post) -> None:
     assert (report.opened, report.clicked, report.submitted, report.redeemed) == (1, 1, 1, 1)
 
 
+@pytest.mark.stream
 def test_responses_to_nothing_of_ours_count_nothing(post: Post) -> None:
     post.campaign("welcome", WELCOME)
     member = post.guest()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shared.kernel.instants import HOUR, MINUTE, format_rfc3339
+from shared.kernel.instants import DAY, HOUR, MINUTE, format_rfc3339
 from shared.storage import keys
 from tests.builders.campaigns import NEWS, WELCOME, message
 from tests.builders.house import House
@@ -18,6 +18,8 @@ from tests.builders.marketer import LEAD, Marketer, refused, step, with_
 VISITED: dict[str, Any] = {"kind": "attribute", "name": "lifetime_purchases", "op": "ge", "value": 1}
 IN_GHOSTS = {"kind": "segment", "segment": "ghosts"}
 REGULARS: dict[str, Any] = {"name": "Regulars", "rule": VISITED}
+TEXTS = "/definition/steps/0/content/en"
+TITLE = f"{TEXTS}/title"
 FEBRUARY_30 = "FREQ=MONTHLY;BYMONTH=2;BYMONTHDAY=30"
 
 
@@ -30,6 +32,10 @@ def recurring(rrule: str, starts: str = "2026-11-01T11:30") -> dict[str, Any]:
     return with_(trigger={"kind": "recurring", "rrule": rrule, "starts": starts})
 
 
+def saying(title: str) -> dict[str, Any]:
+    return step(content={"en": {"title": title, "body": "x"}})
+
+
 # -- a draft ----------------------------------------------------------------------------------------------------------
 
 
@@ -40,9 +46,14 @@ def recurring(rrule: str, starts: str = "2026-11-01T11:30") -> dict[str, Any]:
         (with_(steps=[message("one"), message("two", then="one")]), "/definition/steps/1/then", "unknown_step"),
         (with_(steps=[message("one", then="three"), message("two"), message("three")]), "/definition/steps/1", "unreachable_step"),
         (with_(steps=[message("one"), message("one")]), "/definition/steps/1/id", "duplicate_step"),
-        (recurring(FEBRUARY_30), "/definition/trigger", "invalid_rrule"),
-        (recurring("FREQ=MINUTELY"), "/definition/trigger", "invalid_rrule"),
-        (recurring("FREQ=DAILY;BYHOUR=9,10;BYMINUTE=0,30"), "/definition/trigger", "too_often"),
+        (recurring(FEBRUARY_30), "/definition/trigger/rrule", "invalid_rrule"),
+        (recurring("FREQ=MINUTELY"), "/definition/trigger/rrule", "invalid_rrule"),
+        (recurring("FREQ=DAILY;BYHOUR=9,10;BYMINUTE=0,30"), "/definition/trigger/rrule", "too_often"),
+        (recurring("FREQ=DAILY", "2026-02-30T11:30"), "/definition/trigger/starts", "invalid_value"),
+        (with_(name="News\x00"), "/definition/name", "control_character"),
+        (with_(name="Two\nlines"), "/definition/name", "control_character"),
+        (with_(steps=[saying("Hi\x1b")]), TITLE, "control_character"),
+        (with_(steps=[step(content={"en": {"title": "Hi", "body": "a\n\tb\x00"}})]), f"{TEXTS}/body", "control_character"),
         (with_(trigger={"kind": "once", "at": "tomorrow"}), "/definition/trigger/at", "invalid_value"),
         (with_(trigger={"kind": "once", "at": "9999-12-31T23:59:59-12:00"}), "/definition/trigger/at", "invalid_value"),
         (with_(trigger={"kind": "event", "types": ["campaign.launched"]}), "/definition/trigger/types/0", "invalid_value"),
@@ -60,6 +71,35 @@ def test_a_draft_that_can_never_work_is_not_taken_and_leaves_what_was_there(offi
     assert office.call("get_campaign", definition_id="news").body == kept
 
 
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (with_(steps=[saying("{{ member.shoe_size }}")]), "unknown_variable"),
+        (with_(steps=[saying("{{ coupon.title }}")]), "unknown_variable"),
+        (with_(steps=[saying("{{ data.table }}")]), "unknown_variable"),
+        (with_(steps=[saying("{{ member.first_name")]), "invalid_template"),
+        (with_(steps=[saying("{{ member.first_name | shout }}")]), "invalid_template"),
+        (with_(steps=[saying("{% include 'other' %}")]), "invalid_template"),
+    ],
+)
+def test_a_text_that_can_never_be_written_is_not_taken(office: Marketer, body: Any, code: str) -> None:
+    before = office.rows()
+    refused(office.write(body), 422, "unusable_content", (TITLE, code))
+    assert office.rows() == before
+    kept = office.write(NEWS).body
+    again = office.call("replace_campaign", {"definition": body}, if_match=kept["etag"], definition_id="news")
+    refused(again, 422, "unusable_content", (TITLE, code))
+    assert office.call("get_campaign", definition_id="news").body == kept
+
+
+def test_a_draft_may_name_a_wallet_that_comes_later(office: Marketer) -> None:
+    office.configure("points")
+    assert office.write(with_(steps=[saying("{{ balance.stars.points }}")])).status == 201
+    refused(office.call("publish_campaign", {}, definition_id="news"), 422, "unusable_content", (TITLE, "unknown_variable"))
+    office.configure("points", "stars")
+    assert office.call("publish_campaign", {}, definition_id="news").status == 200
+
+
 def test_a_draft_is_replaced_by_who_has_read_it(office: Marketer) -> None:
     first = office.write(NEWS)
     assert (first.status, first.headers["etag"]) == (201, f'"{first.body["etag"]}"')
@@ -73,21 +113,27 @@ def test_a_draft_is_replaced_by_who_has_read_it(office: Marketer) -> None:
 
 # -- publishing -------------------------------------------------------------------------------------------------------
 
-TITLE = "/definition/steps/0/content/en/title"
 SERVICE = {"message_class": "service"}
 
 
-def saying(title: str) -> dict[str, Any]:
-    return step(content={"en": {"title": title, "body": "x"}})
+def waiting_until(day: str, **more: Any) -> dict[str, Any]:
+    return with_(steps=[{"id": "eve", "kind": "wait", "until_date": day}, step()], **more)
 
 
 @pytest.mark.parametrize(
     ("body", "code", "errors"),
     [
-        (with_(steps=[saying("{{ member.shoe_size }}")]), "unusable_content", [(TITLE, "unknown_variable")]),
-        (with_(steps=[saying("{{ coupon.title }}")]), "unusable_content", [(TITLE, "unknown_variable")]),
-        (with_(steps=[saying("{{ data.table }}")]), "unusable_content", [(TITLE, "unknown_variable")]),
-        (with_(steps=[saying("{{ member.first_name")]), "unusable_content", [(TITLE, "invalid_template")]),
+        (waiting_until("2026-11-20"), "campaign_not_launchable", [("/definition/steps/0/until_date", "schedule_in_past")]),
+        (
+            waiting_until("2026-12-20", trigger={"kind": "once", "at": "2026-12-24T09:00:00Z"}),
+            "campaign_not_launchable",
+            [("/definition/steps/0/until_date", "schedule_in_past")],
+        ),
+        (
+            waiting_until("2026-12-20", trigger={"kind": "recurring", "rrule": "FREQ=WEEKLY", "starts": "2026-12-24T11:30"}),
+            "campaign_not_launchable",
+            [("/definition/steps/0/until_date", "schedule_in_past")],
+        ),
         (with_(audience={"segment": "ghosts"}), "broken_reference", [("/definition/audience/segment", "unknown_segment")]),
         (
             with_(audience={"filter": {"kind": "all", "rules": [VISITED, {"kind": "not", "rule": IN_GHOSTS}]}}),
@@ -140,7 +186,8 @@ def test_what_is_not_publishable_stays_a_draft_that_cannot_be_launched(
 def test_a_second_version_that_is_refused_leaves_the_first_running(office: Marketer) -> None:
     office.launched(WELCOME)
     etag = office.call("get_campaign", definition_id="news").body["etag"]
-    bad = {**WELCOME, "steps": [saying("{{ nothing.here }}")]}
+    bad = {**WELCOME, "steps": [saying("{{ balance.stars.points }}")]}
+    office.configure("points")
     assert office.call("replace_campaign", {"definition": bad}, if_match=etag, definition_id="news").body["version"] == 2
     refused(office.call("publish_campaign", {}, definition_id="news"), 422, "unusable_content", (TITLE, "unknown_variable"))
     office.house.now += LEAD
@@ -188,6 +235,10 @@ def retire_the_offer(office: Marketer) -> None:
     office.house.now += LEAD
 
 
+def three_days_pass(office: Marketer) -> None:
+    office.house.now += 3 * DAY
+
+
 def nothing_more(_office: Marketer) -> None:
     """It is wrong already."""
 
@@ -203,6 +254,11 @@ NOT_SET_UP = "channel_not_configured"
     [
         (in_a_minute, nothing_more, [("/trigger/at", "schedule_in_past")]),
         (lambda _: recurring("FREQ=DAILY;COUNT=2"), nothing_more, [("/trigger/rrule", "schedule_in_past")]),
+        (
+            lambda _: waiting_until("2026-11-23", trigger={"kind": "event", "types": ["member.registered"]}),
+            three_days_pass,
+            [("/steps/0/until_date", "schedule_in_past")],
+        ),
         (for_regulars, retire_the_segment, [("/audience/segment", "unknown_segment")]),
         (for_all_but_regulars, retire_the_segment, [("/audience/filter/rule/segment", "unknown_segment")]),
         (lambda _: with_(steps=[step(offer="fries")]), retire_the_offer, [("/steps/0/offer", "unknown_offer")]),

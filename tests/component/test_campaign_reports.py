@@ -9,13 +9,16 @@ import pytest
 
 from shared.campaigns import service
 from shared.campaigns.api import CampaignStateAnswer
+from shared.campaigns.rules import held_out
 from shared.kernel.instants import DAY, HOUR, MINUTE, parse_rfc3339
 from shared.member_state.events import Responded
 from shared.member_state.model import Consent
 from shared.reports import budgets
 from shared.transactions.service import record
-from tests.builders.campaigns import NEWS, WELCOME, Post, message
+from tests.builders.campaigns import NEWS, WELCOME, Post, called, message
 from tests.builders.house import House, sale
+
+pytestmark = pytest.mark.stream
 
 
 @pytest.fixture
@@ -59,6 +62,24 @@ def test_what_waits_for_the_morning_is_planned_once(post: Post) -> None:
     post.deliver_all()
     morning = post.report("news")
     assert (morning.planned, morning.deferred, morning.sent) == (1, 1, 1)
+
+
+def test_what_waited_for_the_morning_in_a_campaign_that_was_paused_is_planned_once(post: Post) -> None:
+    post.messaging(quiet_hours={"start": "21:00", "end": "08:00"})
+    post.house.now = parse_rfc3339("2026-12-01T22:00:00Z")
+    post.campaign("news", NEWS)
+    member = post.guest()
+    post.deliver(post.order("news", "tell", [member]))
+    service.pause(post.house.scope(), "news")
+    post.house.now = parse_rfc3339("2026-12-02T07:00:00Z")
+    post.tick([member])
+    assert post.deliver_all() == {"paused": 1}
+    service.resume(post.house.scope(), "news")
+    post.house.now += HOUR
+    post.tick([member])
+    assert post.deliver_all() == {"sent": 1}
+    report = post.report("news")
+    assert (report.planned, report.deferred, report.sent) == (1, 1, 1)
 
 
 def test_both_groups_convert_by_what_they_buy_within_the_days(post: Post) -> None:
@@ -142,6 +163,55 @@ def test_variants_channels_and_languages_have_their_own_numbers(post: Post) -> N
     assert sum(part.sent for part in report.variants) == sum(part.sent for part in report.steps) == 20
     assert [(part.name, part.sent) for part in report.channels] == [("push", 20)]
     assert [(part.name, part.sent) for part in report.languages] == [("en", 20)]
+
+
+GIFT: dict[str, Any] = {"id": "gift", "kind": "issue", "offer": "fries", "points": {"points": 50}}
+
+
+def test_a_gift_without_a_message_is_measured_as_a_message_is(post: Post) -> None:
+    body = called(GIFT, holdout_percent=50, goal={"of": "purchase", "days": 7}, cap={"max": 1, "days": 7}, budget={"amount": 10_000})
+    post.campaign("gifts", body)
+    members = [post.guest() for _ in range(8)]
+    order = post.order("gifts", "gift", members)
+    post.deliver(order)
+    post.deliver(order)
+    held = {member for member in members if held_out("gifts", member, 50)}
+    assert 0 < len(held) < 8
+    post.house.now += DAY
+    for member in members[:6]:
+        buys(post, member, times=2)
+    report, buyers = post.report("gifts"), set(members[:6]) - held
+    assert (report.planned, report.given, report.held_out, report.claimed) == (8, 8 - len(held), len(held), 0)
+    assert (report.converted, report.revenue) == (len(buyers), 1000 * len(buyers))
+    assert report.uplift is not None
+    assert (report.uplift.members, report.uplift.held_out) == (8 - len(held), len(held))
+    gifted = min(set(members) - held)
+    (coupon,) = post.house.state(gifted).coupons
+    record(post.house.scope(), sale(gifted, post.house.now, (("fries", 350), ("burger", 900)), coupons=[{"id": coupon}]))
+    post.plan(post.told(gifted))
+    after = post.report("gifts")
+    assert (after.redeemed, after.discount, after.attributed_hard, after.attributed_revenue) == (1, 250, 1, 1000)
+    assert after.budget is not None
+    assert after.budget.spent == 250
+
+
+def test_no_cap_counts_a_gift(post: Post) -> None:
+    post.campaign("gifts", called(GIFT, cap={"max": 1, "days": 7}))
+    post.campaign("news", with_(NEWS, cap={"max": 1, "days": 7}))
+    member = post.guest()
+    assert post.deliver(post.order("gifts", "gift", [member])) == {"done": 1}
+    assert post.deliver(post.order("news", "tell", [member])) == {"sent": 1}
+
+
+@pytest.mark.parametrize("steps", [[GIFT, message("tell")], [message("tell"), GIFT]])
+def test_a_gift_and_a_message_are_one_exposure(post: Post, steps: list[dict[str, Any]]) -> None:
+    post.campaign("both", called(*steps))
+    member = post.guest()
+    post.deliver(post.order("both", steps[0]["id"], [member]))
+    buys(post, member)
+    report = post.report("both")
+    assert (report.given, report.sent, report.converted, report.revenue) == (1, 1, 1, 1000)
+    assert {part.name: part.converted for part in report.steps} == {"gift": int(steps[0] is GIFT), "tell": int(steps[1] is GIFT)}
 
 
 def test_a_second_message_of_an_occurrence_is_no_second_exposure(post: Post) -> None:

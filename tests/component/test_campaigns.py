@@ -63,6 +63,7 @@ def test_a_registration_brings_the_welcome_with_its_coupon(post: Post) -> None:
     assert [(touch.campaign, touch.step) for touch in state.touches] == [("welcome", "gift")]
 
 
+@pytest.mark.stream
 def test_duplicated_and_shuffled_messages_send_once(post: Post) -> None:
     post.campaign("welcome", WELCOME)
     post.campaign("thanks", on_purchase())
@@ -190,6 +191,7 @@ def test_a_cap_counts_messages_of_all_campaigns_in_its_days(post: Post) -> None:
     assert post.deliver(post.order("news", "tell", [member], "3")) == {"sent": 1}
 
 
+@pytest.mark.stream
 def test_the_holdout_is_recorded_and_stays(post: Post) -> None:
     post.campaign("news", with_(NEWS, holdout_percent=50))
     members = [post.guest() for _ in range(12)]

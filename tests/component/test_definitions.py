@@ -138,6 +138,18 @@ WRONG: list[tuple[str, Any, int, list[tuple[str, str]]]] = [
     ("put_items", {"items": [{"id": "a", "name": "A"}, {"id": "a", "name": "B"}]}, 422, [("/items/1/id", "duplicate")]),
     ("put_items", {"items": [{"id": "é" * 64, "name": "A"}]}, 422, [("/items/0/id", "invalid_value")]),
     ("put_items", {"items": []}, 422, [("/items", "invalid_value")]),
+    ("create_offer", {"definition": FRIES | {"name": "\ud800"}}, 400, [("", "invalid_json")]),
+    ("create_offer", {"definition": FRIES | {"name": "Fries\x00"}}, 422, [("/definition/name", "control_character")]),
+    (
+        "create_offer",
+        {"definition": FRIES | {"content": {"en": {"title": "One\ntwo", "text": "One\r\n\ttwo", "terms": "\x7f"}}}},
+        422,
+        [("/definition/content/en/title", "control_character"), ("/definition/content/en/terms", "control_character")],
+    ),
+    ("create_segment", {"definition": REGULARS | {"name": "A\x85"}}, 422, [("/definition/name", "control_character")]),
+    ("create_programme", {"definition": PROGRAMME | {"name": "\x1bA"}}, 422, [("/definition/name", "control_character")]),
+    ("put_items", {"items": [{"id": "a", "name": "A"}, {"id": "b", "name": "B\x00"}]}, 422, [("/items/1/name", "control_character")]),
+    ("put_locations", {"locations": [AT_X | {"name": "X\x08"}]}, 422, [("/locations/0/name", "control_character")]),
     ("put_locations", {"locations": [AT_X | {"latitude_e6": 91_000_000}]}, 422, [("/locations/0/latitude_e6", "invalid_value")]),
     ("put_locations", {"locations": [AT_X | {"time_zone": "Moon"}]}, 422, [("/locations/0/time_zone", "invalid_value")]),
 ]

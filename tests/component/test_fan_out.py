@@ -28,6 +28,8 @@ from tests.builders.stream import Stream
 from tests.fakes import engine
 from tests.fakes.faulty import FaultyTable, Killed
 
+pytestmark = pytest.mark.stream
+
 
 @pytest.fixture
 def evaluator(dynamodb: str, bare_house: House, monkeypatch: pytest.MonkeyPatch) -> Evaluator:

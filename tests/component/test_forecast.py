@@ -27,9 +27,9 @@ from shared.storage.table import WriteBatch
 from shared.tenants.messaging import MessagingSettings
 from shared.tenants.model import TenantSettings
 from shared.tenants.principal import Principal
+from tests.builders.audiences import BY_OPERATION, Desk, Said
 from tests.builders.campaigns import PUSH_SETTINGS
 from tests.builders.house import PROGRAMME, House
-from tests.component.test_audiences import BY_OPERATION, Desk, Said
 from tests.unit.http.events import event_for
 
 RUN = frozenset({"campaigns:run"})

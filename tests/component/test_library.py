@@ -103,6 +103,17 @@ def test_what_does_not_fit_is_refused_and_nothing_is_written(office: Office, bod
     assert office.rows() == before
 
 
+@pytest.mark.parametrize(
+    ("story", "code"), [("{{ percent }}", "unknown_variable"), ("{{", "invalid_template"), ("\0", "control_character")]
+)
+def test_a_text_that_can_never_be_sent_is_not_installed(office: Office, story: str, code: str) -> None:
+    office.house.create()
+    before = office.rows()
+    refused = install(office, "news", {"parameters": {"story": story}})
+    assert (refused.status, refused.body["code"], {*refused.errors}) == (422, "not_installable", {("/parameters", code)})
+    assert office.rows() == before
+
+
 def test_an_unknown_campaign_of_the_library_is_not_found(office: Office) -> None:
     office.house.create()
     refused = install(office, "nothing")

@@ -189,6 +189,7 @@ def test_a_suppressed_channel_is_used_again_once_it_is_lifted(office: Marketer, 
 # -- links in a letter ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.stream
 def test_what_she_does_with_a_letter_is_in_the_report_of_its_campaign(office: Marketer) -> None:
     office.configure(email={"from_address": "news@example.com"})
     office.launched(LETTER, "letter")

@@ -190,6 +190,7 @@ def test_a_campaign_gives_the_best_and_keeps_why(post: Post) -> None:
     assert (message.body, coupon.offer, coupon.choice.data()) == ("Mains", "mains", TO_MAINS)
 
 
+@pytest.mark.stream
 def test_the_holdout_of_a_choice_is_recorded_as_a_delivery_held_out(post: Post) -> None:
     choosing(post, holdout_percent=50)
     members = [post.guest() for _ in range(12)]

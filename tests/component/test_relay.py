@@ -20,6 +20,8 @@ from shared.transactions.service import record
 from tests.builders.house import FRIES, House, sale
 from tests.builders.stream import BusOfTest, Stream
 
+pytestmark = pytest.mark.stream
+
 REGULARS: dict[str, Any] = {"name": "R", "rule": {"kind": "purchases", "metric": "count", "days": 30, "op": "ge", "value": 1}}
 
 

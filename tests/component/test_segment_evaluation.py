@@ -21,6 +21,8 @@ from tests.builders.house import NOW, PROGRAMME, House, sale
 from tests.builders.office import Office
 from tests.builders.stream import ListQueue, Stream
 
+pytestmark = pytest.mark.stream
+
 
 @pytest.fixture
 def evaluator(dynamodb: str, bare_house: House, monkeypatch: pytest.MonkeyPatch) -> Evaluator:

@@ -35,6 +35,8 @@ from tests.builders.stream import BusOfTest, ListQueue, Stream
 from tests.fakes.faulty import FaultyTable, Killed
 from tests.fakes.objects import FakeS3
 
+pytestmark = pytest.mark.stream
+
 CONTEXT = Context("Europe/Berlin")
 MAINS = {"kind": "purchases", "metric": "value", "days": 7, "op": "ge", "value": 1000, "filter": {"category": "mains"}}
 RULES = [

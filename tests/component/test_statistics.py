@@ -15,6 +15,8 @@ from tests.builders.evaluator import CACHE, Evaluator, define, inside, join
 from tests.builders.house import PROGRAMME, House, sale
 from tests.builders.stream import ListQueue, Stream
 
+pytestmark = pytest.mark.stream
+
 TOP = {"name": "T", "rule": {"kind": "rfm", "of": "monetary", "op": "ge", "value": 5}}
 RUN: dict[str, Any] = {"kind": "statistics_tenant", "tenant": "demo", "forced": True}
 

@@ -40,6 +40,14 @@ def test_the_story_can_be_told_twice(teller: Teller, stack: DeployedStack, store
     assert int(again.run) == int(teller.run) + 1
 
 
+def test_its_tenant_can_send_e_mail(teller: Teller, stack: DeployedStack, store: Store) -> None:
+    operator = Client(stack.api_url, stack.operator_key)
+    sender = operator.get(f"/v1/tenants/{teller.tenant}")["settings"]["messaging"]["email"]["from_address"]
+    content = {"Simple": {"Subject": {"Data": "Hello"}, "Body": {"Text": {"Data": "x"}}}}
+    letter = {"Destination": {"ToAddresses": ["guest@anywhere.example"]}, "Content": content}
+    assert store.client("sesv2").send_email(FromEmailAddress=sender, **letter)["MessageId"]
+
+
 def test_every_copy_agrees_with_its_owner(teller: Teller, store: Store) -> None:
     def differences() -> list[str]:
         picture = verify.take(store.scan())

@@ -34,9 +34,8 @@ OWN = {
     "campaign_sending": {"SENDING_QUEUE_URL", "DATA_BUCKET", "DEAD_LETTER_URL", "PUBLIC_URL"},
     "campaign_reports": {"DEAD_LETTER_URL"},
     "event_relay": {"BUS_NAME", "REPORTS_QUEUE_URL", "FAILURE_QUEUE_URL"},
-    "administration": {
-        "TENANT_ROLE_ARN", "OPERATOR_SECRET_ARN", "SENDING_QUEUE_URL", "PUSH_EVENTS_TOPIC_ARN", "DATA_BUCKET", "PUBLIC_URL",
-    },
+    "tenancy": {"TENANT_ROLE_ARN", "PUSH_EVENTS_TOPIC_ARN"},
+    "administration": {"TENANT_ROLE_ARN", "SENDING_QUEUE_URL", "DATA_BUCKET", "PUBLIC_URL"},
     "guest_links": {"TENANT_ROLE_ARN"},
     "delivery_feedback": {"DEAD_LETTER_URL"},
     "audiences": {"TENANT_ROLE_ARN", "EXPORTS_QUEUE_URL", "SNAPSHOTS_QUEUE_URL", "DATA_BUCKET", "DEAD_LETTER_URL"},

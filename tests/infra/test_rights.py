@@ -13,7 +13,9 @@ from tests.infra.conftest import Synthesised, listed
 
 WITHOUT_RESOURCE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords", "sns:CreatePlatformApplication"}
 """Actions for which AWS takes no resource but ``*``."""
-TENANT_SERVING = ("registration", "transaction_ingestion", "coupon_redemption", "administration", "media", "audiences", "guest_links")
+TENANT_SERVING = (
+    "registration", "transaction_ingestion", "coupon_redemption", "tenancy", "administration", "media", "audiences", "guest_links",
+)  # fmt: skip
 
 
 def role_of(stage: Synthesised, function: str) -> str:
@@ -112,9 +114,13 @@ def test_what_the_runtime_asks_of_kms_is_what_the_tenant_role_allows(stage: Synt
 
 
 def test_functions_that_serve_tenants_have_no_right_of_their_own_on_the_tables(prod: Synthesised) -> None:
-    for name in ("registration", "transaction_ingestion", "coupon_redemption", "media", "audiences", "guest_links"):
+    for name in ("transaction_ingestion", "coupon_redemption", "administration", "media", "audiences", "guest_links"):
         assert not {action for action in actions_of(prod, name) if action.startswith(("dynamodb:", "kms:"))}
-    own = [s for s in rights_of(prod, "administration") if any(a.startswith("dynamodb:") for a in listed(s["Action"]))]
+    signing = [s for s in rights_of(prod, "registration") if any(a.startswith(("dynamodb:", "kms:")) for a in listed(s["Action"]))]
+    assert [(listed(s["Action"]), s["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]) for s in signing] == [
+        (["dynamodb:GetItem"], ["T#operator#SIGNING"])
+    ]
+    own = [s for s in rights_of(prod, "tenancy") if any(a.startswith("dynamodb:") for a in listed(s["Action"]))]
     assert len(own) == 1
     assert own[0]["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["T#operator#*"]}}
 
@@ -134,9 +140,14 @@ def test_feedback_reads_an_endpoints_token_and_changes_nothing_of_push(prod: Syn
     assert found == {"sns:GetEndpointAttributes"}
 
 
-def test_the_authorizer_reads_one_item_and_two_secrets(prod: Synthesised) -> None:
+def test_the_authorizer_reads_keys_and_tenants_and_writes_when_a_key_was_used(prod: Synthesised) -> None:
     actions = {action for action in actions_of(prod, "authorizer") if not action.startswith(("logs:", "xray:"))}
-    assert actions == {"dynamodb:GetItem", "secretsmanager:GetSecretValue"}
+    assert actions == {"dynamodb:GetItem", "dynamodb:UpdateItem", "secretsmanager:GetSecretValue"}
+    for statement in rights_of(prod, "authorizer"):
+        if any(action.startswith("dynamodb:") for action in listed(statement["Action"])):
+            fenced = set(listed(statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]))
+            keys_alone = {"T#*#KEYS"}
+            assert fenced <= (keys_alone if "dynamodb:UpdateItem" in listed(statement["Action"]) else keys_alone | {"T#operator#TENANTS", "T#operator#SIGNING"})
 
 
 def test_the_relay_can_not_touch_a_table(prod: Synthesised) -> None:

@@ -11,6 +11,7 @@ from shared.campaigns.library import api
 from shared.campaigns.library.filling import Filling, filled, ids_of, problems, spoken
 from shared.campaigns.library.model import CHANNELS, LANGUAGES, Entry, entries
 from shared.definitions.api import REQUESTS
+from shared.definitions.drafting import check_draft
 from shared.definitions.errors import DefinitionExists
 from shared.definitions.model import Definition, Kind
 from shared.definitions.service import stored_body
@@ -56,19 +57,27 @@ def install(scope: TenantScope, name: str, request: api.InstallRequest) -> api.I
     channels = {each for each in CHANNELS if (bool(settings.push) if each == "push" else configured(each, settings.messaging))}
     filling = Filling(request.prefix or "", request.parameters, languages, channels)
     now = scope.clock()
-    drafts = [Definition(kind, id_, 1, "draft", _checked(kind, body), changed_at=now) for kind, id_, body in filled(entry, filling)]
+    drafts = [Definition(kind, id_, 1, "draft", _checked(scope, kind, body), changed_at=now) for kind, id_, body in filled(entry, filling)]
     _write(scope, drafts)
     made = tuple(api.MadeAnswer(kind=each.kind, id=each.id) for each in drafts)
     return api.InstalledAnswer(name=name, definitions=made, notes=_notes(languages, channels))
 
 
-def _checked(kind: Kind, body: dict[str, Any]) -> dict[str, Any]:
-    """The body as it is stored. Each parameter is within its bounds, so what is wrong is that two of them do not go together."""
+def _checked(scope: TenantScope, kind: Kind, body: dict[str, Any]) -> dict[str, Any]:
+    """The body as it is stored. Each parameter is within its bounds, so what is wrong is that two of them do not go together, or that one
+    has braces or control characters in it.
+    """
     try:
-        return stored_body(REQUESTS[kind].model_validate({"definition": body}).definition)
+        definition = REQUESTS[kind].model_validate({"definition": body}).definition
+        checked = stored_body(definition)
+        check_draft(scope, kind, definition, checked)
     except ValidationError as error:
         said = "; ".join(f"{kind} {'/'.join(map(str, each['loc'][1:]))}: {each['msg']}" for each in error.errors()[:3])
         raise NotInstallable("These parameters do not go together.", errors=(FieldError("/parameters", "inconsistent", said),)) from None
+    except Unprocessable as refusal:
+        errors = tuple(FieldError("/parameters", each.code, f"{kind} {each.pointer}: {each.detail}") for each in refusal.errors[:3])
+        raise NotInstallable("A text among these parameters can never be sent.", errors=errors) from None
+    return checked
 
 
 def _write(scope: TenantScope, drafts: list[Definition]) -> None:

@@ -107,7 +107,16 @@ def test_an_event_of_the_bus_is_read() -> None:
         ({"state": "held_out"}, {"planned": 1, "held_out": 1, "held_exposed": 1}),
         ({"state": "held_out", "exposure": False}, {"planned": 1, "held_out": 1}),
         ({"responses": {"opened": 1, "clicked": 2}}, {"planned": 1, "claimed": 1, "sent": 1, "exposed": 1, "opened": 1, "clicked": 1}),
-        ({"state": "done", "channel": "-"}, {}),
+        ({"state": "done", "channel": "-", "exposure": False}, {}),
+        ({"state": "given", "channel": "-", "exposure": False}, {"planned": 1, "given": 1}),
+        (
+            {"state": "given", "converted_by": "txn_1", "credited": {"txn_1": 900}, "responses": {"redeemed": 1}, "discount": 5},
+            {
+                "planned": 1, "given": 1, "redeemed": 1, "discount": 5,
+                "exposed": 1, "converted": 1, "revenue": 900, "revenue_squared": 810_000,
+            },
+        ),
+        ({"state": "held_out", "channel": "-"}, {"planned": 1, "held_out": 1, "held_exposed": 1}),
     ],
 )
 def test_what_a_row_counts(change: dict[str, object], counts: dict[str, int]) -> None:

@@ -16,7 +16,7 @@ from shared.campaigns.eligibility import CapRule, Drop, Go, Policy, Wait, allowe
 from shared.campaigns.rules import held_out
 from shared.campaigns.throttle import lease
 from shared.kernel.instants import DAY, HOUR, MINUTE, day_of, parse_rfc3339
-from shared.member_state.model import Consent, Journey, MemberState, Touch
+from shared.member_state.model import GIFT, Consent, Journey, MemberState, Touch
 
 NOON = parse_rfc3339("2026-06-10T12:00:00Z")
 CONSENTS = {f"marketing:{channel}": Consent(True, 0, "1") for channel in ("push", "sms", "email", "inbox")}
@@ -77,9 +77,9 @@ def test_a_cap_of_one_channel_leads_to_the_next_rung_and_one_over_all_does_not()
     assert decide(replace(total, drops=frozenset({"cap"})), state, ALL, 0, NOON, NOON) == Drop("over_cap")
 
 
-def test_held_out_service_and_webhook_touches_are_no_messages_to_a_cap() -> None:
+def test_held_out_service_and_webhook_touches_and_gifts_are_no_messages_to_a_cap() -> None:
     policy = replace(PLAIN, caps=(CapRule(1, DAY),))
-    others = [touch(NOON - 1, held=True), touch(NOON - 1, service=True), touch(NOON - 1, "webhook")]
+    others = [touch(NOON - 1, held=True), touch(NOON - 1, service=True), touch(NOON - 1, "webhook"), touch(NOON - 1, GIFT)]
     assert decide(policy, member(touches=others), ALL, 0, NOON, NOON) == Go("push")
 
 

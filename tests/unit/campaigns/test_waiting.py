@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.campaigns.steps import WaitStep
-from shared.campaigns.waiting import ends_at, minute_of
+from shared.campaigns.waiting import ends_at, minute_of, surely_over
 from shared.kernel.instants import DAY, HOUR, MINUTE, format_rfc3339, parse_rfc3339, wall_minute
 
 
@@ -47,3 +47,18 @@ def test_the_next_time_is_ahead_and_shows_the_clock(after: int, hour: int, zone:
 
 def test_a_time_is_a_minute_of_the_day() -> None:
     assert [minute_of(text) for text in ("00:00", "09:05", "23:59")] == [0, 545, 1439]
+
+
+@pytest.mark.parametrize(
+    ("wait", "begins", "over"),
+    [
+        ({"until_date": "2026-06-01"}, "2026-06-01T11:59:59.999Z", False),
+        ({"until_date": "2026-06-01"}, "2026-06-01T12:00:00Z", True),
+        ({"until_date": "2026-06-01", "until": "18:00"}, "2026-06-02T05:59:00Z", False),
+        ({"until_date": "2026-06-01", "until": "18:00"}, "2026-06-02T06:00:00Z", True),
+        ({"until": "00:00"}, "2026-06-02T06:00:00Z", False),
+        ({"minutes": 1}, "2026-06-02T06:00:00Z", False),
+    ],
+)
+def test_a_date_is_over_when_it_is_past_where_a_day_begins_last(wait: dict[str, Any], begins: str, over: bool) -> None:
+    assert surely_over(step(**wait), parse_rfc3339(begins)) is over

@@ -41,6 +41,7 @@ def test_what_she_has_got_takes_room_and_what_no_cap_counts_does_not() -> None:
         (Touch("x", "s", "push", NOW - DAY, held=True), []),
         (Touch("x", "s", "push", NOW - DAY, service=True), []),
         (Touch("x", "s", "webhook", NOW - DAY), []),
+        (Touch("x", "s", "-", NOW - DAY), []),
     ):
         assert names([touch], message("a", 0)) == expected
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any, Self
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.kernel.instants import DAY, HOUR, MINUTE, Instant, day_start, local_day
@@ -120,6 +120,7 @@ def test_sweeps_never_change_what_is_told(drawn: list[tuple[str, int, int, str]]
     assert comparable(quiet) == comparable(swept)
 
 
+@settings(max_examples=settings().max_examples // 2)
 @given(steps)
 def test_following_the_timer_leaves_the_same_as_every_quarter_of_an_hour(drawn: list[tuple[str, int, int, str]]) -> None:
     """Waking only when the timer says so misses nothing that a sweep each quarter of an hour would find."""

@@ -1,8 +1,11 @@
-"""A hundred thousand members of an older system go through the engine in this process: nobody gets a message, and memory stays flat."""
+"""Ten thousand members of an older system (nightly a hundred thousand) go through the engine in this process: nobody gets a message,
+and memory stays flat.
+"""
 
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -32,7 +35,7 @@ from shared.wallet.model import Posting
 from tests.builders.house import NOW, SETTINGS
 from tests.fakes.queue import FakeQueue
 
-MEMBERS = 100_000
+MEMBERS = 100_000 if os.environ.get("HYPOTHESIS_PROFILE") == "nightly" else 10_000
 SEGMENT = {"name": "Guests", "rule": {"kind": "purchases", "metric": "count", "days": 400, "op": "ge", "value": 1}}
 CONTENT = {"en": {"title": "Hello", "body": "Hello"}}
 TRIGGERS: dict[str, dict[str, Any]] = {
@@ -122,7 +125,7 @@ def planned(scope: Any, envelopes: Iterator[Envelope]) -> int:
     return orders + len(own.messages)
 
 
-def test_an_imported_history_of_a_hundred_thousand_members_plans_no_message(scope: Any) -> None:
+def test_an_imported_history_of_many_members_plans_no_message(scope: Any) -> None:
     view, total, told = scope.definitions.fold_at(NOW), 0, Counter[str]()
     early = late = 0
     for number in range(MEMBERS):
@@ -132,7 +135,8 @@ def test_an_imported_history_of_a_hundred_thousand_members_plans_no_message(scop
             told.update(each.types)
             assert each.mode == "historical"
             total += planned(scope, iter((each,)))
-        if number in (MEMBERS // 10, MEMBERS - 1):
+        # By the half every day of the years has been met, so that what is kept of days is kept.
+        if number in (MEMBERS // 2, MEMBERS - 1):
             gc.collect()
             early, late = late, sys.getallocatedblocks()
     assert total == 0

@@ -9,8 +9,8 @@ import pytest
 from shared.kernel.instants import DAY, Instant
 from shared.member_state.contact import touched_before
 from shared.member_state.effects import DomainEvent, Effects
-from shared.member_state.events import Purchased, TimePassed
-from shared.member_state.model import MemberState, Touch
+from shared.member_state.events import Purchased, TimePassed, Touched
+from shared.member_state.model import GIFT, MemberState, Touch
 from shared.member_state.repository import Loaded, Stamp, StateRepository
 from shared.member_state.rules import apply
 from shared.profile.model import Visit
@@ -40,6 +40,15 @@ def test_each_campaign_once_the_newest_first_held_out_ones_too(type_: str) -> No
 @pytest.mark.parametrize("type_", ["member.updated", "message.claimed", "coupon.issued", "segment.entered", "events"])
 def test_nothing_with_what_no_campaign_aims_at(type_: str) -> None:
     assert touched_before(STATE, [DomainEvent(type_, NOW)]) == ()
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_a_gift_touches_and_is_told_by_what_it_is(held: bool) -> None:
+    for channel, told in ((GIFT, []), ("push", ["message.held_out" if held else "message.claimed"])):
+        state, event = MemberState("demo", "m", as_of=NOW - 1), Touched(NOW, "news", "gift", channel, held)
+        effects = apply(state, event, views({"kind": "since_last_purchase", "op": "at_least", "days": 1}))
+        assert [(each.campaign, each.channel, each.at, each.held) for each in state.touches] == [("news", channel, NOW, held)]
+        assert [each.type for each in effects.events] == told
 
 
 def test_the_thirty_days_are_those_before_it_happened() -> None:

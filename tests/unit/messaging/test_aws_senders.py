@@ -25,7 +25,11 @@ from tests.fakes.senders import FakeSender
 
 ORIGIN = {"tenant": "demo", "member": "mbr_1", "delivery": "dlv_1", "campaign": "c", "step": "s"}
 MESSAGE = Message("Fries", "1 € today", {"step": "s"}, origin=ORIGIN)
-MAIL = replace(MESSAGE, settings=EmailSettings(from_address="a@b.example", reply_to="c@b.example", configuration_set="x", ses_tenant="y"))
+MAIL = replace(
+    MESSAGE,
+    headers=unsubscribe_headers("https://x.example/u/a/b"),
+    settings=EmailSettings(from_address="a@b.example", reply_to="c@b.example", configuration_set="x", ses_tenant="y"),
+)
 SMS = replace(MESSAGE, settings=SmsSettings(origination="pool-1", configuration_set="x", protect_configuration="y", max_price="0.05"))
 
 
@@ -70,11 +74,21 @@ def test_one_publish_to_the_endpoint() -> None:
 
 def test_one_mail_to_the_address() -> None:
     ses = FakeClient()
-    message = replace(MAIL, html="<p>x</p>", headers=unsubscribe_headers("https://x.example/u/a/b"))
-    assert SesSender(ses).send("anna@example.com", message) == Sent("m-1")
+    assert SesSender(ses).send("anna@example.com", replace(MAIL, html="<p>x</p>")) == Sent("m-1")
     ((call),) = ses.calls
     assert call["Destination"] == {"ToAddresses": ["anna@example.com"]}
     assert call["TenantName"] == "y"
+
+
+@pytest.mark.parametrize("lacking", ["List-Unsubscribe", "List-Unsubscribe-Post"])
+def test_marketing_that_nobody_can_unsubscribe_from_is_not_sent(lacking: str) -> None:
+    ses = FakeClient()
+    headers = {name: value for name, value in MAIL.headers.items() if name != lacking}
+    assert SesSender(ses).send("anna@example.com", replace(MAIL, headers=headers)) == Unreachable("no_unsubscribe")
+    mailbox_only = {**MAIL.headers, "List-Unsubscribe": "<mailto:no@b.example>"}
+    assert SesSender(ses).send("anna@example.com", replace(MAIL, headers=mailbox_only)) == Unreachable("no_unsubscribe")
+    assert ses.calls == []
+    assert SesSender(ses).send("anna@example.com", replace(MAIL, headers={}, service=True)) == Sent("m-1")
 
 
 def test_one_sms_to_the_number() -> None:

@@ -1,0 +1,49 @@
+"""One row of the table of routes (``shared.http.routes``)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from shared.kernel.scopes import PUBLIC
+
+Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+FunctionName = Literal[
+    "registration", "transaction_ingestion", "coupon_redemption", "tenancy", "administration", "media", "audiences", "guest_links"
+]
+MB: Final = 1024 * 1024
+PAGE: Final = ("limit", "cursor")
+"""What a list takes in its query."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One operation. ``path`` is in the gateway's and OpenAPI's common form: ``/v1/members/{member_id}``."""
+
+    method: Method
+    path: str
+    function: FunctionName
+    operation: str
+    scope: str
+    summary: str
+    request: str | None = None
+    response: str | None = None
+    status: int = 200
+    needs_if_match: bool = False
+    query: tuple[str, ...] = ()
+    max_body: int = MB
+    """Bytes. Lambda takes 6 MB with everything round the body."""
+    takes_credential: bool = False
+    """A public route whose body is a credential: it is refused with 401."""
+    media: str = "application/json"
+    """What it answers; empty: nothing but headers."""
+
+    @property
+    def key(self) -> str:
+        """``POST /v1/members``: the gateway's route key."""
+        return f"{self.method} {self.path}"
+
+    @property
+    def public(self) -> bool:
+        """Whether it answers without a credential."""
+        return self.scope == PUBLIC

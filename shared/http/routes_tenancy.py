@@ -1,0 +1,63 @@
+"""Routes of tenants, their keys and stops."""
+
+from __future__ import annotations
+
+from shared.http.route import PAGE, Method, Route
+from shared.kernel.scopes import OPERATOR, TENANT_ADMIN
+
+_TEN = "shared.tenants.api:"
+_KEY = "shared.tenants.keys_api:"
+_SIG = "shared.tenants.signing:"
+_STO = "shared.tenants.stops:"
+
+
+def _keys(base: str, name: str, scope: str, whose: str) -> list[Route]:
+    """API keys of any tenant, and of the caller's own."""
+
+    def route(method: Method, tail: str, operation: str, summary: str, **more: object) -> Route:
+        return Route(method, base + tail, "tenancy", operation, scope, summary + whose, **more)  # type: ignore[arg-type]
+
+    one = "/{key_id}"
+    return [
+        route("GET", "", f"list_{name}s", "List API keys, without their secrets", response=_KEY + "KeyPage", query=PAGE),
+        route("POST", "", f"create_{name}", "Create an API key; its secret is shown once",
+              request=_KEY + "KeyRequest", response=_KEY + "KeyAnswer", status=201),
+        route("POST", one + "/rotate", f"rotate_{name}", "A second secret of an API key, shown once; the first holds a while longer",
+              request=_KEY + "RotateRequest", response=_KEY + "KeyAnswer"),
+        route("DELETE", one, f"revoke_{name}", "Revoke an API key", status=204),
+    ]
+
+
+def tenancy() -> list[Route]:
+    """What the operator does, and a tenant's own owner."""
+
+    def route(method: Method, path: str, operation: str, scope: str, summary: str, **more: object) -> Route:
+        return Route(method, path, "tenancy", operation, scope, summary, **more)  # type: ignore[arg-type]
+
+    return [
+        route("POST", "/v1/tenants", "create_tenant", "operator", "Create a tenant",
+              request=_TEN + "TenantRequest", response=_TEN + "TenantAnswer", status=201),
+        route("GET", "/v1/tenants", "list_tenants", "operator", "List tenants", response=_TEN + "TenantPage", query=PAGE),
+        route("GET", "/v1/tenants/{tenant_id}", "get_tenant", "operator", "Read a tenant", response=_TEN + "TenantAnswer"),
+        route("PUT", "/v1/tenants/{tenant_id}", "replace_tenant", "operator", "Replace a tenant's configuration",
+              request=_TEN + "TenantRequest", response=_TEN + "TenantAnswer", needs_if_match=True),
+        *_keys("/v1/tenants/{tenant_id}/keys", "key", OPERATOR, ""),
+        *_keys("/v1/keys", "own_key", TENANT_ADMIN, " (own tenant, as far as the own key reaches)"),
+        route("PUT", "/v1/tenants/{tenant_id}/push/{platform}", "set_push_application", "operator",
+              "Store a push credential (write-only) and make its platform application",
+              request=_TEN + "PushRequest", response=_TEN + "PushAnswer"),
+        route("GET", "/v1/signing-keys", "get_signing_keys", OPERATOR, "The keys that sign members' tokens",
+              response=_SIG + "SigningKeysAnswer"),
+        route("POST", "/v1/signing-keys/rotate", "rotate_signing_keys", OPERATOR,
+              "A new key for members' tokens: shown at once, signs in ten minutes; the one before still verifies",
+              response=_SIG + "SigningKeysAnswer"),
+        route("GET", "/v1/stops", "get_stops", "tenant:stop", "The tenant's emergency stops", response=_STO + "StopsAnswer"),
+        route("PUT", "/v1/stops", "set_stops", "tenant:stop", "Set all emergency stops at once; hold everywhere within 60 seconds",
+              request=_STO + "Stops", response=_STO + "StopsAnswer"),
+        route("GET", "/v1/tenants/{tenant_id}/stops", "get_stops_of_tenant", "operator", "A tenant's emergency stops",
+              response=_STO + "StopsAnswer"),
+        route("PUT", "/v1/tenants/{tenant_id}/stops", "set_stops_of_tenant", "operator", "Set a tenant's emergency stops",
+              request=_STO + "Stops", response=_STO + "StopsAnswer"),
+        route("POST", "/v1/tenants/{tenant_id}/webhooks/{name}/secret", "show_webhook_secret", "operator",
+              "The signing secret of a webhook, in its current version", response=_TEN + "WebhookSecretAnswer"),
+    ]

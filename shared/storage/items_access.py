@@ -1,0 +1,47 @@
+"""Items of what credentials are made of. As ``shared.storage.items``; no item holds a secret, only keyed hashes of them."""
+
+from __future__ import annotations
+
+from pynamodb.attributes import BinaryAttribute, NumberAttribute, UnicodeAttribute
+
+from shared.storage.items import Item
+
+
+class ApiKeyItem(Item):
+    """An API key: digests of its secrets, scopes, location. ``previous`` is the secret that was replaced last and holds until
+    ``previous_until``; ``generation`` counts the secrets. Days of last use are ISO dates, UTC.
+    """
+
+    digest = BinaryAttribute(legacy_encoding=False)
+    scopes = UnicodeAttribute()
+    status = UnicodeAttribute()
+    location = UnicodeAttribute(null=True)
+    label = UnicodeAttribute(null=True)
+    created_at = NumberAttribute()
+    ends_at = NumberAttribute(null=True)
+    generation = NumberAttribute(default=1)
+    rotated_at = NumberAttribute(null=True)
+    last_used_on = UnicodeAttribute(null=True)
+    previous = BinaryAttribute(legacy_encoding=False, null=True)
+    previous_until = NumberAttribute(null=True)
+    previous_used_on = UnicodeAttribute(null=True)
+
+
+class SigningItem(Item):
+    """The newest generation of the key that signs members' tokens, and from when on (milliseconds) it signs."""
+
+    generation = NumberAttribute()
+    since = NumberAttribute()
+
+
+class SessionItem(Item):
+    """A member's session: a family of refresh tokens. Digests of the newest token's secret and of the one before; ``ended`` says why
+    no token of the family holds any more.
+    """
+
+    digest = BinaryAttribute(legacy_encoding=False)
+    previous = BinaryAttribute(legacy_encoding=False, null=True)
+    generation = NumberAttribute()
+    created_at = NumberAttribute()
+    rotated_at = NumberAttribute()
+    ended = UnicodeAttribute(null=True)
