@@ -16,7 +16,7 @@ _SHOWN = 160
 
 def messages(store: Store, url: str) -> Iterator[dict[str, Any]]:
     """Every message of a queue once; they stay hidden for a minute, then are there again unless deleted."""
-    sqs, seen = store.client("sqs"), set()
+    sqs, seen = store.client("sqs"), set[str]()
     while True:
         found = sqs.receive_message(
             QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=60, WaitTimeSeconds=0,

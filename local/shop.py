@@ -129,7 +129,8 @@ class Shop:
 
     @cached_property
     def _receipts(self) -> dict[tuple[str, ...], list[Row]]:
-        part, found = self.mapping.receipts, {}
+        part = self.mapping.receipts
+        found: dict[tuple[str, ...], list[Row]] = {}
         for row in self.rows(part.file):
             found.setdefault(tuple(row[column] for column in part.key), []).append(row)
         return found

@@ -43,9 +43,8 @@ class Store:
 
     def client(self, service: str) -> Any:
         """A boto3 client of the local AWS."""
-        return boto3.client(
-            service, region_name=REGION, endpoint_url=self.endpoint, **_LOGIN
-        )
+        session: Any = boto3
+        return session.client(service, region_name=REGION, endpoint_url=self.endpoint, **_LOGIN)
 
     def scan(self) -> Iterator[RawItem]:
         """Every item of the main table. Tools only: no function may scan."""

@@ -112,7 +112,8 @@ class Picture:
             self.booked[where].update(number=int(loss.number), amount=int(loss.amount), unpriced=int(loss.unpriced))
             return
         sale = RequestItem.read(raw)
-        basket, answer, *_ = unpack(sale.body) or ({}, {})
+        found: tuple[dict[str, Any], ...] = unpack(sale.body) or ({}, {})
+        basket, answer, *_ = found
         if sale.status in ("returned", "voided"):
             return
         for reason, numbers in sums(losses_in(answer)).items():

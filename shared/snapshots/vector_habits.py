@@ -47,7 +47,8 @@ def _rfm(leaf: Any, frame: Frame) -> Signs:
 def _recency(frame: Frame, edges: tuple[int, ...]) -> Callable[[int], Ints]:
     """At least the fifth, 5 for the newest: no more days ago than the boundary says, until the day after it."""
     last = frame.columns["member/last_at"]
-    days = frame.local_days(np.maximum(last, 0), frame.context.zone)
+    # Who never bought is unknown whatever is said here: a day near the others spares reckoning every day since 1970.
+    days = frame.local_days(np.where(last >= 0, last, frame.now), frame.context.zone)
 
     def at_least(fifth: int) -> Ints:
         over = frame.starts_of(days + edges[_FIFTHS - fifth] + 1, frame.context.zone)

@@ -28,7 +28,7 @@ from tests.benchmarks.bench_cost import PRICES
 from tests.benchmarks.rows import Row, cpu_each, row
 from tests.builders.campaigns import KEYS, PUSH_SETTINGS, message
 from tests.builders.house import House
-from tests.builders.mailing import SEGMENT, Person, fill, list_only, people, without_stream
+from tests.builders.mailing import SEGMENT, Person, fill, list_only, people
 from tests.builders.storm import Storm, StormyTable
 from tests.builders.stream import BusOfTest
 from tests.fakes import engine
@@ -88,8 +88,7 @@ def _office(
 ) -> Iterator[House]:
     """A tenant in tables of its own with its members and campaigns launched."""
     client = engine.client(address)
-    client.create_table(TableName=f"{name}-main", **without_stream())
-    client.create_table(TableName=f"{name}-keys", **engine.KEYS_TABLE)
+    engine.create_tables(client, f"{name}-main", f"{name}-keys", stream=False)
     main = NotedTable(address, f"{name}-main") if noted else engine.table(address, f"{name}-main")
     house = House(main, engine.table(address, f"{name}-keys")).create(PUSH_SETTINGS)
     fill(house, crowd)

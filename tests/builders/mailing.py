@@ -133,11 +133,6 @@ class _Puts:
         assert not self._client.batch_write_item(RequestItems={self._name: requests})["UnprocessedItems"]
 
 
-def without_stream() -> dict[str, Any]:
-    """The main table without its stream, which on the engine makes each write dearer the more were made before."""
-    return {name: value for name, value in engine.MAIN_TABLE.items() if name != "StreamSpecification"}
-
-
 def all_rows(house: House) -> Iterator[RawItem]:
     """Every delivery's row, by a walk over the whole table."""
     pages = engine.client(str(house.table.endpoint)).get_paginator("scan").paginate(TableName=house.table.name)

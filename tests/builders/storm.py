@@ -25,7 +25,9 @@ GAPS: Final[Mapping[str, int]] = {
     "get_item": 600, "query": 700, "batch_get_item": 500, "put_item": 400, "update_item": 6, "transact_write_items": 450,
     "sending": 40, "planning": 3, "push": 150, "sms": 100,
 }  # fmt: skip
-"""Kind of call -> how many of them go well at most before one does not."""
+"""Kind of call -> how many of them go well at most before one does not, in a mailing to a thousand or more."""
+_SELDOM: Final = 6
+"""So few go well at most whatever the crowd."""
 
 
 class Died(BaseException):
@@ -33,10 +35,14 @@ class Died(BaseException):
 
 
 class Storm:
-    """Says when what goes wrong. Each kind of call meets every fault in turn, in an order and at distances that the seed chooses."""
+    """Says when what goes wrong. Each kind of call meets every fault in turn, in an order and at distances that the seed chooses.
 
-    def __init__(self, seed: int) -> None:
+    ``often`` shortens the distances so many times: a smaller crowd meets as much.
+    """
+
+    def __init__(self, seed: int, often: int = 1) -> None:
         self.dice = random.Random(seed)
+        self._gaps = {kind: max(gap // often, min(gap, _SELDOM)) for kind, gap in GAPS.items()}
         self.blows = False
         self.met: Counter[tuple[str, str, str]] = Counter()
         """Kind of call, when, how -> times."""
@@ -57,11 +63,11 @@ class Storm:
         """What goes wrong with this call, if anything does."""
         if not self.blows:
             return None
-        left = self._left.get(kind, self.dice.randint(1, GAPS[kind]))
+        left = self._left.get(kind, self.dice.randint(1, self._gaps[kind]))
         self._left[kind] = left - 1
         if left > 0:
             return None
-        self._left[kind] = self.dice.randint(1, GAPS[kind])
+        self._left[kind] = self.dice.randint(1, self._gaps[kind])
         coming = self._next.setdefault(kind, [])
         if not coming:
             coming += self.dice.sample(FAULTS, len(FAULTS))

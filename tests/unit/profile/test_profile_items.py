@@ -9,7 +9,7 @@ from itertools import pairwise, permutations
 from typing import Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.kernel.instants import HOUR, day_of, day_start
@@ -167,6 +167,7 @@ def test_an_item_that_is_bought_often_stays_exact_among_hundreds() -> None:
     assert [sum(column) for column in zip(*rows, strict=True)] == [times, 300 * times, 1000 * times]
 
 
+@settings(max_examples=settings().max_examples // 4)
 @given(st.lists(st.integers(0, 120), min_size=60, max_size=160))
 def test_between_spills_the_history_is_not_rewritten_for_an_item(bought_items: list[int]) -> None:
     profile = Profile()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.coupons.model import OfferBody
@@ -89,6 +89,7 @@ def subjects(draw: st.DrawFn) -> Subject:
     return Subject(ProgrammeBody.model_validate(given), wallets, parsed, others, draw(PRICES), at, ZONE, "p")
 
 
+@settings(max_examples=settings().max_examples // 2)
 @given(subjects())
 def test_every_finding_is_confirmed_and_the_same_every_time(about: Subject) -> None:
     findings = linted(about)

@@ -19,7 +19,7 @@ from shared.segments.rules import evaluate_all, explain
 from tests.unit.segments.oracle import World, member, moments
 from tests.unit.segments.worlds import NIGHTLY, RULES, SUBJECTS, context_of, state_of, worlds
 
-EXAMPLES = 2_000 if NIGHTLY else 200
+EXAMPLES = 2_000 if NIGHTLY else 80
 CHECKED = 60
 
 

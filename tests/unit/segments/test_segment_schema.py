@@ -14,7 +14,7 @@ from shared.http.body import parse_model
 from shared.kernel.errors import AppError
 from shared.segments.model import SegmentDefinition, schema
 from shared.segments.parsing import HABITS, HOLDINGS, PERSON, PURCHASES, RESPONSES, leaf_class, rule_of
-from tests.unit.segments.worlds import RULES
+from tests.unit.segments.worlds import NIGHTLY, RULES
 
 VALIDATOR = jsonschema.Draft202012Validator(schema())
 KINDS = (*PERSON, *PURCHASES, *HABITS, *RESPONSES, *HOLDINGS, "segment")
@@ -22,7 +22,7 @@ BUY = {"kind": "purchases", "metric": "count", "days": 7, "op": "ge", "value": 1
 SINCE = {"kind": "since_last_purchase", "op": "at_least"}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=2_000 if NIGHTLY else 80, deadline=None)
 @given(RULES)
 def test_what_is_accepted_fits_the_schema_and_is_read_the_same_leaf_by_leaf(rule: dict[str, Any]) -> None:
     whole = {"id": "s", "name": "s", "rule": rule}

@@ -38,7 +38,7 @@ def segment(rule: dict[str, Any]) -> SegmentDefinition:
     return SegmentDefinition.model_validate({"id": "s", "name": "s", "rule": rule})
 
 
-@settings(max_examples=2_000 if NIGHTLY else 300, deadline=None)
+@settings(max_examples=2_000 if NIGHTLY else 100, deadline=None)
 @given(worlds(), OF_PURCHASES | OF_HABITS | OF_RESPONSES, st.booleans())
 def test_what_is_answered_is_so_until_it_ends(case: tuple[World, int], rule: dict[str, Any], spilled: bool) -> None:
     world, now = case

@@ -26,7 +26,7 @@ from shared.wallet.rules import available, pending, spendable
 from tests.builders.house import NOW
 from tests.unit.transactions.shop import POINTS, Shop, receipt
 
-PERSISTENT = settings(max_examples=max(500, settings().max_examples), stateful_step_count=25, deadline=None)
+PERSISTENT = settings(max_examples=max(200, settings().max_examples), stateful_step_count=25, deadline=None)
 
 OFFERS = {"voucher": {"name": "V", "effect": {"kind": "amount", "amount": 300}, "per_member": 50}}
 PROMOTIONS: dict[str, Any] = {

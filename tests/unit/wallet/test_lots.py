@@ -32,7 +32,7 @@ from shared.wallet.rules import (
 )
 from tests.unit.wallet.oracle import NOW, Oracle
 
-PERSISTENT = settings(max_examples=max(500, settings().max_examples), stateful_step_count=40, deadline=None)
+PERSISTENT = settings(max_examples=max(200, settings().max_examples), stateful_step_count=40, deadline=None)
 
 WHO = st.integers(0, 1)
 EVENTS = ("order.delivered", "form.filled")
