@@ -18,6 +18,7 @@ from shared.member_state.service import Change, Occasion, change_member
 from shared.members.silencing import silence
 from shared.messaging.links import Tracked, Unsubscribing
 from shared.observability.logs import logger
+from shared.observability.measures import count_late
 from shared.privacy.crypto import Undecipherable
 from shared.storage import keys
 from shared.tenants.links import UnknownLink
@@ -47,7 +48,10 @@ def follow(scope: TenantScope, tracked: Tracked, correlation: str = "", *, count
     found = _active(scope, tracked)
     try:
         links = kept_links(scope.cipher(tracked.member), found.delivery.data)
-    except (Gone, Undecipherable):
+    except Gone:
+        count_late("click")
+        raise UnknownLink from None
+    except Undecipherable:
         raise UnknownLink from None
     if tracked.link >= len(links):
         raise UnknownLink
@@ -72,6 +76,7 @@ def unsubscribe(scope: TenantScope, unsubscribing: Unsubscribing, correlation: s
     try:
         silence(scope, unsubscribing.member, [(unsubscribing.purpose, unsubscribing.channel)], ONE_CLICK, proof, correlation=correlation)
     except (ErasedMember, UnknownMember):
+        count_late("unsubscribing")
         return None
     if found is None:
         return None
@@ -110,6 +115,8 @@ def tell(scope: TenantScope, found: Found, types: tuple[str, ...], correlation: 
         change_member(scope, delivery.member, Occasion(now, correlation), lambda *_: Change(events, lambda *_: None))
     except NotFound:
         raise UnknownLink from None
+    except ErasedMember:
+        count_late("response")
     except AppError as error:
         # The guest does not wait for our counting.
         logger().warning("response not noted", extra={"member": delivery.member, "reason": error.code})

@@ -42,8 +42,10 @@ _GOES_ON: Final[frozenset[CampaignState]] = SENDABLE | {"paused"}
 def on_events(scope: TenantScope, envelope: Envelope, sending: Queue, own: Queue) -> int:
     """Order what the events of a commit trigger and whom they bring back, and begin the walks of campaigns begun; answers how many orders.
 
-    History triggers nothing. One read of the campaigns that match, then one message an order.
+    History triggers nothing, and nor does a suspended tenant. One read of the campaigns that match, then one message an order.
     """
+    if scope.definitions.settings.status != "active":
+        return 0
     for event in envelope.events:
         _begin(scope, event, own)
     if envelope.member is None:
@@ -62,12 +64,13 @@ def on_events(scope: TenantScope, envelope: Envelope, sending: Queue, own: Queue
 def walk(scope: TenantScope, position: Walk, sending: Queue, own: Queue) -> int:
     """Hand over the audience from a position on, until all is done or time is short; answers how many members.
 
-    Ends where the campaign was paused, cancelled or begun anew since. One Query of the index and one request to the queue for
-    1,000 members; memory does not grow with the audience.
+    Ends where the campaign was paused, cancelled or begun anew since, or the tenant suspended. One Query of the index and one request
+    to the queue for 1,000 members; memory does not grow with the audience.
     """
     run = CampaignRepository(scope.tenant, scope.table).run(position.campaign)
     definition = version_of(scope, position.campaign, position.version or run.version) if run is not None else None
-    if run is None or definition is None or not _still_walked(run, position):
+    is_active = scope.definitions.settings.status == "active"
+    if run is None or definition is None or not is_active or not _still_walked(run, position):
         return 0
     body = body_of(scope.tenant, definition)
     occurrence = position.occurrence or str(run.launched_at)

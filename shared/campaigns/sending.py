@@ -23,8 +23,7 @@ from shared.campaigns.writing import Keys
 from shared.kernel.errors import AppError, Gone, NotFound
 from shared.messaging.port import Senders
 from shared.observability.logs import logger
-from shared.storage import keys
-from shared.tenants.messaging import CHANNELS
+from shared.observability.measures import count_late
 from shared.tenants.scope import TenantScope
 
 __all__ = ["LOST_AFTER", "MAX_ATTEMPTS", "TIME_TO_STOP_MS", "Means", "send"]
@@ -101,14 +100,15 @@ def _body(scope: TenantScope, order: Order) -> CampaignBody | str:
 
 def _drop(scope: TenantScope, order: Order, means: Means, why: str) -> Counter[str]:
     """Nothing of it is sent now; but what was claimed before must not be forgotten, and what had waited goes on waiting while the campaign
-    is paused. One read of the deliveries; a Query and a write for each who waits on.
+    is paused. A Query for each member, and one more and a write for each who waits on.
     """
     deliveries, now = DeliveryRepository(scope.tenant, scope.table, scope.effort), scope.clock()
-    parts = (order.campaign, order.step, order.occurrence)
-    wanted = [keys.delivery(scope.tenant, member, *parts, channel) for member in order.members for channel in CHANNELS]
+    # Of every step: whoever claimed it and died may have come further than the order says.
+    hers = (row for member in order.members for row in deliveries.of_member(member, order.campaign) if row.occurrence == order.occurrence)
     outcomes: list[_Outcome] = []
-    for delivery in deliveries.get_many(wanted):
-        if delivery.state == "waiting":
+    for delivery in hers:
+        no_order_of_its_own = delivery.step == order.step or why == "dropped"
+        if delivery.state == "waiting" and no_order_of_its_own:
             deliveries.move(delivery, "failed", now, "no_longer_sent")
         elif delivery.state == "claimed":
             found = in_flight(deliveries, delivery, now)
@@ -128,8 +128,8 @@ def _put_back(scope: TenantScope, order: Order, member: str) -> str:
         return "dropped"
     try:
         return put_back(Participant(scope, order, body_of(scope.tenant, definition), member))
-    except (Gone, NotFound):
-        return "gone"
+    except (Gone, NotFound) as nobody:
+        return _gone(nobody)
 
 
 def _one(scope: TenantScope, order: Order, body: CampaignBody, member: str, tools: Tools) -> _Outcome:
@@ -139,8 +139,8 @@ def _one(scope: TenantScope, order: Order, body: CampaignBody, member: str, tool
         her = Participant(scope, order, body, member)
         walked = Walker(her, tools).go()
         return _Outcome([*walked.outcomes, *_waits_on(scope, her, walked)], walked.rest, walked.delay)
-    except (Gone, NotFound):
-        return _Outcome(["gone"])
+    except (Gone, NotFound) as nobody:
+        return _Outcome([_gone(nobody)])
     except Exception as error:  # the outermost frame of one member: logged, tried again, and the next one goes on
         reason = error.code if isinstance(error, AppError) else type(error).__name__
         logger().warning("not sent", extra={"member": member, "campaign": order.campaign, "reason": reason})
@@ -148,6 +148,12 @@ def _one(scope: TenantScope, order: Order, body: CampaignBody, member: str, tool
         if here.attempt >= MAX_ATTEMPTS:
             return _Outcome(["error"], error=error)
         return _Outcome(["error"], replace(here, members=(member,), attempt=here.attempt + 1), retry_delay(here.attempt))
+
+
+def _gone(nobody: Exception) -> str:
+    if isinstance(nobody, Gone):
+        count_late("message")
+    return "gone"
 
 
 def _waits_on(scope: TenantScope, her: Participant, walked: Walked) -> list[str]:

@@ -138,8 +138,11 @@ def start_due(scope: TenantScope, campaign: str) -> bool:
     (the index is only a hint).
 
     Of occurrences that were missed only the newest is sent, if it is no older than an event may be; the others are told as skipped.
+    What falls due while the tenant is suspended stays due.
     """
     now, started = scope.clock(), False
+    if scope.definitions.settings.status != "active":
+        return False
 
     def decide(run: Run) -> Turn | None:
         nonlocal started

@@ -18,6 +18,7 @@ from shared.kernel.errors import FieldError, Gone, KeyRequired
 from shared.kernel.ids import is_id
 from shared.member_state.errors import UnknownMember
 from shared.member_state.repository import StateRepository
+from shared.observability.measures import count_late
 from shared.tenants.scope import TenantScope
 
 MAX_DATA: Final = 2048
@@ -77,6 +78,7 @@ def _order(
     except UnknownMember:
         return "unknown_member", None
     except Gone:
+        count_late("campaign_call")
         return "erased", None
     data, expires = base64.b64encode(sealed).decode(), scope.clock() + body.max_event_age
     return "accepted", Order(scope.tenant, campaign, version, body.steps[0].id, occurrence, (member,), expires, data=data)

@@ -24,8 +24,8 @@ from shared.tenants.base import Frozen, Name
 from shared.tenants.messaging import LocalTime
 
 FLIPS: Final = frozenset({"segment.entered", "segment.left"})
-_OF_OURS: Final = ("campaign.", "message.claimed", "message.held_out")
-"""What campaigns themselves do to a member: it may trigger none, that would be a loop."""
+_OF_OURS: Final = ("campaign.", "message.claimed", "message.held_out", "member.erased")
+"""What campaigns themselves do to a member: it may trigger none, that would be a loop. And who is forgotten gets nothing."""
 EVENT_TYPES: Final = frozenset(
     each.type
     for each in CATALOGUE.values()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from aws_lambda_powertools.metrics import Metrics
+from aws_lambda_powertools.metrics import Metrics, MetricUnit, single_metric
 
 NAMESPACE = "Regulars"
 
@@ -16,6 +16,15 @@ NAMESPACE = "Regulars"
 def metrics() -> Metrics:
     """The metrics of this process. The dispatcher flushes them once per request, with the operation as dimension."""
     return Metrics(namespace=NAMESPACE)
+
+
+def count_late(operation: str) -> None:
+    """Something came for a member who is forgotten: no error, but counted (``late_for_erased``), one line each.
+
+    A number that does not fall in the days after an erasure says that somebody outside still has her data.
+    """
+    with single_metric(name="late_for_erased", unit=MetricUnit.Count, value=1, namespace=NAMESPACE) as metric:
+        metric.add_dimension(name="operation", value=operation)
 
 
 def record_request(operation: str, status: int, duration_ms: float, metadata: dict[str, str]) -> None:

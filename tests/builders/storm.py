@@ -104,6 +104,8 @@ class StormyTable(Table):
         self.meanwhile: Callable[[str], None] = lambda _operation: None
         self._images: dict[tuple[str, str], RawItem] = {}
         self._written: list[dict[str, Any]] = []
+        self._tokens: set[str] = set()
+        """Of transactions that were written: the same one again is answered, and writes nothing."""
 
     def records(self) -> list[dict[str, Any]]:
         """What was put since the last call, as Lambda gets it from the table's stream."""
@@ -115,6 +117,11 @@ class StormyTable(Table):
 
         def work() -> dict[str, Any]:
             answer = super(StormyTable, self)._call(operation, **request)
+            token = request.get("ClientRequestToken")
+            if token in self._tokens:
+                return answer
+            if token is not None:
+                self._tokens.add(token)
             puts = [action["Put"]["Item"] for action in request.get("TransactItems", ()) if "Put" in action]
             self.claims += _claimed(puts)
             for item in [request["Item"]] if operation == "put_item" else puts:

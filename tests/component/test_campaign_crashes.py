@@ -146,10 +146,16 @@ def test_many_members_and_a_worker_that_keeps_dying(post: Post) -> None:
     assert states["sent"] >= len(members) - crashes
 
 
-def test_a_lost_claim_is_noted_even_if_the_campaign_was_cancelled_meanwhile(post: Post) -> None:
-    post.campaign("news", NEWS)
+SPLIT = {"id": "ab", "kind": "split", "variants": [{"id": name, "percent": 50, "then": "tell"} for name in ("a", "b")]}
+BEHIND_A_SPLIT = NEWS | {"steps": [SPLIT, *NEWS["steps"]]}
+
+
+@pytest.mark.parametrize(("body", "first"), [(NEWS, "tell"), (BEHIND_A_SPLIT, "ab")])
+def test_a_lost_claim_is_noted_even_if_the_campaign_was_cancelled_meanwhile(post: Post, body: dict[str, Any], first: str) -> None:
+    """Also where it was claimed for a later step than the order names."""
+    post.campaign("news", body)
     table, member = table_of(post), post.guest()
-    order = post.order("news", "tell", [member])
+    order = post.order("news", first, [member])
     post.sender.before = _die
     with pytest.raises(Crash):
         post.deliver(order)

@@ -27,7 +27,8 @@ NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
 RECIPIENTS = 10_000 if NIGHTLY else 300
 OFTEN = 1 if NIGHTLY else 4
 """So many times as often as in the large crowd something goes wrong in the small one, which meets everything too."""
-PAGE = 40 if NIGHTLY else 12
+PAGE = 400 if NIGHTLY else 12
+"""As many pages as in the small crowd: every message of the walk that is there twice plans the rest of the crowd a second time."""
 STOPPED_AT = 2_000 if NIGHTLY else 200
 CAMPAIGN = "news"
 HELD_OUT_PERCENT = 10
