@@ -30,11 +30,15 @@ FUNCTIONS: Final = (
     "campaign_sending",
     "campaign_reports",
     "event_relay",
+    "sign_in",
+    "tenancy",
+    "tenant_removal",
     "administration",
     "media",
     "audiences",
     "guest_links",
     "delivery_feedback",
+    "member_rights",
 )
 """Every function that is deployed: a folder under ``functions/`` each."""
 

@@ -16,13 +16,24 @@ from constructs import Construct
 
 from infra.nag import acknowledge_wildcard
 from infra.stage import Stage
-from infra.state_stack import BULK_PREFIX, EXPORTS_PREFIX, INDEXES, MEDIA_PREFIX, OUTBOX_PREFIX, SNAPSHOTS_PREFIX, StateStack
+from infra.state_stack import (
+    ACCESS_PREFIX,
+    BULK_PREFIX,
+    EXPORTS_PREFIX,
+    INDEXES,
+    MEDIA_PREFIX,
+    OUTBOX_PREFIX,
+    SNAPSHOTS_PREFIX,
+    StateStack,
+)
 
 READ: Final = ("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query")
 WRITE: Final = ("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem")
 _SES: Final = ("identity", "configuration-set", "tenant")
 _SMS_VOICE: Final = ("phone-number", "pool", "sender-id")
 """Kinds of resources that sending names."""
+REMOVALS_KEY: Final = "T#operator#REMOVALS"
+"""Where removals of tenants are noted."""
 LOCAL_CLOCK_KEY: Final = "T#local#CLOCK"
 """The one item of the movable clock, which only the local stage has."""
 
@@ -78,6 +89,10 @@ class Rights:
         """Files of members that were exported."""
         return iam.PolicyStatement(actions=list(actions), resources=[f"{self._state.data_arn}/{EXPORTS_PREFIX}*"])
 
+    def access_objects(self, *actions: str) -> iam.PolicyStatement:
+        """Files of everything that is kept of a member."""
+        return iam.PolicyStatement(actions=list(actions), resources=[f"{self._state.data_arn}/{ACCESS_PREFIX}*"])
+
     def media_objects(self, *actions: str) -> iam.PolicyStatement:
         """Files of images."""
         return iam.PolicyStatement(actions=list(actions), resources=[f"{self._state.media_arn}/{MEDIA_PREFIX}*"])
@@ -106,6 +121,21 @@ class Rights:
     def make_push_applications(self) -> iam.PolicyStatement:
         """Making a platform application: the service authorization reference lists no resource for it, so ``*`` is the only value."""
         return iam.PolicyStatement(actions=["sns:CreatePlatformApplication"], resources=["*"])
+
+    def remove_tenants(self) -> list[iam.PolicyStatement]:
+        """Reading both tables from end to end and deleting, for the removal of tenants alone (docs/adr/0022): what it may write are its own
+        notes, what it may delete of objects lies below the prefixes of tenants.
+        """
+        data, media = self._state.data_arn, self._state.media_arn
+        prefixes = [BULK_PREFIX, OUTBOX_PREFIX, SNAPSHOTS_PREFIX, EXPORTS_PREFIX]
+        objects = [*(f"{data}/{prefix}*" for prefix in prefixes), f"{media}/{MEDIA_PREFIX}*"]
+        return [
+            self.main_table("dynamodb:Scan", "dynamodb:DeleteItem"),
+            self.keys_table("dynamodb:Scan", "dynamodb:DeleteItem"),
+            self.main_keys(["dynamodb:GetItem", "dynamodb:PutItem"], REMOVALS_KEY),
+            iam.PolicyStatement(actions=["s3:ListBucket"], resources=[data, media]),
+            iam.PolicyStatement(actions=["s3:DeleteObject"], resources=objects),
+        ]
 
     def local_clock(self) -> list[iam.PolicyStatement]:
         """Reading the movable clock; nothing on a deployed stage."""
@@ -168,7 +198,7 @@ class TenantRole(Construct):
 def acknowledge_wildcards(stack: Stack, state: StateStack) -> None:
     """The wildcards that remain below fixed prefixes. ``*`` alone is for actions that know no resource, accepted per function."""
     bucket = f"{state.data_arn_export}/"
-    for prefix in (BULK_PREFIX, OUTBOX_PREFIX, SNAPSHOTS_PREFIX, EXPORTS_PREFIX):
+    for prefix in (BULK_PREFIX, OUTBOX_PREFIX, SNAPSHOTS_PREFIX, EXPORTS_PREFIX, ACCESS_PREFIX):
         acknowledge_wildcard(stack, f"{bucket}{prefix}*", "Each object has a name of its own below the prefix")
     acknowledge_wildcard(stack, f"{state.media_arn_export}/{MEDIA_PREFIX}*", "Each file has a name of its own below the prefix")
     for service, kinds in (("ses", _SES), ("sms-voice", _SMS_VOICE)):

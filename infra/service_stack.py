@@ -44,7 +44,7 @@ class ServiceStack(Stack):
         self.feedback = Feedback(self, "FeedbackSources", stage=stage, queue=self.queues["feedback"].queue)
         self.functions = self._functions()
         self._tenant_role()
-        for name in ("planning", "segments", "snapshots"):
+        for name in ("planning", "segments", "snapshots", "rights"):
             self.bus.subscribe(name, self.queues[name].queue)
         self.sweep = Schedule(self, "Sweep", stage=stage, name="sweep", timing=MINUTE, queue=self.queues["segments"].queue)
         self.statistics = Schedule(self, "Statistics", stage=stage, name="statistics", timing=HOUR, queue=self.queues["snapshots"].queue)
@@ -116,10 +116,21 @@ class ServiceStack(Stack):
         bucket, operator = self._state.data.bucket_name, self._state.operator.secret_arn
         return {
             "authorizer": {"OPERATOR_SECRET_ARN": operator},
-            "registration": {"MEMBERS_QUEUE_URL": self._url("members-bulk"), "DATA_BUCKET": bucket, **self._links_images()},
+            "registration": {
+                "MEMBERS_QUEUE_URL": self._url("members-bulk"),
+                "RIGHTS_QUEUE_URL": self._url("rights"),
+                "DATA_BUCKET": bucket,
+                **self._links_images(),
+            },
             "transaction_ingestion": {"TRANSACTIONS_QUEUE_URL": self._url("transactions-bulk"), "DATA_BUCKET": bucket},
             "coupon_redemption": {"COUPONS_QUEUE_URL": self._url("coupons-bulk"), "DATA_BUCKET": bucket},
-            "tenancy": {"PUSH_EVENTS_TOPIC_ARN": self.feedback.push.topic_arn},
+            "sign_in": self._outbox(),
+            "tenancy": {"PUSH_EVENTS_TOPIC_ARN": self.feedback.push.topic_arn, "REMOVALS_QUEUE_URL": self._url("removals")},
+            "tenant_removal": {
+                "REMOVALS_QUEUE_URL": self._url("removals"),
+                "DATA_BUCKET": bucket,
+                "MEDIA_BUCKET": self._state.media.bucket_name,
+            },
             "administration": {"SENDING_QUEUE_URL": self._url("sending"), **self._outbox()},
             "media": {"MEDIA_BUCKET": self._state.media.bucket_name, **self._links_images()},
             "audiences": {
@@ -138,6 +149,7 @@ class ServiceStack(Stack):
             "campaign_reports": {},
             "guest_links": {},
             "delivery_feedback": {},
+            "member_rights": {"RIGHTS_QUEUE_URL": self._url("rights"), "DATA_BUCKET": bucket},
             "event_relay": {
                 "BUS_NAME": self.bus.bus.event_bus_name,
                 "REPORTS_QUEUE_URL": self._url("reports"),
@@ -190,11 +202,44 @@ class ServiceStack(Stack):
             ],
         }
 
+    def _rights_statements(self, rights: Rights) -> list[iam.PolicyStatement]:
+        """Of the function that carries out what members may ask for: it alone destroys a member's key."""
+        return [
+            rights.main_table(*READ, *WRITE, indexes=True),
+            rights.keys_table("dynamodb:GetItem", "dynamodb:DeleteItem"),
+            rights.tenant_key("kms:Decrypt"),
+            *self._consume("rights"),
+            send_to(self._arn("rights")),
+            rights.push("DeleteEndpoint", kinds=("endpoint",)),
+            rights.access_objects("s3:PutObject"),
+        ]
+
+    def _segment_statements(self, rights: Rights) -> dict[str, list[iam.PolicyStatement]]:
+        """Of the functions that evaluate members and keep their snapshots."""
+        return {
+            "segment_evaluation": [
+                rights.main_table(*READ, *WRITE, indexes=True),
+                rights.keys_table("dynamodb:GetItem", "dynamodb:BatchGetItem"),
+                rights.tenant_key("kms:Decrypt"),
+                rights.master_secret(),
+                *self._consume("segments"),
+                send_to(self._arn("segments"), self._arn("planning"), self._arn("snapshots")),
+            ],
+            "segment_snapshots": [
+                rights.main_table(*READ, *WRITE, indexes=True),
+                rights.keys_table("dynamodb:GetItem", "dynamodb:BatchGetItem"),
+                rights.tenant_key("kms:Decrypt"),
+                rights.master_secret(),
+                *self._consume("snapshots"),
+                send_to(self._arn("snapshots")),
+                rights.snapshot_objects("s3:GetObject", "s3:PutObject", "s3:DeleteObject"),
+            ],
+        }
+
     def _statements(self) -> dict[str, list[iam.PolicyStatement]]:
         """What each function may do beside writing its log; TenantRole adds the right to assume the role."""
         rights = Rights(self._state, self._stage)
         master = rights.master_secret()
-        unwrap = rights.tenant_key("kms:Decrypt")
         bulk = rights.bulk_objects("s3:GetObject", "s3:PutObject")
         return {
             "authorizer": [
@@ -207,17 +252,32 @@ class ServiceStack(Stack):
                 master,
                 rights.main_keys(["dynamodb:GetItem"], _SIGNING),
                 bulk,
-                send_to(self._arn("members-bulk")),
+                rights.access_objects("s3:GetObject"),
+                send_to(self._arn("members-bulk"), self._arn("rights")),
                 *self._consume("members-bulk"),
                 rights.push("CreatePlatformEndpoint", "GetEndpointAttributes", "SetEndpointAttributes", "DeleteEndpoint"),
             ],
             "transaction_ingestion": [master, bulk, send_to(self._arn("transactions-bulk")), *self._consume("transactions-bulk")],
             "coupon_redemption": [master, bulk, send_to(self._arn("coupons-bulk")), *self._consume("coupons-bulk")],
+            "sign_in": [
+                master,
+                rights.main_keys(["dynamodb:GetItem"], _SIGNING),
+                rights.outbox_objects("s3:PutObject"),
+                rights.send_email(),
+                rights.send_sms(),
+            ],
             "tenancy": [
                 master,
                 rights.main_keys(["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem"], _OWN_PARTITION),
                 rights.make_push_applications(),
-                rights.push("SetPlatformApplicationAttributes", "DeletePlatformApplication", kinds=("app",)),
+                rights.push("SetPlatformApplicationAttributes", kinds=("app",)),
+                send_to(self._arn("removals")),
+            ],
+            "tenant_removal": [
+                *rights.remove_tenants(),
+                rights.push("DeletePlatformApplication", kinds=("app",)),
+                *self._consume("removals"),
+                send_to(self._arn("removals")),
             ],
             "administration": [
                 master,
@@ -233,24 +293,9 @@ class ServiceStack(Stack):
                 rights.snapshot_objects("s3:GetObject"),
                 rights.export_objects("s3:GetObject", "s3:PutObject", "s3:DeleteObject"),
             ],
-            "segment_evaluation": [
-                rights.main_table(*READ, *WRITE, indexes=True),
-                rights.keys_table("dynamodb:GetItem", "dynamodb:BatchGetItem"),
-                unwrap,
-                master,
-                *self._consume("segments"),
-                send_to(self._arn("segments"), self._arn("planning"), self._arn("snapshots")),
-            ],
-            "segment_snapshots": [
-                rights.main_table(*READ, *WRITE, indexes=True),
-                rights.keys_table("dynamodb:GetItem", "dynamodb:BatchGetItem"),
-                unwrap,
-                master,
-                *self._consume("snapshots"),
-                send_to(self._arn("snapshots")),
-                rights.snapshot_objects("s3:GetObject", "s3:PutObject", "s3:DeleteObject"),
-            ],
+            **self._segment_statements(rights),
             **self._campaign_statements(rights),
+            "member_rights": self._rights_statements(rights),
             "event_relay": [
                 read_stream(self._state.main.table_stream_arn or ""),
                 iam.PolicyStatement(actions=["events:PutEvents"], resources=[self.bus.bus.event_bus_arn]),

@@ -22,6 +22,7 @@ OUTBOX_PREFIX = "outbox/"
 MEDIA_PREFIX = "media/"
 SNAPSHOTS_PREFIX = "snapshots/"
 EXPORTS_PREFIX = "exports/"
+ACCESS_PREFIX = "access/"
 INDEXES = ("GSI1", "GSI2")
 """Both project keys alone: an index is a hint, and the worker reads the item itself."""
 
@@ -126,6 +127,7 @@ class StateStack(Stack):
                 s3.LifecycleRule(id="outbox", prefix=OUTBOX_PREFIX, expiration=Duration.days(30)),
                 s3.LifecycleRule(id="snapshots", prefix=SNAPSHOTS_PREFIX, expiration=Duration.days(35)),
                 s3.LifecycleRule(id="exports", prefix=EXPORTS_PREFIX, expiration=Duration.days(7)),
+                s3.LifecycleRule(id="access", prefix=ACCESS_PREFIX, expiration=Duration.days(1)),
                 s3.LifecycleRule(id="unfinished", abort_incomplete_multipart_upload_after=Duration.days(1)),
             ],
             removal_policy=self._removal,

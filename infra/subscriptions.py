@@ -28,6 +28,7 @@ SUBSCRIPTIONS: Final[dict[str, tuple[str | dict[str, str], ...]]] = {
         "definition.published",
         "definition.retired",
     ),
+    "rights": ("member.erased",),
 }
 """Queue -> types of events. A commit with at least one of them is delivered once to the queue."""
 

@@ -12,7 +12,7 @@ from local import console
 
 COMMANDS: Final = (
     "up", "down", "env", "demo", "load", "replay", "starbucks", "compare", "clock", "tick", "verify", "snapshots", "dlq", "till", "openapi",
-    "events", "outbox",
+    "events", "privacy", "outbox", "definitions",
 )
 """Modules of this package with ``add_parser(subparsers)``. Each sets ``run`` to a function of the arguments."""
 

@@ -10,7 +10,7 @@ from local import console
 from local.env import read_env, running_instance
 from local.store import Store
 
-_WORK = ("MembersBulk", "TransactionsBulk", "CouponsBulk", "Exports", "Segments", "Snapshots", "Planning", "Sending", "Reports")
+_WORK = ("MembersBulk", "TransactionsBulk", "CouponsBulk", "Exports", "Segments", "Snapshots", "Planning", "Sending", "Reports", "Removals")
 _SHOWN = 160
 
 

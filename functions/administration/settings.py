@@ -17,11 +17,6 @@ def sending_queue_url() -> str:
     return variable("SENDING_QUEUE_URL")
 
 
-def push_events_topic() -> str:
-    """The topic that push applications tell of devices that cannot be reached; empty: none."""
-    return os.environ.get("PUSH_EVENTS_TOPIC_ARN", "")
-
-
 def outbox_bucket() -> str:
     """Where a local stage keeps what went out; empty on every other."""
     return os.environ.get("DATA_BUCKET", "") if os.environ.get("PUSH_OUTBOX") == "1" else ""

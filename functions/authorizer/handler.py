@@ -15,6 +15,7 @@ from shared.privacy.crypto import derive
 from shared.tenants.access import Access
 from shared.tenants.keys_repository import PEPPER_PURPOSE
 from shared.tenants.principal import AuthorizerUnavailable, auth_error_to_context
+from shared.tenants.signing import SigningKeys
 from shared.tenants.tokens import TokenSigner
 
 
@@ -30,7 +31,8 @@ def access() -> Access:
     home = runtime()
     master = home.master_secret
     operator_secret = home.secret(authorizer_settings().operator_secret_arn).decode()
-    return Access(home.table, TokenSigner(master), derive(master, PEPPER_PURPOSE), operator_secret, home.now, time.monotonic)
+    tokens = TokenSigner(master, generations=SigningKeys(home.table, home.now, time.monotonic))
+    return Access(home.table, tokens, derive(master, PEPPER_PURPOSE), operator_secret, home.now, time.monotonic)
 
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext | None = None) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from shared.http.app import Answer, HttpApp, LambdaContext, Request
 from shared.jobs import service as jobs
 from shared.kernel.scopes import RELEASE
 from shared.observability.logs import log_context
-from shared.tenants.principal import require
+from shared.tenants.principal import require, require_location
 from shared.tenants.scope import TenantScope
 
 app = HttpApp("coupon_redemption")
@@ -47,6 +47,12 @@ def _scope(request: Request) -> TenantScope:
 
 def _caller(request: Request) -> guesses.Caller:
     return guesses.Caller(request.principal.id, request.source_address)
+
+
+def _check_location(request: Request, named: str | None) -> None:
+    """A key of one location acts for no other; where the call names none, the offer's own rules decide."""
+    if named is not None:
+        require_location(request.principal, named)
 
 
 def _files() -> S3Store:
@@ -82,6 +88,7 @@ def lookup_coupon(request: Request) -> Answer:
 def hold_coupon(request: Request) -> Answer:
     """POST /v1/coupons/hold."""
     body, scope = request.parse(api.HoldCouponRequest), _scope(request)
+    _check_location(request, body.location_id)
     with guesses.guarded(scope, _caller(request), body.code):
         return Answer(body=baskets.hold(scope, body, request.correlation_id))
 
@@ -90,6 +97,7 @@ def hold_coupon(request: Request) -> Answer:
 def redeem_coupon(request: Request) -> Answer:
     """POST /v1/coupons/redeem."""
     body, scope = request.parse(api.RedeemCouponRequest), _scope(request)
+    _check_location(request, body.location_id)
     with guesses.guarded(scope, _caller(request), body.code):
         return Answer(body=baskets.redeem(scope, body, request.correlation_id))
 

@@ -14,6 +14,7 @@ from shared.campaigns.provider_feedback import of_tenants, take
 from shared.kernel.errors import Gone, InvalidValue, NotFound
 from shared.messaging.feedback import feedback_of
 from shared.observability.logs import log_context, logger
+from shared.observability.measures import count_late
 from shared.storage import keys
 from shared.storage.items import TenantEntryItem
 from shared.tenants.scope import TenantScope
@@ -59,7 +60,7 @@ def work(message: dict[str, Any]) -> None:
             logger().info("feedback", extra={"kind": feedback.kind, "channel": feedback.channel, "outcome": came_to})
     except Gone:
         # She is forgotten: there is nothing left to note.
-        return
+        count_late("feedback")
     except InvalidValue as error:
         raise Poison(str(error)) from None
     except NotFound as error:

@@ -9,12 +9,14 @@ from functools import cache
 from typing import Any
 
 from functions.registration.settings import RegistrationSettings, registration_settings
+from shared.access import service as accesses
 from shared.aws.fetch import Fetcher
 from shared.aws.objects import S3Store
 from shared.aws.push import SnsPush
 from shared.aws.queues import SqsQueue, consume
 from shared.aws.runtime import NamedTenant, Runtime
 from shared.campaigns.api import FormSubmission
+from shared.erasure import service as erasures
 from shared.http.app import Answer, HttpApp, LambdaContext, Request
 from shared.http.body import parse_model
 from shared.jobs import service as jobs
@@ -55,9 +57,9 @@ from shared.rewards import service as rewards
 from shared.rewards.catalogue import list_rewards
 from shared.tenants import sessions
 from shared.tenants.jwks import JwksSource
+from shared.tenants.links import UnknownLink
 from shared.tenants.refresh import RefreshKeys
 from shared.tenants.scope import TenantScope
-from shared.tenants.sessions_api import RefreshRequest
 from shared.tenants.signing import SigningKeys
 from shared.tenants.tokens import TokenSigner
 
@@ -194,7 +196,7 @@ def get_form(request: Request) -> Answer:
     if form_page.wanted(request.headers):
         return _form_page(request)
     invitation = _invitation(request)
-    return Answer(body=forms.form(runtime().scope(NamedTenant(invitation.tenant)), invitation))
+    return Answer(body=forms.form(_host(invitation), invitation))
 
 
 @app.operation("submit_form")
@@ -203,23 +205,8 @@ def submit_form(request: Request) -> Answer:
     if request.headers.get("content-type", "").partition(";")[0].strip() == form_page.FORM_TYPE:
         return _form_page(request, form_page.given(request.body))
     invitation = _invitation(request)
-    scope = runtime().scope(NamedTenant(invitation.tenant))
+    scope = _host(invitation)
     return Answer(body=forms.submit(scope, invitation, request.parse(FormSubmission), request.correlation_id))
-
-
-@app.operation("get_tokens")
-def get_tokens(request: Request) -> Answer:
-    """POST /v1/tokens."""
-    given = session_desk().keys.open(request.parse(RefreshRequest).refresh_token, runtime().now())
-    return Answer(body=sessions.refresh(runtime().scope(NamedTenant(given.tenant)), given, session_desk()))
-
-
-def _end_sessions(_request: Request, scope: TenantScope, member: str) -> Answer:
-    sessions.end_all(scope, member)
-    return Answer()
-
-
-_both("end_sessions", _end_sessions)
 
 
 @app.operation("get_jwks")
@@ -274,6 +261,19 @@ def _coupon_qr(request: Request, scope: TenantScope, member: str) -> Answer:
     return Answer(body=cards.coupon_qr(scope, member, request.path["coupon_id"], desk().tokens))
 
 
+def _erase(request: Request, scope: TenantScope, member: str) -> Answer:
+    return Answer(body=erasures.ask(scope, member, request.principal.id, request.correlation_id))
+
+
+def _ask_access(request: Request, scope: TenantScope, member: str) -> Answer:
+    queue = SqsQueue(runtime().client("sqs"), settings().rights_url)
+    return Answer(body=accesses.ask(scope, member, request.principal.id, queue, request.correlation_id))
+
+
+_both("ask_access", _ask_access)
+_both("get_access", lambda request, scope, member: Answer(body=accesses.read(scope, member, request.path["access_id"], _store().link)))
+_both("erase_member", _erase)
+_both("get_erasure", lambda _request, scope, member: Answer(body=erasures.certificate(scope, member)))
 _both("get_member", lambda _request, scope, member: Answer(body=reading.get_member(scope, member)))
 _both("update_member", _update)
 _both("set_consents", _set_consents)
@@ -367,7 +367,7 @@ def _form_page(request: Request, typed: dict[str, str] | None = None) -> Answer:
     language = pages.language_of(languages)
     try:
         invitation = _invitation(request)
-        scope = runtime().scope(NamedTenant(invitation.tenant))
+        scope = _host(invitation)
         asked, before = forms.form(scope, invitation).fields, forms.taken(scope, invitation)
     except (NotFound, Gone):
         return Answer(404, pages.page("unknown", language), pages.HEADERS)
@@ -382,6 +382,14 @@ def _form_page(request: Request, typed: dict[str, str] | None = None) -> Answer:
         return Answer(422, form_page.asking(asked, language, settings.name, typed, refusal.errors), pages.HEADERS)
     gift = receipt.coupon.title if receipt.coupon is not None else None
     return Answer(200, form_page.thanks(language, settings.name, gift, again=before is not None), pages.HEADERS)
+
+
+def _host(invitation: Invitation) -> TenantScope:
+    """Whose form it is. Of a suspended tenant there is none."""
+    scope = runtime().scope(NamedTenant(invitation.tenant))
+    if scope.definitions.settings.status != "active":
+        raise UnknownLink
+    return scope
 
 
 def _invitation(request: Request) -> Invitation:

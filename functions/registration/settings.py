@@ -9,12 +9,13 @@ from shared.aws.settings import Settings, read_settings, variable
 
 @dataclass(frozen=True, slots=True)
 class RegistrationSettings:
-    """The queue and bucket of bulk imports."""
+    """The queue and bucket of bulk imports, and the queue of what members may ask for."""
 
     common: Settings
     queue_url: str
     dead_letter_url: str
     bucket: str
+    rights_url: str
 
 
 def registration_settings() -> RegistrationSettings:
@@ -24,4 +25,5 @@ def registration_settings() -> RegistrationSettings:
         queue_url=variable("MEMBERS_QUEUE_URL"),
         dead_letter_url=variable("DEAD_LETTER_URL"),
         bucket=variable("DATA_BUCKET"),
+        rights_url=variable("RIGHTS_QUEUE_URL"),
     )

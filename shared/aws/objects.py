@@ -39,6 +39,18 @@ class S3Store:
         """Delete an object; no error if there is none."""
         self.client.delete_object(Bucket=self.bucket, Key=name)
 
+    def names(self, prefix: str) -> list[str]:
+        """Up to 1,000 of the names that begin so."""
+        answer = self.client.list_objects_v2(Bucket=self.bucket, Prefix=prefix, MaxKeys=1000)
+        return [each["Key"] for each in answer.get("Contents", [])]
+
+    def delete_many(self, names: list[str]) -> None:
+        """Delete up to 1,000 objects; no error for one that is not there."""
+        wanted = {"Objects": [{"Key": name} for name in names], "Quiet": True}
+        refused = self.client.delete_objects(Bucket=self.bucket, Delete=wanted).get("Errors", [])
+        if refused:
+            raise RuntimeError(f"{len(refused)} objects were not deleted: {refused[0].get('Code')}")
+
     def get(self, name: str) -> bytes:
         """Read an object."""
         body: bytes = self.client.get_object(Bucket=self.bucket, Key=name)["Body"].read()

@@ -21,8 +21,9 @@ from shared.http.request import Answer, LambdaContext, Request, correlation_of, 
 from shared.http.routes import ROUTES, FunctionName, Route
 from shared.kernel.errors import AppError, NotFound
 from shared.kernel.ids import is_id
+from shared.member_state.errors import ErasedMember
 from shared.observability.logs import log_context, logger
-from shared.observability.measures import record_request
+from shared.observability.measures import count_late, record_request
 from shared.tenants.principal import Principal, principal_of, require
 
 __all__ = ["Answer", "HttpApp", "LambdaContext", "NoSuchRoute", "Request", "etag"]
@@ -163,6 +164,8 @@ def _record(call: _Call, status: int, event: Mapping[str, Any], duration_ms: flo
         logger().error("request", extra=known, exc_info=call.failure)
     else:
         logger().info("request", extra=known)
+    if call.error_code == ErasedMember.code:
+        count_late(operation)
     record_request(operation, status, duration_ms, {key: known[key] for key in ("tenant", "correlation_id") if key in known})
 
 

@@ -9,7 +9,8 @@ from shared.kernel.scopes import PUBLIC
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 FunctionName = Literal[
-    "registration", "transaction_ingestion", "coupon_redemption", "tenancy", "administration", "media", "audiences", "guest_links"
+    "registration", "transaction_ingestion", "coupon_redemption", "tenancy", "administration", "media", "audiences", "guest_links",
+    "sign_in"
 ]
 MB: Final = 1024 * 1024
 PAGE: Final = ("limit", "cursor")

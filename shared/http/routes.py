@@ -14,6 +14,7 @@ from shared.http.routes_administration import administration
 from shared.http.routes_audiences import audiences, media, statistics
 from shared.http.routes_campaigns import campaigns, forecast, guest_links
 from shared.http.routes_members import members, members_doings
+from shared.http.routes_sign_in import sign_in
 from shared.http.routes_tenancy import tenancy
 from shared.http.routes_tills import coupon_redemption, transaction_ingestion
 from shared.kernel.scopes import MEMBER, PUBLIC, SCOPES
@@ -21,7 +22,7 @@ from shared.kernel.scopes import MEMBER, PUBLIC, SCOPES
 __all__ = ["MEMBER", "PUBLIC", "ROUTES", "ROUTES_BY_KEY", "SCOPES", "FunctionName", "Route"]
 
 ROUTES: Final[tuple[Route, ...]] = (
-    *members(), *members_doings(), *transaction_ingestion(), *coupon_redemption(), *tenancy(), *administration(), *campaigns(),
+    *members(), *members_doings(), *sign_in(), *transaction_ingestion(), *coupon_redemption(), *tenancy(), *administration(), *campaigns(),
     *media(), *audiences(), *statistics(), *guest_links(), *forecast(),
 )  # fmt: skip
 ROUTES_BY_KEY: Final[dict[str, Route]] = {route.key: route for route in ROUTES}

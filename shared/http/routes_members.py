@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.http.route import PAGE, Method, Route
-from shared.kernel.scopes import MEMBER, PUBLIC
+from shared.kernel.scopes import MEMBER, PERSONAL, PUBLIC
 
 _M = "shared.members.api:"
 _P = "shared.members.points_api:"
@@ -13,8 +13,9 @@ _R = "shared.rewards.api:"
 _TA = "shared.transactions.answer_models:"
 _S = "shared.segments.api:"
 _CAM = "shared.campaigns.api:"
-_TOK = "shared.tenants.sessions_api:"
 _IN = "shared.messaging.inbox_api:"
+_ER = "shared.erasure.api:"
+_ACC = "shared.access.api:"
 
 
 def _of_members(method: Method, path: str, operation: str, scope: str, summary: str, **more: object) -> Route:
@@ -41,6 +42,14 @@ def members() -> list[Route]:
         *_for_both("GET", "", "get_member", "members:read", "Read a member", response=_M + "MemberAnswer"),
         *_for_both("PATCH", "", "update_member", "members:write", "Change profile fields (merge patch)",
                    request=_M + "ProfilePatch", response=_M + "MemberAnswer"),
+        *_for_both("POST", "/access", "ask_access", PERSONAL, "Have everything that is kept of a member collected; 202 with a job",
+                   response=_ACC + "AccessAnswer", status=202),
+        *_for_both("GET", "/access/{access_id}", "get_access", PERSONAL, "The job, with links to its files for 24 hours",
+                   response=_ACC + "AccessAnswer"),
+        *_for_both("DELETE", "", "erase_member", "members:erase", "Erase a member for good; 202 with the erasure",
+                   response=_ER + "ErasureAnswer", status=202),
+        *_for_both("GET", "/erasure", "get_erasure", "members:read", "How far an erasure is, and in the end its certificate",
+                   response=_ER + "ErasureAnswer"),
         *_for_both("PUT", "/consents", "set_consents", "members:write", "Grant or withdraw consents",
                    request=_M + "ConsentsRequest", response=_M + "ConsentsAnswer"),
         *_for_both("POST", "/devices", "add_device", "members:write", "Register a device for push messages",
@@ -106,8 +115,5 @@ def members_doings() -> list[Route]:
         _of_members("GET", "/v1/forms/{token}", "get_form", PUBLIC, "The fields of a form", response=_CAM + "FormAnswer"),
         _of_members("POST", "/v1/forms/{token}", "submit_form", PUBLIC, "Submit a form once",
                     request=_CAM + "FormSubmission", response=_CAM + "FormReceipt"),
-        _of_members("POST", "/v1/tokens", "get_tokens", PUBLIC, "An access token for a refresh token, and the next refresh token",
-                    request=_TOK + "RefreshRequest", response=_TOK + "TokensAnswer", takes_credential=True, max_body=16 * 1024),
-        *_for_both("DELETE", "/sessions", "end_sessions", "members:write", "Sign the member out on every device", status=204),
         _of_members("GET", "/.well-known/jwks.json", "get_jwks", PUBLIC, "Public keys of our tokens"),
     ]

@@ -8,6 +8,7 @@ from shared.kernel.scopes import OPERATOR, TENANT_ADMIN
 _TEN = "shared.tenants.api:"
 _KEY = "shared.tenants.keys_api:"
 _SIG = "shared.tenants.signing:"
+_REM = "shared.tenants.removal_api:"
 _STO = "shared.tenants.stops:"
 
 
@@ -41,6 +42,10 @@ def tenancy() -> list[Route]:
         route("GET", "/v1/tenants/{tenant_id}", "get_tenant", "operator", "Read a tenant", response=_TEN + "TenantAnswer"),
         route("PUT", "/v1/tenants/{tenant_id}", "replace_tenant", "operator", "Replace a tenant's configuration",
               request=_TEN + "TenantRequest", response=_TEN + "TenantAnswer", needs_if_match=True),
+        route("DELETE", "/v1/tenants/{tenant_id}", "remove_tenant", OPERATOR, "Remove a suspended tenant with all that it has; 202",
+              request=_REM + "RemovalRequest", response=_REM + "RemovalAnswer", status=202),
+        route("GET", "/v1/tenants/{tenant_id}/removal", "get_removal", OPERATOR, "How far a removal is; afterwards its certificate",
+              response=_REM + "RemovalAnswer"),
         *_keys("/v1/tenants/{tenant_id}/keys", "key", OPERATOR, ""),
         *_keys("/v1/keys", "own_key", TENANT_ADMIN, " (own tenant, as far as the own key reaches)"),
         route("PUT", "/v1/tenants/{tenant_id}/push/{platform}", "set_push_application", "operator",

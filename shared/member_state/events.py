@@ -11,6 +11,7 @@ from typing import Literal
 
 from shared.challenges.model import Counts
 from shared.kernel.instants import Instant
+from shared.member_state.erasing import Erased
 from shared.member_state.model import Consent, CountedUse, HeldCoupon, Scalar
 from shared.profile.model import Visit
 from shared.wallet.model import Posting
@@ -397,5 +398,5 @@ MemberEvent = (
     TimePassed | Registered | ProfileChanged | TagsChanged | ConsentsChanged | ProfilingChanged | ListsChanged | DevicesChanged
     | IdentifierAdded | Purchased | Reversed | PointsBooked | PointsConverted | RewardClaimed | RewardCancelled | RewardHandedOver
     | TierSet | ReferralEnded | ChallengeGiven | CouponIssued | OfferWithheld | CouponChanged | HoldPlaced | HoldReleased | Touched
-    | ChannelSuppressed | JourneyMoved | JourneyEnded | Responded
+    | ChannelSuppressed | JourneyMoved | JourneyEnded | Responded | Erased
 )  # fmt: skip

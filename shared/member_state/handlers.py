@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from shared.kernel.errors import InvalidValue
 from shared.kernel.instants import Instant, local_day
-from shared.member_state import bonuses, challenges, contact, journeys, points, purchases, rewards, tiers
+from shared.member_state import bonuses, challenges, contact, erasing, journeys, points, purchases, rewards, tiers
 from shared.member_state import events as happened
 from shared.member_state.effects import Effects, LedgerEntry
 from shared.member_state.events import MemberEvent
@@ -272,4 +272,5 @@ _HANDLERS: dict[type, Callable[[MemberState, Any, FoldView, Instant, Effects], s
     happened.JourneyMoved: journeys.moved,
     happened.JourneyEnded: journeys.ended,
     happened.Responded: _responded,
+    erasing.Erased: erasing.erased,
 }

@@ -85,8 +85,13 @@ class StateRepository:
         raise UnknownMember
 
     def again(self, before: Loaded, raw: RawItem) -> Loaded:
-        """The member from the state that stood in a commit's way; the history is read again only if it moved on too."""
+        """The member from the state that stood in a commit's way; the history is read again only if it moved on too.
+
+        ``ErasedMember`` if it was her erasure that stood there.
+        """
         loaded = self.decode(before.state.member, raw, before.history)
+        if loaded.state.status == "erased":
+            raise ErasedMember
         stale = loaded.history_version != (int(HistoryItem.read(before.history).history_version) if before.history else 0)
         return self.load(before.state.member) if stale else loaded
 
@@ -131,7 +136,7 @@ class StateRepository:
             version=state.version,
             status=state.status,
             body=pack(encode_state(state)),
-            facts=facts,
+            facts=facts if state.status != "erased" else None,
             history_version=history_version,
             out=out,
             GSI1PK=keys.due(self.tenant, shard_of(state.member, stamp.due_shards)) if waits else None,

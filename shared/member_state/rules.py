@@ -34,6 +34,9 @@ def apply(
     state.as_of, told = at, len(effects.events)
     view = _view(state, views, at, facts, effects)
     cause = handlers.handle(state, event, view, at, effects)
+    if state.status == "erased":
+        # Nothing is true of her any more, and nothing falls due.
+        return effects
     conversions_left = conversions.convert_due(state, view, at, effects)
     next_change = _evaluate(state, view, at, facts, effects, cause)
     journeys.settle_told(state, view, effects, told)
@@ -46,7 +49,7 @@ def apply(
 
 def advance(state: MemberState, to: Instant, views: Views, facts: Facts | None, effects: Effects) -> None:
     """Settle everything due by ``to``. Cheap when nothing is: the stored timer is never later than the next instant."""
-    if to <= state.as_of or state.version == 0:
+    if to <= state.as_of or state.version == 0 or state.status == "erased":
         return
     switch = missed_switch(state, views, to)
     if state.timer is not None and state.timer > to and switch is None:

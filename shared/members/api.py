@@ -117,6 +117,7 @@ class RegisterRequest(Frozen):
     )
     tags: Tags = ()
     time_zone: TimeZone | None = Field(default=None, description="IANA zone: when messages reach her; none: the tenant's")
+    remember: bool = Field(default=False, description="also begin a session on this device: the answer has a refresh token")
 
     @model_validator(mode="after")
     def _each_consent_once(self) -> RegisterRequest:
@@ -202,13 +203,15 @@ class MemberAnswer(Answer):
 
 
 class RegisterAnswer(Answer):
-    """The member, and a token of 15 minutes for her own view. ``existing``: she was one before."""
+    """The member, and a token of 15 minutes for her own view. ``existing``: she was one before. With ``remember`` a refresh token too."""
 
     member_id: str
     status: Literal["created", "existing"]
     access_token: str
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 the kind of token, not one
     expires_in: int = Field(description="seconds")
+    refresh_token: str | None = None
+    refresh_expires_in: int | None = Field(default=None, description="seconds until it ends unless it is used before")
     member: MemberAnswer
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from shared.kernel.errors import FieldError
 from shared.kernel.instants import Instant
 from shared.member_state.effects import Effects
-from shared.member_state.events import ConsentsChanged, IdentifierAdded, ProfileChanged
+from shared.member_state.events import IdentifierAdded, ProfileChanged
 from shared.member_state.model import MAX_ATTRIBUTES, MemberState, Scalar
 from shared.member_state.repository import StateRepository, seal_facts
 from shared.member_state.service import Change, Done, Occasion, change_member
@@ -16,7 +16,8 @@ from shared.members import api
 from shared.members.answers import consent_answers, member_answer
 from shared.members.claims import proven_claim
 from shared.members.errors import IdentifierTaken, TooManyAttributes
-from shared.members.model import checked_zone, facts_of, known, merged, normalised
+from shared.members.model import ConsentRecord, checked_zone, facts_of, known, merged, normalised
+from shared.members.objections import Objections, ObjectionStands, asks, changed_by, contacts_of, is_proven, standing
 from shared.members.repository import PROFILE_LABEL, MemberRepository, StoredProfile, read_fields
 from shared.members.service import Actor, consent_records
 from shared.members.silencing import lifted_by
@@ -74,6 +75,10 @@ class ProfileEdit:
         """The profile's write."""
         self._repository.add_profile(batch, self._member, self._version, self.fields, self.cipher)
 
+    def add_withdrawn(self, batch: WriteBatch, records: tuple[ConsentRecord, ...], now: Instant) -> None:
+        """The records of consents that a new contact does not have."""
+        self._repository.add_consents(batch, self._member, records, now)
+
 
 def update_member(scope: TenantScope, member: str, patch: api.ProfilePatch, correlation: str = "") -> api.MemberAnswer:
     """Change profile fields and attributes by a merge patch. What changes nothing writes nothing. 3 reads, 1 transaction."""
@@ -82,7 +87,7 @@ def update_member(scope: TenantScope, member: str, patch: api.ProfilePatch, corr
     given: dict[str, Any] = patch.profile.model_dump(exclude_unset=True) if patch.profile is not None else {}
     fields = normalised(given, settings.country, now, settings.time_zone, "/profile")
     zone = checked_zone(patch.time_zone) if "time_zone" in patch.model_fields_set else None
-    edit = ProfileEdit(scope, member)
+    edit, objections = ProfileEdit(scope, member), standing(scope, contacts_of({n: value for n, value in fields.items() if value}))
 
     def decide(state: MemberState, stale: Stale) -> Change[api.MemberAnswer] | Done[api.MemberAnswer]:
         edit.refresh(stale)
@@ -91,13 +96,19 @@ def update_member(scope: TenantScope, member: str, patch: api.ProfilePatch, corr
         tags = tuple(sorted(set(patch.tags))) if patch.tags is not None else tuple(state.tags)
         if not changed and not attributes and tags == tuple(state.tags) and zone in (None, state.zone):
             return Done(member_answer(state, edit.fields))
+        withdrawn = objections.withdrawn(state, now, member) if changed else ()
 
         def finish(after: MemberState, _effects: Effects, batch: WriteBatch) -> api.MemberAnswer:
             if changed:
                 edit.add(batch)
+            edit.add_withdrawn(batch, withdrawn, now)
             return member_answer(after, edit.fields)
 
-        events = [edit.event(now, changed, attributes, tags=tags, zone=zone), *lifted_by(state, changed, edit.fields, now)]
+        events = [
+            edit.event(now, changed, attributes, tags=tags, zone=zone),
+            *lifted_by(state, changed, edit.fields, now),
+            *changed_by(withdrawn, now),
+        ]
         return Change(events, finish, facts=facts_of(edit.fields), sealed_facts=edit.sealed_facts())
 
     return change_member(scope, member, Occasion(now, correlation), decide, loaded=loaded)
@@ -135,7 +146,9 @@ def add_identifier(scope: TenantScope, member: str, request: api.IdentifierReque
 
     def decide(_state: MemberState, _stale: Stale) -> Change[tuple[api.MemberAnswer, bool]]:
         def finish(after: MemberState, _effects: Effects, batch: WriteBatch) -> tuple[api.MemberAnswer, bool]:
-            repository.add_identifier(batch, _IDENTIFIER_LABEL, claim.kind, scope.blind(claim.kind, claim.value), member)
+            identifier = (claim.kind, scope.blind(claim.kind, claim.value))
+            repository.add_identifier(batch, _IDENTIFIER_LABEL, *identifier, member)
+            repository.add_held(batch, member, [identifier])
             return member_answer(after, fields), True
 
         return Change([IdentifierAdded(now, claim.kind)], finish, request=_IDENTIFIER_LABEL)
@@ -146,12 +159,21 @@ def add_identifier(scope: TenantScope, member: str, request: api.IdentifierReque
 def set_consents(
     scope: TenantScope, member: str, request: api.ConsentsRequest, actor: Actor, correlation: str = ""
 ) -> api.ConsentsAnswer:
-    """Record answers: they hold at once. An answer that is the current one, to the same document, is not recorded again."""
-    now = scope.clock()
+    """Record answers: they hold at once. An answer that is the current one, to the same document, is not recorded again.
+
+    ``ObjectionStands`` where the owner of her contact objected, unless she herself says so over a contact that is proven hers. Two reads
+    more where marketing by e-mail or SMS is allowed.
+    """
+    now, loaded = scope.clock(), StateRepository(scope.tenant, scope.table).load(member)
     records = consent_records(request.consents, now, request.source, actor)
-    repository = MemberRepository(scope.tenant, scope.table)
+    repository, hers = MemberRepository(scope.tenant, scope.table), loaded.state.member
+    objections = standing(scope, contacts_of(read_fields(scope, hers, "contact"))) if asks(records) else Objections()
 
     def decide(state: MemberState, _stale: Stale) -> Change[api.ConsentsAnswer] | Done[api.ConsentsAnswer]:
+        anew = {each.channel for each in records if objections.against(each)}
+        is_her_own_word = actor.id == state.member and all(is_proven(state, channel) for channel in anew)
+        if anew and not is_her_own_word:
+            raise ObjectionStands(f"/consents/{index}" for index, each in enumerate(records) if objections.against(each))
         current = {key: (consent.granted, consent.version) for key, consent in state.consents.items()}
         fresh = tuple(each for each in records if current.get(each.key) != (each.granted, each.version))
         if not fresh:
@@ -159,11 +181,12 @@ def set_consents(
 
         def finish(after: MemberState, _effects: Effects, batch: WriteBatch) -> api.ConsentsAnswer:
             repository.add_consents(batch, after.member, fresh, now)
+            objections.add_end(batch, anew)
             return _consents(after)
 
-        return Change([ConsentsChanged(now, {each.key: each.current for each in fresh})], finish)
+        return Change(changed_by(fresh, now), finish)
 
-    return change_member(scope, member, Occasion(now, correlation), decide)
+    return change_member(scope, hers, Occasion(now, correlation), decide, loaded=loaded)
 
 
 def _consents(state: MemberState) -> api.ConsentsAnswer:

@@ -1,7 +1,7 @@
 """Enrolling: one transaction that makes a member, or none. Every proven identifier, the profile, STATE version 1, the consents.
 
-Cost: one write to the keys table (an orphan key is harmless, so it goes first), then one transaction of 2 items and one per
-identifier and consent.
+Cost: one write to the keys table (an orphan key is harmless, so it goes first), then one transaction of 3 items and one per
+identifier and consent. One batch read more where consents to be written to by e-mail or SMS come with it.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from shared.member_state.view import Views
 from shared.members.claims import Claim
 from shared.members.errors import IdentifierTaken
 from shared.members.model import ConsentRecord, Fields, facts_of, known
+from shared.members.objections import believed
 from shared.members.repository import MemberRepository
 from shared.privacy.keyring import MemberCipher
 from shared.storage.commit import Plan, Stale, commit
@@ -91,6 +92,7 @@ class _Attempt:
         self.claims = {f"{_CLAIM}{index}": claim for index, claim in enumerate(enrolment.claims)}
         self.cipher: MemberCipher = scope.new_cipher(self.member)
         self.repository = MemberRepository(scope.tenant, scope.table)
+        self.consents = believed(scope, enrolment.consents, enrolment.fields)
 
     def carry_out(self) -> Enrolled:
         """Commit, or answer who is there."""
@@ -106,11 +108,12 @@ class _Attempt:
         if (call := self.given.call) is not None:
             record = RequestItem.at(call.key, hash=call.hash, body=pack([]), member=self.member)
             batch.put(REQUEST_LABEL, record, Path("PK").does_not_exist(), old=True)
-        for label, claim in self.claims.items():
-            blind = self.scope.blind(claim.kind, claim.value)
-            self.repository.add_identifier(batch, label, claim.kind, blind, self.member)
+        taken = {label: (claim.kind, self.scope.blind(claim.kind, claim.value)) for label, claim in self.claims.items()}
+        for label, identifier in taken.items():
+            self.repository.add_identifier(batch, label, *identifier, self.member)
+        self.repository.add_held(batch, self.member, taken.values())
         self.repository.add_profile(batch, self.member, 0, self.given.fields, self.cipher)
-        self.repository.add_consents(batch, self.member, self.given.consents, self.scope.clock())
+        self.repository.add_consents(batch, self.member, self.consents, self.scope.clock())
         stamp = Stamp(self.scope.clock(), self.given.correlation, self.given.mode)
         add_promised(self.scope, batch, state, effects)
         StateRepository(self.scope.tenant, self.scope.table).add_writes(batch, loaded, effects, stamp)
@@ -125,7 +128,7 @@ class _Attempt:
             identifier_kinds=tuple(sorted({claim.kind for claim in self.claims.values()})),
             known=known(given.fields),
             attributes=dict(given.attributes),
-            consents={record.key: record.current for record in given.consents},
+            consents={record.key: record.current for record in self.consents},
             referrer=given.referrer,
             tags=given.tags,
             opening=given.opening,

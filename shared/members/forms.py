@@ -27,6 +27,7 @@ from shared.members.api import ProfileFields
 from shared.members.changes import ProfileEdit
 from shared.members.form_links import Invitation
 from shared.members.model import PERSONAL, facts_of, normalised
+from shared.members.objections import changed_by, contacts_of, standing
 from shared.members.silencing import lifted_by
 from shared.storage import keys
 from shared.storage.commit import Stale
@@ -76,14 +77,15 @@ def submit(scope: TenantScope, invitation: Invitation, submission: FormSubmissio
     patch = normalised(_checked(invitation, submission), settings.country, now, settings.time_zone, "/values")
     loaded = StateRepository(scope.tenant, scope.table).load(invitation.member)
     member = loaded.state.member
-    edit = ProfileEdit(scope, member)
+    edit, objections = ProfileEdit(scope, member), standing(scope, contacts_of({name: value for name, value in patch.items() if value}))
 
     def decide(state: MemberState, stale: Stale) -> Change[FormReceipt] | Done[FormReceipt]:
         edit.refresh(stale)
         coupon = _coupon(scope, invitation, state, now)
         changed = edit.change(patch)
         events: list[MemberEvent] = [edit.event(now, changed, cause="form")] if changed else []
-        events += lifted_by(state, changed, edit.fields, now)
+        withdrawn = objections.withdrawn(state, now, member) if changed else ()
+        events += [*lifted_by(state, changed, edit.fields, now), *changed_by(withdrawn, now)]
         events.append(Responded(now, "form.submitted", invitation.campaign, invitation.step))
         if coupon is not None:
             events.append(issued(coupon, now, f"campaign:{invitation.campaign}"))
@@ -94,6 +96,7 @@ def submit(scope: TenantScope, invitation: Invitation, submission: FormSubmissio
             batch.put(REQUEST_LABEL, record, Path("PK").does_not_exist(), old=True)
             if changed:
                 edit.add(batch)
+            edit.add_withdrawn(batch, withdrawn, now)
             if coupon is not None:
                 CouponRepository(scope.tenant, scope.table).add_new(batch, coupon, blind_code(scope, coupon.code))
             return receipt

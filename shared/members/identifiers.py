@@ -49,6 +49,13 @@ def normalise(kind: IdentifierKind, text: str, default_region: str | None = None
     return normalised
 
 
+def country_of(number: str) -> str | None:
+    """ISO 3166-1 of an E.164 number; ``None`` for one that belongs to no country, such as a satellite phone's."""
+    import phonenumbers
+
+    return phonenumbers.region_code_for_number(phonenumbers.parse(number))
+
+
 def mask(kind: IdentifierKind, normalised: str) -> str:
     """What may be shown at a till: ``+49***34``, ``a***@example.com``, ``***2890``. Nothing at all of the other kinds."""
     if kind == "phone":

@@ -10,12 +10,13 @@ from shared.jobs.service import Outcome
 from shared.kernel.errors import AppError, FieldError, Unprocessable
 from shared.kernel.ids import NAME_PATTERN, is_id
 from shared.member_state.effects import Effects
-from shared.member_state.errors import UnknownMember
+from shared.member_state.errors import ErasedMember, UnknownMember
 from shared.member_state.events import ListsChanged
 from shared.member_state.model import MAX_LISTS, MemberState
 from shared.member_state.service import Change, Done, Occasion, change_member
 from shared.members.errors import TooManyLists
 from shared.members.profile_api import ListMembersRequest
+from shared.observability.measures import count_late
 from shared.storage.commit import Stale
 from shared.storage.table import WriteBatch
 from shared.tenants.scope import TenantScope
@@ -46,6 +47,8 @@ def change_all(scope: TenantScope, list_id: str, records: Sequence[Mapping[str, 
         except AppError as refusal:
             if refusal.status >= 500:
                 raise
+            if isinstance(refusal, ErasedMember):
+                count_late("list")
             outcome.refused.append((index, refusal))
             continue
         outcome.accepted += changed

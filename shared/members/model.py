@@ -15,14 +15,11 @@ from shared.kernel.instants import Instant, day_of, local_day, zone
 from shared.member_state.model import Consent, Facts
 from shared.members.errors import InvalidTimeZone
 from shared.members.identifiers import normalise
+from shared.privacy.registry import GROUPS
 
 Fields = Mapping[str, str]
-GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
-    "identity": ("first_name", "last_name", "birth_date", "gender", "language"),
-    "contact": ("phone", "email", "street", "postal_code", "city", "country", "home"),
-}
-"""Group -> its fields. A till that greets opens only ``identity``."""
 PERSONAL: Final = tuple(name for names in GROUPS.values() for name in names)
+"""Every field of the profile. Groups and fields are the registry's (``shared.privacy.registry``)."""
 LISTING_SHARDS: Final = 1
 """Shards of the listing of all members of a tenant (``shared.storage.keys.members_listing``)."""
 MAX_AGE_DAYS: Final = 130 * 366

@@ -23,15 +23,17 @@ from shared.tenants.scope import TenantScope
 
 CODE_LENGTH: Final = 8
 """30 characters to the power of 8: 39 bits. A code is no secret: knowing one gives its owner points."""
-_KIND: Final = "referral"
+KIND: Final = "referral"
+CODE_PURPOSE: Final = "referral-code"
+"""What codes are derived for, and the kind of the item that leads from one to its owner."""
 
 
 def code_of(scope: TenantScope, member: str) -> ReferralCodeAnswer:
     """Her code, usable from now on. One Query and one write; the same for ever."""
     state = view_member(scope, member, scope.clock())
-    code = derived_code(scope, "referral-code", state.member, CODE_LENGTH)
-    key = keys.identifier(scope.tenant, _KIND, scope.blind(_KIND, code))
-    scope.table.put(IdentifierItem.at(key, member=state.member, kind=_KIND))
+    code = derived_code(scope, CODE_PURPOSE, state.member, CODE_LENGTH)
+    key = keys.identifier(scope.tenant, KIND, scope.blind(KIND, code))
+    scope.table.put(IdentifierItem.at(key, member=state.member, kind=KIND))
     return ReferralCodeAnswer(member_id=state.member, code=code, rewarded=state.referrals)
 
 
@@ -41,7 +43,7 @@ def referrer_of(scope: TenantScope, code: str, contacts: Iterable[tuple[str, str
     ``contacts`` are the phone number and address that she gives, proven or not; ``device_owner`` who used her device before.
     At most 5 reads.
     """
-    raw = scope.table.get(keys.identifier(scope.tenant, _KIND, scope.blind(_KIND, code.upper())))
+    raw = scope.table.get(keys.identifier(scope.tenant, KIND, scope.blind(KIND, code.upper())))
     if raw is None:
         raise ReferralRefused("unknown_referral_code", "There is no such referral code.")
     try:

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from shared.kernel.ids import new_ulid, shard_of
 from shared.kernel.instants import Instant
-from shared.members.model import GROUPS, LISTING_SHARDS, ConsentRecord, Fields
+from shared.members.model import LISTING_SHARDS, ConsentRecord, Fields
 from shared.privacy.keyring import MemberCipher
-from shared.storage import keys
+from shared.privacy.registry import GROUPS
+from shared.storage import keys, keys_rights
 from shared.storage.errors import RawItem
 from shared.storage.expressions import Condition, Path
 from shared.storage.items import ConsentItem, DeviceItem, IdentifierItem, ProfileItem
+from shared.storage.items_rights import HeldIdentifiersItem
 from shared.storage.packing import pack, unpack
 from shared.storage.table import Table, WriteBatch
 from shared.tenants.model import PushPlatform
 from shared.tenants.scope import TenantScope
 
 PROFILE_LABEL = "profile"
+HELD_LABEL = "identifiers"
 POINTER_KIND = "device"
 """Kind of the item that leads from a device to its owner."""
 
@@ -93,6 +97,21 @@ class MemberRepository:
         item = IdentifierItem.at(keys.identifier(self.tenant, kind, blind), member=member, kind=kind)
         batch.put(label, item, Path("PK").does_not_exist(), old=True)
 
+    def add_held(self, batch: WriteBatch, member: str, taken: Iterable[tuple[str, str]]) -> None:
+        """Note identifiers, each as kind and blind index, as hers, in the transaction that takes them. Label ``identifiers``.
+
+        They are keyed hashes: without this nobody could tell from a member which items lead to her, as her erasure must.
+        """
+        names = {held_name(kind, blind) for kind, blind in taken}
+        if names:
+            batch.update(HELD_LABEL, keys_rights.identifiers_of(self.tenant, member), [Path("ids").add(names)])
+
+    def held(self, member: str) -> list[tuple[str, str]]:
+        """The identifiers that lead to a member, each as kind and blind index, sorted; consistently. 1 read unit."""
+        raw = self.table.get(keys_rights.identifiers_of(self.tenant, member))
+        names = sorted(HeldIdentifiersItem.read(raw).ids) if raw is not None else []
+        return [(kind, blind) for kind, _, blind in (name.partition(":") for name in names)]
+
     # -- consents ---------------------------------------------------------------------------------------------------
 
     def add_consents(self, batch: WriteBatch, member: str, records: tuple[ConsentRecord, ...], now: Instant) -> None:
@@ -159,6 +178,11 @@ class MemberRepository:
 
     def _pointer(self, device_id: str) -> keys.Key:
         return keys.identifier(self.tenant, POINTER_KIND, device_id)
+
+
+def held_name(kind: str, blind: str) -> str:
+    """How an identifier is named among those of its member."""
+    return f"{kind}:{blind}"
 
 
 def read_fields(scope: TenantScope, member: str, *groups: str) -> dict[str, str]:

@@ -128,8 +128,11 @@ def _email(detail: Mapping[str, Any]) -> Feedback | None:
         raise NoFeedback("an event of SES that we do not know")
     tags = {name: values[0] for name, values in mail.get("tags", {}).items() if values}
     origin = origin_of(tags)
-    if not origin.get("tenant") or not origin.get("member"):
+    if not origin.get("tenant"):
         raise NoFeedback("an e-mail that is not ours: it has no tags of ours")
+    if not origin.get("member"):
+        # A one-time code: it goes to whoever asks, and tells nothing about a member.
+        return None
     kind, permanent, reason, address = _EMAIL[type_], False, "", ""
     part = detail.get(type_[0].lower() + type_[1:].replace(" ", ""), detail.get("failure", {}))
     if type_ == "Bounce":
@@ -163,8 +166,10 @@ def _sms(body: Mapping[str, Any]) -> Feedback | None:
     if type_ != "TEXT_DELIVERED" and type_ not in _SMS_BOUNCES:
         raise NoFeedback("an event of SMS that we do not know")
     context = body.get("context") or {}
-    if not context.get("tenant") or not context.get("member"):
+    if not context.get("tenant"):
         raise NoFeedback("an SMS that is not ours: it has no context of ours")
+    if not context.get("member"):
+        return None  # a one-time code, as above
     kind: Kind = "delivered" if type_ == "TEXT_DELIVERED" else "bounced"
     permanent = type_ == "TEXT_INVALID"
     return Feedback(

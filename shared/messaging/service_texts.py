@@ -7,7 +7,7 @@ call that triggers them: ``data.code`` and ``data.minutes``, ``data.purpose``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final, Literal, get_args
 
 ServiceText = Literal[
@@ -72,6 +72,16 @@ _DAYS: Final = {"en": "%Y-%m-%d"}
 _DAY: Final = "%d.%m.%Y"
 DATA: Final[dict[ServiceText, tuple[str, ...]]] = {"otp": ("code", "minutes"), "consent_receipt": ("purpose",)}
 """What the trigger of a message declares as its data."""
+
+
+def plain_text(name: ServiceText, languages: Iterable[str], values: Mapping[str, str]) -> tuple[str, str]:
+    """Title and body in the first of the languages that there is a text in, else English, with ``values`` in place of its words."""
+    texts = SERVICE_TEXTS[name]
+    spoken = next((base for language in languages if (base := language.partition("-")[0]) in texts), "en")
+    title, body = texts[spoken]
+    for word, value in values.items():
+        title, body = title.replace(f"@{word}@", value), body.replace(f"@{word}@", value)
+    return title, body
 
 
 def default_content(name: ServiceText, languages: Iterable[str], wallet: str = "points") -> dict[str, dict[str, str]]:

@@ -76,7 +76,7 @@ def sms_request(address: str, message: Message, settings: SmsSettings) -> dict[s
         "MessageBody": message.body,
         "MessageType": "TRANSACTIONAL" if message.service else "PROMOTIONAL",
         "TimeToLive": max(_MIN_TTL_SECONDS, min(message.ttl_seconds, MAX_TTL_SECONDS)),
-        "Context": {name: message.origin[name] for name in ("tenant", "member", "delivery") if name in message.origin},
+        "Context": {name: message.origin[name] for name in ("tenant", "member", "delivery") if message.origin.get(name)},
     }
     optional = {
         "ConfigurationSetName": settings.configuration_set,

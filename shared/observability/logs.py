@@ -13,6 +13,8 @@ from typing import Any, Final
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 
+from shared.privacy.registry import PRIVATE_NAMES
+
 _PERSONAL_WORDS: Final = frozenset(
     {
         *("phone", "phones", "email", "emails", "mail", "birth", "birthday", "birthdate", "address", "addresses"),
@@ -38,7 +40,8 @@ _MAX_FRAMES: Final = 12
 def is_personal(key: str) -> bool:
     """Whether a field of that name may hold something about a person or a credential."""
     words = [word.lower() for word in _WORD.findall(key)]
-    return "_".join(words) in _PERSONAL_NAMES or not _PERSONAL_WORDS.isdisjoint(words)
+    whole = "_".join(words)
+    return whole in _PERSONAL_NAMES or whole in PRIVATE_NAMES or not _PERSONAL_WORDS.isdisjoint(words)
 
 
 def redact(value: Any) -> Any:

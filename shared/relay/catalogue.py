@@ -115,6 +115,8 @@ _ABOUT_MEMBERS: Final = (
         "member.updated", _MEMBER, "Fields of a profile, or attributes, changed.",
         {"fields": Field({"type": "array", "items": {"type": "string"}, "description": "names, never values"}, ["birth_date"])},
     ),
+    EventType("member.erased", _MEMBER, "She is forgotten: nothing else is told of her any more. Forget her too.",
+              {"erasure": _text("era_01KAJ5XW0000000000000000FF")}),
     EventType(
         "consent.changed", _MEMBER, "Consents were given or withdrawn.",
         {"consents": Field({"type": "object", "additionalProperties": {"type": "boolean"}}, {"marketing:push": True})},

@@ -81,7 +81,8 @@ def _fuse(rules: Sequence[Rule], context: Context, sides: Sequence[Side], behavi
     generator = Generator(rules, context, sides)
     source = generator.source(objectors=any(behavioural))
     namespace: dict[str, Any] = {**generator.constants, "plain": plain, "objected": _objected(rules, context, sides, behavioural)}
-    exec(compile(source, "<segments>", "exec"), namespace)  # noqa: S102 - the source holds generated names only
+    code = compile(source, "<segments>", "exec")
+    exec(code, namespace)  # noqa: S102 - the source holds generated names only  # nosec B102
     fused: Fused = namespace["fused"]
     return source, fused
 

@@ -50,6 +50,9 @@ def sweep_tenant(scope: TenantScope, shard: int, after: str | None, own: Queue, 
     One who cannot be woken is logged and stays due; the others go on. Answers how many were woken. Cost: one Query a page of
     the index, and per member one Query and one transaction.
     """
+    if scope.definitions.settings.status != "active":
+        # A sweep that was under way; what is due stays due.
+        return 0
     partition, woken = keys.due(scope.tenant, shard), 0
     between = (after or _FIRST, keys.due_until(scope.clock()))
     start: RawItem | None = None

@@ -58,7 +58,7 @@ def get_patiently(scope: TenantScope, table: Table, where: Iterable[Key]) -> dic
         except StorageThrottled:
             if attempt == _ATTEMPTS - 1:
                 raise
-            effort.sleep(random.uniform(0, min(_WAITS[1], _WAITS[0] * 4**attempt)))  # noqa: S311 - jitter
+            effort.sleep(random.uniform(0, min(_WAITS[1], _WAITS[0] * 4**attempt)))  # noqa: S311 - jitter  # nosec B311
     raise AssertionError("not reached")
 
 

@@ -45,3 +45,27 @@ class SessionItem(Item):
     created_at = NumberAttribute()
     rotated_at = NumberAttribute()
     ended = UnicodeAttribute(null=True)
+
+
+class OneTimeCodeItem(Item):
+    """The code that was last sent to a number or address: its keyed hash, gone once it was used. ``sends`` of the UTC day ``day``."""
+
+    digest = BinaryAttribute(legacy_encoding=False, null=True)
+    tries = NumberAttribute()
+    sent_at = NumberAttribute()
+    day = NumberAttribute()
+    sends = NumberAttribute()
+
+
+class CodesSentItem(Item):
+    """One shard of how many codes a tenant has sent on a day."""
+
+    sends = NumberAttribute()
+
+
+class RemovalItem(Item):
+    """A tenant's removal: how far it is, and at the end its certificate. ``revision`` counts its steps."""
+
+    revision = NumberAttribute()
+    status = UnicodeAttribute()
+    body = BinaryAttribute(attr_name="d", legacy_encoding=False)

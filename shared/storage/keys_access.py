@@ -1,9 +1,13 @@
-"""Keys of what credentials are made of: API keys, signing keys, members' sessions. The rules of ``shared.storage.keys`` hold here too."""
+"""Keys of what credentials are made of: API keys, signing keys, members' sessions, one-time codes.
+
+The rules of ``shared.storage.keys`` hold here too.
+"""
 
 from __future__ import annotations
 
 from typing import Final
 
+from shared.kernel.ids import check_tenant
 from shared.storage.keys import OPERATOR, Key, member, prefix, text
 
 API_KEY_PREFIX: Final = "KEY#"
@@ -28,3 +32,23 @@ def signing() -> Key:
 def session(tenant: str, member_id: str, family: str) -> Key:
     """A member's session on one device: one family of refresh tokens."""
     return Key(member(tenant, member_id), f"{SESSION_PREFIX}{text(family)}")
+
+
+def one_time_code(tenant: str, kind: str, blind: str) -> Key:
+    """The code that was last sent to a number or address. ``blind`` is the keyed hash of it."""
+    return Key(f"{prefix(tenant)}OTP#{kind}#{blind}", "OTP")
+
+
+def one_time_codes_sent(tenant: str, day: int, shard: int) -> Key:
+    """How many codes a tenant has sent on a day: one shard of the count."""
+    return Key(f"{prefix(tenant)}OTPS#{day:06d}#{shard:02d}", "OTPS")
+
+
+def removals() -> str:
+    """The operator's list of tenants that are being removed, and of those that were."""
+    return f"T#{OPERATOR}#REMOVALS"
+
+
+def removal(tenant: str) -> Key:
+    """How far a tenant's removal is; afterwards its certificate."""
+    return Key(removals(), f"REMOVAL#{check_tenant(tenant)}")

@@ -231,6 +231,11 @@ class Table:
             items += more
         return items
 
+    def scan(self, request: dict[str, Any]) -> tuple[list[RawItem], RawItem | None]:
+        """One page of the whole table: for ``shared.storage.sweeping`` alone, whose role is the only one that may."""
+        answer = self._call("scan", **request)
+        return answer["Items"], answer.get("LastEvaluatedKey")
+
     # -- writes -----------------------------------------------------------------------------------------------------
 
     def put(self, item: Item, when: Condition | None = None, *, old: bool = False) -> None:

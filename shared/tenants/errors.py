@@ -21,3 +21,9 @@ class KeyNotFound(NotFound):
     """No such key of this tenant."""
 
     code, title = "unknown_key", "Unknown key"
+
+
+class TenantRemoving(StateConflict):
+    """The tenant is being removed: nothing of it can be changed any more."""
+
+    code, title = "tenant_removing", "Tenant being removed"

@@ -78,6 +78,15 @@ class ProfileSettings(Frozen):
         return self
 
 
+class CodeSettings(Frozen):
+    """One-time codes that prove phone numbers and addresses. What they may cost is bounded by where they go and how many a day."""
+
+    countries: tuple[Annotated[str, Field(pattern=r"^[A-Z]{2}$")], ...] = Field(
+        default=(), max_length=250, description="ISO 3166-1: numbers of these countries get codes; none named: the tenant's own country"
+    )
+    per_day: int = Field(default=1000, ge=0, le=10**6, description="codes a UTC day to all together; 0: none")
+
+
 class TenantSettings(Frozen):
     """Everything about a tenant that is not a definition of its own."""
 
@@ -99,6 +108,7 @@ class TenantSettings(Frozen):
     )
     profile: ProfileSettings = ProfileSettings()
     messaging: MessagingSettings = MessagingSettings()
+    codes: CodeSettings = CodeSettings()
     status: Literal["active", "suspended"] = "active"
 
     @field_validator("currency")

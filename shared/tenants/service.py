@@ -14,16 +14,17 @@ from shared.kernel.errors import FieldError, InvalidValue, PreconditionFailed, U
 from shared.kernel.ids import check_tenant
 from shared.kernel.pages import open_cursor, seal_cursor
 from shared.privacy.crypto import derive
-from shared.storage import keys
+from shared.storage import keys, keys_access
 from shared.storage.errors import ConditionFailed
-from shared.storage.expressions import Path
+from shared.storage.expressions import Condition, Path
 from shared.storage.items import KeyringItem, SettingsItem, TenantEntryItem
 from shared.storage.packing import pack, unpack
 from shared.storage.table import Table
 from shared.tenants.api import TenantAnswer, TenantPage, TenantRequest, TenantSummary
 from shared.tenants.credentials import is_reserved
-from shared.tenants.errors import TenantExists, TenantNotFound
+from shared.tenants.errors import TenantExists, TenantNotFound, TenantRemoving
 from shared.tenants.model import TenantSettings
+from shared.tenants.removal_api import REMOVING
 from shared.tenants.scope import TenantScope
 
 _DUE_SHARDS: Final = 1
@@ -52,7 +53,9 @@ def create_tenant(operator: Operator, request: TenantRequest) -> TenantAnswer:
     tenant = request.id
     if is_reserved(tenant) or tenant in (keys.OPERATOR, keys.LOCAL):
         raise TenantExists(f"{tenant} is reserved.")
-    if operator.table.get(keys.tenant_entry(tenant)) is not None:
+    removed = operator.table.get(keys_access.removal(tenant)) is not None
+    if removed or operator.table.get(keys.tenant_entry(tenant)) is not None:
+        # An id is given once: links and tokens of the one before would lead to the next.
         raise TenantExists
     scope = operator.scope_of(tenant)
     _make_keyring(operator, scope)
@@ -134,17 +137,24 @@ def _enter(operator: Operator, tenant: str, status: str, *, new: bool) -> None:
         entry = TenantEntryItem.at(key, tenant=tenant, status=status, due_shards=_DUE_SHARDS)
         operator.table.put(entry, Path("PK").does_not_exist())
     else:
-        operator.table.update(key, [Path("status").set(status)], Path("PK").exists())
+        stays: Condition = Path("PK").exists() & (Path("status") != REMOVING)
+        try:
+            operator.table.update(key, [Path("status").set(status)], stays)
+        except ConditionFailed:
+            raise TenantRemoving from None
 
 
 def check_entry(operator: Operator, tenant: str) -> None:
-    """``TenantNotFound`` unless the tenant is in the operator's list. 1 read."""
+    """``TenantNotFound`` unless the tenant is in the operator's list, ``TenantRemoving`` if it is on its way out. 1 read."""
     try:
         check_tenant(tenant)
     except InvalidValue:
         raise TenantNotFound from None
-    if operator.table.get(keys.tenant_entry(tenant)) is None:
+    raw = operator.table.get(keys.tenant_entry(tenant))
+    if raw is None:
         raise TenantNotFound
+    if TenantEntryItem.read(raw).status == REMOVING:
+        raise TenantRemoving
 
 
 def _read(operator: Operator, tenant: str) -> tuple[int, TenantSettings]:

@@ -72,12 +72,22 @@ def refresh(scope: TenantScope, given: Refresh, desk: SessionDesk) -> TokensAnsw
         raise SessionEnded
     now = scope.clock()
     session, secret = _next(scope, given, desk, now)
+    token = desk.keys.seal(scope.tenant, session, secret)
+    return _answer(scope, member, desk, Begun(token, (session.ends_at - now) // SECOND))
+
+
+def tokens_of(scope: TenantScope, member: str, desk: SessionDesk) -> TokensAnswer:
+    """A new session of a member, with its first tokens. Cost as ``begin``."""
+    return _answer(scope, member, desk, begin(scope, member, desk))
+
+
+def _answer(scope: TenantScope, member: str, desk: SessionDesk, begun: Begun) -> TokensAnswer:
     return TokensAnswer(
         member_id=member,
-        access_token=desk.tokens.issue(scope.tenant, member, now),
+        access_token=desk.tokens.issue(scope.tenant, member, scope.clock()),
         expires_in=LIFETIME // SECOND,
-        refresh_token=desk.keys.seal(scope.tenant, session, secret),
-        refresh_expires_in=(session.ends_at - now) // SECOND,
+        refresh_token=begun.token,
+        refresh_expires_in=begun.seconds,
     )
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from shared.kernel.errors import StateConflict
+from shared.kernel.errors import StateConflict, Unavailable
 from shared.kernel.instants import MINUTE, Clock, Instant, format_rfc3339
+from shared.observability.logs import logger
 from shared.storage import keys_access
 from shared.storage.errors import ConditionFailed
 from shared.storage.expressions import Condition, Path
@@ -57,10 +58,20 @@ class SigningKeys:
 
     def __call__(self) -> Generations:
         """What holds now."""
-        now = self._monotonic()
-        if self._kept is None or now - self._kept[0] >= CACHE_SECONDS:
-            self._kept = (now, *stored(self._table))
-        return generations_at(self._kept[1], self._kept[2], self._clock())
+        now, kept = self._monotonic(), self._kept
+        if kept is None or now - kept[0] >= CACHE_SECONDS:
+            kept = self._kept = (now, *self._look(kept))
+        return generations_at(kept[1], kept[2], self._clock())
+
+    def _look(self, kept: tuple[float, int, Instant] | None) -> tuple[int, Instant]:
+        try:
+            return stored(self._table)
+        except Unavailable:
+            if kept is None:
+                raise
+            # A rotation is told ten minutes ahead, so what was known a minute ago still holds.
+            logger().warning("signing keys not looked up")
+            return kept[1], kept[2]
 
 
 def stored(table: Table) -> tuple[int, Instant]:

@@ -1,7 +1,8 @@
 """Members' access tokens: ES256 JWTs (RFC 7519, RFC 7518 section 3.4) signed with a key derived from the master secret.
 
-Deriving the key means that nothing but one secret is stored, and that every process signs with the same key. Rotation:
-the new master signs, the previous one still verifies, and the JWKS shows both.
+Deriving the key means that nothing but one secret is stored, and that every process signs with the same key. A generation number is
+part of the derivation: a new one is a new key of the same master (``shared.tenants.signing`` keeps it). The key before still verifies,
+and the JWKS shows both; so it is with a previous master.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,8 +25,6 @@ from shared.privacy.crypto import derive
 
 ISSUER: Final = "regulars"
 LIFETIME: Final = 15 * MINUTE
-_GENERATION: Final = 1
-"""The number in the derivation's purpose; a new one makes a new key of the same master."""
 _AUDIENCE_PREFIX: Final = "regulars:"
 _ALGORITHM: Final = "ES256"
 _CLOCK_SKEW: Final = 60
@@ -59,6 +59,14 @@ class MemberToken:
 
 
 @dataclass(frozen=True, slots=True)
+class Generations:
+    """Which generation signs, and which are shown and verify, the newest first. At the beginning there is one."""
+
+    signing: int = 1
+    shown: tuple[int, ...] = (1,)
+
+
+@dataclass(frozen=True, slots=True)
 class _Pair:
     private: ec.EllipticCurvePrivateKey
     public_jwk: dict[str, str]
@@ -66,12 +74,35 @@ class _Pair:
 
 
 class TokenSigner:
-    """Issues with ``master``; verifies what ``master`` or ``previous`` signed. Both are secrets of at least 16 bytes."""
+    """Issues with ``master``; verifies what ``master`` or ``previous`` signed, in each generation that is shown. Both are secrets of
+    at least 16 bytes; ``generations`` is asked at each use.
+    """
 
-    def __init__(self, master: bytes, previous: bytes | None = None) -> None:
-        self._current = _pair(master)
-        pairs = [self._current] if previous is None else [self._current, _pair(previous)]
-        self._pairs = {pair.kid: pair for pair in pairs}
+    def __init__(
+        self, master: bytes, previous: bytes | None = None, generations: Callable[[], Generations] = Generations
+    ) -> None:
+        self._master = master
+        self._masters = [master] if previous is None else [master, previous]
+        self._generations = generations
+        self._made: dict[tuple[bytes, int], _Pair] = {}
+
+    @property
+    def _current(self) -> _Pair:
+        return self._pair(self._master, self._generations().signing)
+
+    @property
+    def _pairs(self) -> dict[str, _Pair]:
+        """By key id, the signing one first."""
+        now = self._generations()
+        order = [now.signing, *(each for each in now.shown if each != now.signing)]
+        pairs = [self._pair(master, generation) for master in self._masters for generation in order]
+        return {pair.kid: pair for pair in pairs}
+
+    def _pair(self, master: bytes, generation: int) -> _Pair:
+        known = (master, generation)
+        if known not in self._made:
+            self._made[known] = _pair(master, generation)
+        return self._made[known]
 
     def issue(self, tenant: str, member: str, now: Instant, lifetime: int = LIFETIME) -> str:
         """A token for one member of one tenant; ``lifetime`` in milliseconds, counted in whole seconds."""
@@ -80,11 +111,13 @@ class TokenSigner:
             raise InvalidValue("a token needs a member and at least a second")
         issued = now // SECOND
         claims = {"iss": ISSUER, "aud": _AUDIENCE_PREFIX + tenant, "sub": member, "iat": issued, "exp": issued + lifetime // SECOND}
-        return jwt.encode(claims, self._current.private, algorithm=_ALGORITHM, headers={"kid": self._current.kid})
+        current = self._current
+        return jwt.encode(claims, current.private, algorithm=_ALGORITHM, headers={"kid": current.kid})
 
     def sign(self, payload: bytes) -> str:
         """A compact JWS (RFC 7515) over any bytes that are no JSON: never a token, because ``verify`` takes JSON claims only."""
-        return PyJWS().encode(payload, self._current.private, algorithm=_ALGORITHM, headers={"kid": self._current.kid, "typ": None})
+        current = self._current
+        return PyJWS().encode(payload, current.private, algorithm=_ALGORITHM, headers={"kid": current.kid, "typ": None})
 
     def verify(self, token: str, now: Instant) -> MemberToken:
         """What the token says, if we signed it and it is still good. ``InvalidToken`` or ``TokenExpired`` for any other text."""
@@ -130,9 +163,9 @@ def _checked(claims: dict[str, Any], now: Instant) -> MemberToken:
     return MemberToken(tenant, member, issued * SECOND, expires * SECOND)
 
 
-def _pair(master: bytes) -> _Pair:
+def _pair(master: bytes, generation: int) -> _Pair:
     # 384 bits reduced modulo n: the bias is below 2**-128 (FIPS 186-5, A.2.1).
-    wide = int.from_bytes(derive(master, f"member-token-signing:{_GENERATION}", 48), "big")
+    wide = int.from_bytes(derive(master, f"member-token-signing:{generation}", 48), "big")
     private = ec.derive_private_key(wide % (_ORDER - 1) + 1, ec.SECP256R1())
     point = private.public_key().public_numbers()
     essential = {"crv": "P-256", "kty": "EC", "x": _coordinate(point.x), "y": _coordinate(point.y)}

@@ -25,6 +25,7 @@ from shared.member_state.model import CountedUse, HeldCoupon, MemberState
 from shared.member_state.repository import Stamp, envelope
 from shared.member_state.service import Change, Done, MemberSession, Occasion
 from shared.member_state.tier_windows import VISITS
+from shared.observability.measures import count_late
 from shared.programmes.compiled import Programme
 from shared.programmes.outcome import Step
 from shared.storage import keys
@@ -210,7 +211,9 @@ class _Reversal:
         try:
             session, occasion = MemberSession(self.scope, sale.member), Occasion(self.at, self.correlation)
             return session.change(occasion, lambda state, stale: self._decide(sale, state, stale), replay=self._replay)
-        except (UnknownMember, ErasedMember):
+        except (UnknownMember, ErasedMember) as nobody:
+            if isinstance(nobody, ErasedMember):
+                count_late("return")
             return self._anonymous(sale)
 
     def _decide(self, sale: SaleRecord, state: MemberState, stale: Stale) -> Change[Recorded] | Done[Recorded]:

@@ -23,6 +23,7 @@ from shared.member_state.events import Purchased
 from shared.member_state.model import CountedUse, MemberState
 from shared.member_state.repository import Stamp, envelope
 from shared.member_state.service import Change, Done, MemberSession, Occasion, view_member
+from shared.observability.measures import count_late
 from shared.programmes.asking import Asked
 from shared.storage.commit import NotAnAnswer, Plan, Stale, commit
 from shared.storage.errors import RawItem
@@ -84,7 +85,9 @@ def record(scope: TenantScope, request: TransactionRequest, correlation: str = "
         if session is None and member is None:
             return sale.record_anonymous()
         return sale.record_for(session or MemberSession(scope, member or ""))
-    except (UnknownMember, ErasedMember):
+    except (UnknownMember, ErasedMember) as nobody:
+        if isinstance(nobody, ErasedMember):
+            count_late("sale")
         return sale.record_anonymous()
     except SaleRefused:
         # The coupon may be used up by this very sale, whose answer got lost: then the stored answer is the answer.

@@ -11,7 +11,7 @@ import pytest
 
 from infra.functions import SPECS
 from shared.http.routes import ROUTES, SCOPES
-from shared.kernel.scopes import PERSONAL, PUBLIC, RELEASE
+from shared.kernel.scopes import PUBLIC, RELEASE
 
 ROOT = Path(__file__).parents[2]
 PURE = [
@@ -51,7 +51,7 @@ def test_every_route_of_a_function_has_a_handler(name: str) -> None:
 
 
 def test_every_scope_is_explained_and_used() -> None:
-    beside_the_routes = {RELEASE, PERSONAL}
+    beside_the_routes = {RELEASE}
     assert {route.scope for route in ROUTES} - {PUBLIC} == set(SCOPES) - beside_the_routes
 
 

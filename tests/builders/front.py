@@ -14,6 +14,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from functions.registration import handler
+from functions.sign_in import handler as sign_in
 from shared.http.routes import ROUTES, Route
 from shared.kernel.instants import DAY, SECOND
 from shared.members.form_links import KEY_PURPOSE, Invitation, seal_invitation
@@ -22,14 +23,18 @@ from shared.privacy.crypto import derive
 from shared.tenants.jwks import JwksSource
 from shared.tenants.model import IdentityProviderSettings, PushSettings, TenantSettings
 from shared.tenants.principal import Principal, principal_to_context
+from shared.tenants.refresh import RefreshKeys
+from shared.tenants.sessions import SessionDesk
 from shared.tenants.tokens import TokenSigner
 from tests.builders.house import SETTINGS, House
 from tests.fakes.push import FakePush
+from tests.fakes.senders import FakeSender
 
 MASTER = b"a master secret of the tests"
 AUDIENCE = "com.example.app"
 NONCE = "nonce-of-this-sign-in"
-ALL = frozenset({"members:register", "members:identify", "members:read", "members:write", "points:write", "coupons:redeem"})
+ALL = frozenset({"members:register", "members:identify", "members:read", "members:write", "members:erase", "members:personal",
+                 "points:write", "coupons:redeem"})  # fmt: skip
 BY_OPERATION: dict[str, Route] = {route.operation: route for route in ROUTES}
 
 
@@ -78,6 +83,9 @@ class FakeAws:
     def get_object(self, **request: Any) -> dict[str, Any]:
         return {"Body": io.BytesIO(self.objects[request["Key"]])}
 
+    def generate_presigned_url(self, _operation: str, Params: dict[str, str], ExpiresIn: int) -> str:
+        return f"https://files.example/{Params['Key']}?seconds={ExpiresIn}"
+
     def send_message(self, **request: Any) -> None:
         self.messages.append(request)
 
@@ -97,10 +105,16 @@ class Front:
             client=lambda _service: self.aws,
             master_secret=MASTER,
         )
-        urls = SimpleNamespace(queue_url="queue", dead_letter_url="dead", bucket="bucket")
+        urls = SimpleNamespace(queue_url="queue", dead_letter_url="dead", bucket="bucket", rights_url="rights")
         for name, value in (("runtime", home), ("desk", self.desk), ("settings", urls)):
             monkeypatch.setattr(handler, name, lambda value=value: value)
-        handler.derived.cache_clear()
+        monkeypatch.setattr(sign_in, "runtime", lambda: home)
+        self.senders = {"sms": FakeSender(), "email": FakeSender()}
+        sessions = SessionDesk(self.desk.tokens, RefreshKeys(MASTER))
+        monkeypatch.setattr(sign_in, "desk", lambda: sessions)
+        monkeypatch.setattr(sign_in, "_senders", lambda: self.senders)
+        for kept in (handler.derived, handler.session_desk, sign_in.codes):
+            kept.cache_clear()
 
     @staticmethod
     def _no_fetch(url: str) -> bytes:
@@ -130,7 +144,8 @@ class Front:
         }
         if route.public:
             del event["requestContext"]["authorizer"]
-        answer = handler.lambda_handler(event)
+        function = sign_in if route.function == "sign_in" else handler
+        answer = function.lambda_handler(event)
         text = answer.get("body")
         return Said(answer["statusCode"], json.loads(text) if text else None, answer["headers"])
 

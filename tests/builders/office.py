@@ -68,6 +68,7 @@ class Office:
             table=house.table,
             client=lambda _service: self.objects,
             master_secret=MASTER,
+            now=lambda: house.now,
             new_wrapped_key=lambda tenant: tenant.encode().ljust(32, b"."),
             settings=SimpleNamespace(definition_seconds=cache_seconds),
         )

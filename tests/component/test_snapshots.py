@@ -11,6 +11,8 @@ import pytest
 
 from functions.segment_snapshots import handler
 from shared.aws.objects import S3Store
+from shared.erasure.service import ask
+from shared.erasure.working import work
 from shared.kernel.ids import ulid_millis
 from shared.kernel.instants import DAY, MINUTE, SECOND, date_of, day_number, local_day
 from shared.member_state.model import Facts
@@ -28,12 +30,15 @@ from shared.snapshots.repository import SnapshotRepository
 from shared.storage import keys
 from shared.storage.expressions import Path
 from shared.storage.items import ProfileItem
+from shared.storage.packing import pack
 from shared.transactions.service import record
 from tests.builders.asking import members_in
 from tests.builders.house import PROGRAMME, House, sale
 from tests.builders.stream import BusOfTest, ListQueue, Stream
 from tests.fakes.faulty import FaultyTable, Killed
 from tests.fakes.objects import FakeS3
+from tests.fakes.push import FakePush
+from tests.fakes.queue import FakeQueue
 
 pytestmark = pytest.mark.stream
 
@@ -96,7 +101,7 @@ class Snapshots:
     def join(self, **event: Any) -> str:
         """A member who is in the list of all members too."""
         member = self.house.join(**event)
-        row = ProfileItem.at(keys.profile(self.house.tenant, member), version=1, body=b"-")
+        row = ProfileItem.at(keys.profile(self.house.tenant, member), version=1, body=pack({}))
         row.GSI2PK, row.GSI2SK = keys.members_listing(self.house.tenant, 0), member
         self.house.table.put(row)
         self.members.append(member)
@@ -157,9 +162,9 @@ class Snapshots:
         return found
 
     def erase(self, member: str) -> None:
-        """The state of one who was erased, as it stays behind; her last event is delivered."""
-        key = keys.state(self.house.tenant, member)
-        self.house.table.update(key, [Path("status").set("erased"), Path("version").set(Path("version") + 1)])
+        """She is erased, to the end; her last event is delivered."""
+        ask(self.house.scope(), member, "key_1")
+        work(self.house.scope(), member, FakePush(), FakeQueue())
         self.repository.mark([member], self.house.now)
 
 

@@ -12,6 +12,7 @@ from tests.infra.conftest import Synthesised, Template
 DEAD_ENDS = ("dead", "relay-failures")
 """Queues that nothing consumes: they need no dead-letter queue."""
 CONSUMERS = {
+    "removals": "tenant_removal",
     "members-bulk": "registration",
     "transactions-bulk": "transaction_ingestion",
     "coupons-bulk": "coupon_redemption",
@@ -22,6 +23,7 @@ CONSUMERS = {
     "sending": "campaign_sending",
     "reports": "campaign_reports",
     "feedback": "delivery_feedback",
+    "rights": "member_rights",
 }
 
 
@@ -69,7 +71,7 @@ def test_each_queue_has_its_one_consumer_that_answers_per_message(prod: Synthesi
         if "Fn::GetAtt" not in source:
             continue
         spec = SPECS[functions[properties["FunctionName"]["Ref"]]]
-        assert properties["BatchSize"] == (100 if spec.name == "segment_snapshots" else 10)
+        assert properties["BatchSize"] == {"segment_snapshots": 100, "tenant_removal": 1}.get(spec.name, 10)
         # More than ten messages are only given to who waits for them.
         assert ("MaximumBatchingWindowInSeconds" in properties) == (properties["BatchSize"] > 10)
         assert properties["FunctionResponseTypes"] == ["ReportBatchItemFailures"]

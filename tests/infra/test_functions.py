@@ -25,7 +25,7 @@ COMMON = {
 }
 OWN = {
     "authorizer": {"OPERATOR_SECRET_ARN"},
-    "registration": {"TENANT_ROLE_ARN", "MEMBERS_QUEUE_URL", "DATA_BUCKET", "DEAD_LETTER_URL", "MEDIA_URL"},
+    "registration": {"TENANT_ROLE_ARN", "MEMBERS_QUEUE_URL", "RIGHTS_QUEUE_URL", "DATA_BUCKET", "DEAD_LETTER_URL", "MEDIA_URL"},
     "transaction_ingestion": {"TENANT_ROLE_ARN", "TRANSACTIONS_QUEUE_URL", "DATA_BUCKET", "DEAD_LETTER_URL"},
     "coupon_redemption": {"TENANT_ROLE_ARN", "COUPONS_QUEUE_URL", "DATA_BUCKET", "DEAD_LETTER_URL"},
     "segment_evaluation": {"SEGMENTS_QUEUE_URL", "PLANNING_QUEUE_URL", "SNAPSHOTS_QUEUE_URL", "DEAD_LETTER_URL"},
@@ -34,10 +34,13 @@ OWN = {
     "campaign_sending": {"SENDING_QUEUE_URL", "DATA_BUCKET", "DEAD_LETTER_URL", "PUBLIC_URL"},
     "campaign_reports": {"DEAD_LETTER_URL"},
     "event_relay": {"BUS_NAME", "REPORTS_QUEUE_URL", "FAILURE_QUEUE_URL"},
-    "tenancy": {"TENANT_ROLE_ARN", "PUSH_EVENTS_TOPIC_ARN"},
+    "sign_in": {"TENANT_ROLE_ARN", "DATA_BUCKET"},
+    "tenancy": {"TENANT_ROLE_ARN", "PUSH_EVENTS_TOPIC_ARN", "REMOVALS_QUEUE_URL"},
+    "tenant_removal": {"REMOVALS_QUEUE_URL", "DEAD_LETTER_URL", "DATA_BUCKET", "MEDIA_BUCKET"},
     "administration": {"TENANT_ROLE_ARN", "SENDING_QUEUE_URL", "DATA_BUCKET", "PUBLIC_URL"},
     "guest_links": {"TENANT_ROLE_ARN"},
     "delivery_feedback": {"DEAD_LETTER_URL"},
+    "member_rights": {"RIGHTS_QUEUE_URL", "DATA_BUCKET", "DEAD_LETTER_URL"},
     "audiences": {"TENANT_ROLE_ARN", "EXPORTS_QUEUE_URL", "SNAPSHOTS_QUEUE_URL", "DATA_BUCKET", "DEAD_LETTER_URL"},
     "media": {"TENANT_ROLE_ARN", "MEDIA_BUCKET", "MEDIA_URL"},
 }
@@ -106,7 +109,7 @@ def test_an_erased_key_can_not_come_back(prod: Synthesised) -> None:
 def test_the_bucket_forgets_imports_and_messages(prod: Synthesised) -> None:
     (bucket,) = (b["Properties"] for name, b in prod.state.resources("AWS::S3::Bucket").items() if name.startswith("Data"))
     days = {rule["Prefix"]: rule["ExpirationInDays"] for rule in bucket["LifecycleConfiguration"]["Rules"] if "Prefix" in rule}
-    assert days == {"bulk/": 7, "outbox/": 30, "snapshots/": OBJECT_LIFE // DAY, "exports/": KEPT // DAY}
+    assert days == {"bulk/": 7, "outbox/": 30, "snapshots/": OBJECT_LIFE // DAY, "exports/": KEPT // DAY, "access/": 1}
     assert all(bucket["PublicAccessBlockConfiguration"].values())
 
 

@@ -14,7 +14,8 @@ from tests.infra.conftest import Synthesised, listed
 WITHOUT_RESOURCE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords", "sns:CreatePlatformApplication"}
 """Actions for which AWS takes no resource but ``*``."""
 TENANT_SERVING = (
-    "registration", "transaction_ingestion", "coupon_redemption", "tenancy", "administration", "media", "audiences", "guest_links",
+    "registration", "transaction_ingestion", "coupon_redemption", "sign_in", "tenancy", "administration", "media", "audiences",
+    "guest_links",
 )  # fmt: skip
 
 
@@ -42,13 +43,24 @@ def test_every_function_has_a_role_of_its_own(stage: Synthesised) -> None:
     assert len({role_of(stage, name) for name in FUNCTIONS}) == len(FUNCTIONS)
 
 
-def test_nobody_may_scan_and_no_action_is_a_wildcard(stage: Synthesised) -> None:
+def test_only_the_removal_of_tenants_may_scan_and_no_action_is_a_wildcard(stage: Synthesised) -> None:
+    removal = role_of(stage, "tenant_removal")
     for template in stage.stacks.values():
         for name, statement in template.statements():
             for action in listed(statement["Action"]):
                 assert "*" not in action, name
-                assert "Scan" not in action, name
+                assert "Scan" not in action or name == removal, name
                 assert not action.startswith("dynamodb:PartiQL"), name
+
+
+def test_the_removal_of_tenants_reads_no_values_by_key_and_writes_nothing_but_its_notes(stage: Synthesised) -> None:
+    own = {"T#operator#REMOVALS"}
+    for statement in rights_of(stage, "tenant_removal"):
+        actions = {action for action in listed(statement["Action"]) if action.startswith("dynamodb:")}
+        fenced = set(listed(statement.get("Condition", {}).get("ForAllValues:StringLike", {}).get("dynamodb:LeadingKeys", [])))
+        if not fenced <= own | {"T#local#CLOCK"} or not fenced:
+            assert actions <= {"dynamodb:Scan", "dynamodb:DeleteItem"}
+    assert not actions_of(stage, "tenant_removal") & {"s3:GetObject", "s3:PutObject", "kms:Decrypt", "secretsmanager:GetSecretValue"}
 
 
 def test_only_x_ray_has_the_resource_star(stage: Synthesised) -> None:
@@ -116,10 +128,11 @@ def test_what_the_runtime_asks_of_kms_is_what_the_tenant_role_allows(stage: Synt
 def test_functions_that_serve_tenants_have_no_right_of_their_own_on_the_tables(prod: Synthesised) -> None:
     for name in ("transaction_ingestion", "coupon_redemption", "administration", "media", "audiences", "guest_links"):
         assert not {action for action in actions_of(prod, name) if action.startswith(("dynamodb:", "kms:"))}
-    signing = [s for s in rights_of(prod, "registration") if any(a.startswith(("dynamodb:", "kms:")) for a in listed(s["Action"]))]
-    assert [(listed(s["Action"]), s["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]) for s in signing] == [
-        (["dynamodb:GetItem"], ["T#operator#SIGNING"])
-    ]
+    for name in ("registration", "sign_in"):
+        signing = [s for s in rights_of(prod, name) if any(a.startswith(("dynamodb:", "kms:")) for a in listed(s["Action"]))]
+        assert [(listed(s["Action"]), s["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]) for s in signing] == [
+            (["dynamodb:GetItem"], ["T#operator#SIGNING"])
+        ]
     own = [s for s in rights_of(prod, "tenancy") if any(a.startswith("dynamodb:") for a in listed(s["Action"]))]
     assert len(own) == 1
     assert own[0]["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["T#operator#*"]}}
@@ -127,7 +140,7 @@ def test_functions_that_serve_tenants_have_no_right_of_their_own_on_the_tables(p
 
 def test_only_who_sends_may_send_and_links_may_nothing_but_read_the_secret(prod: Synthesised) -> None:
     sending = {"ses:SendEmail", "sms-voice:SendTextMessage", "sns:Publish"}
-    assert {name for name in FUNCTIONS if actions_of(prod, name) & sending} == {"campaign_sending", "administration"}
+    assert {name for name in FUNCTIONS if actions_of(prod, name) & sending} == {"campaign_sending", "administration", "sign_in"}
     links = {each for each in actions_of(prod, "guest_links") if not each.startswith(("logs:", "xray:", "sts:"))}
     assert links == {"secretsmanager:GetSecretValue"}
     for statement in rights_of(prod, "campaign_sending"):
@@ -146,8 +159,8 @@ def test_the_authorizer_reads_keys_and_tenants_and_writes_when_a_key_was_used(pr
     for statement in rights_of(prod, "authorizer"):
         if any(action.startswith("dynamodb:") for action in listed(statement["Action"])):
             fenced = set(listed(statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]))
-            keys_alone = {"T#*#KEYS"}
-            assert fenced <= (keys_alone if "dynamodb:UpdateItem" in listed(statement["Action"]) else keys_alone | {"T#operator#TENANTS", "T#operator#SIGNING"})
+            read_only = {"T#operator#TENANTS", "T#operator#SIGNING"}
+            assert fenced <= {"T#*#KEYS"} | (read_only if listed(statement["Action"]) == ["dynamodb:GetItem"] else set())
 
 
 def test_the_relay_can_not_touch_a_table(prod: Synthesised) -> None:
@@ -161,8 +174,9 @@ def test_planning_never_sees_a_secret_or_a_key(prod: Synthesised) -> None:
 
 def test_objects_are_reached_below_a_prefix_only(stage: Synthesised) -> None:
     for name, statement in stage.service.statements():
-        if any(action.startswith("s3:") for action in listed(statement["Action"])):
-            below = ("/bulk/*", "/outbox/*", "/media/*", "/snapshots/*", "/exports/*")
+        lists = listed(statement["Action"]) == ["s3:ListBucket"] and name == role_of(stage, "tenant_removal")
+        if not lists and any(action.startswith("s3:") for action in listed(statement["Action"])):
+            below = ("/bulk/*", "/outbox/*", "/media/*", "/snapshots/*", "/exports/*", "/access/*")
             assert all(json.dumps(r).rstrip(']}"').endswith(below) for r in listed(statement["Resource"])), name
 
 
@@ -174,8 +188,22 @@ def test_audiences_only_reads_snapshots_and_keeps_its_files_below_a_prefix_of_th
 
 def test_snapshots_are_written_by_their_function_alone_which_makes_no_keys(stage: Synthesised) -> None:
     touching = {name for name, s in stage.service.statements() if any("/snapshots/*" in json.dumps(r) for r in listed(s["Resource"]))}
-    assert touching == {role_of(stage, "segment_snapshots"), role_of(stage, "audiences")}
+    assert touching == {role_of(stage, "segment_snapshots"), role_of(stage, "audiences"), role_of(stage, "tenant_removal")}
     # It evaluates members at a switch as the sweep does, for which birthdays are opened.
     its, sweeps = ({each for each in actions_of(stage, name) if each.startswith(("kms:", "secretsmanager:"))}
                    for name in ("segment_snapshots", "segment_evaluation"))  # fmt: skip
     assert its == sweeps == {"kms:Decrypt", "secretsmanager:GetSecretValue"}
+
+
+def test_only_erasure_destroys_members_keys(prod: Synthesised) -> None:
+    """Of the functions under their own role; the tenant's session could, and no code of theirs does."""
+    deleting = {
+        name
+        for name in FUNCTIONS
+        for statement in rights_of(prod, name)
+        if "dynamodb:DeleteItem" in listed(statement["Action"]) and "Keys" in json.dumps(statement["Resource"])
+    }
+    assert "member_rights" in deleting
+    assert deleting <= {"member_rights", "tenant_removal"}, "but for a tenant that goes whole"
+    sns = {each for each in actions_of(prod, "member_rights") if each.startswith("sns:")}
+    assert sns == {"sns:DeleteEndpoint"}

@@ -13,7 +13,8 @@ from shared.members.answers import is_usable
 from shared.members.api import ProfileFields
 from shared.members.changes import changed_attributes
 from shared.members.errors import TooManyAttributes
-from shared.members.model import GROUPS, PERSONAL, facts_of, known, masked_name, merged, normalised
+from shared.members.model import PERSONAL, facts_of, known, masked_name, merged, normalised
+from shared.privacy.registry import GROUPS
 
 NOW = parse_rfc3339("2026-11-21T23:30:00Z")
 NAMES = st.sampled_from(PERSONAL)

@@ -1,0 +1,74 @@
+"""Erasures: items <-> model, for one tenant."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from shared.erasure.model import Erasure, Traces
+from shared.storage import keys_rights
+from shared.storage.errors import ConditionFailed, RawItem
+from shared.storage.expressions import Condition, Path
+from shared.storage.items_rights import ErasureItem
+from shared.storage.packing import pack, unpack
+from shared.storage.table import NOT_THERE_YET, Table, WriteBatch
+
+LABEL: Final = "erasure"
+
+
+class ErasureRepository:
+    """The erasures of one tenant."""
+
+    def __init__(self, tenant: str, table: Table) -> None:
+        self.tenant = tenant
+        self.table = table
+
+    def get(self, member: str) -> Erasure | None:
+        """A member's erasure, consistently. 1 read unit."""
+        raw = self.table.get(keys_rights.erasure(self.tenant, member))
+        return self._decode(raw) if raw is not None else None
+
+    def add_new(self, batch: WriteBatch, erasure: Erasure) -> None:
+        """Put it, if there is none. Label ``erasure``."""
+        batch.put(LABEL, self._item(erasure), NOT_THERE_YET)
+
+    def store(self, after: Erasure) -> bool:
+        """The next revision, if it is the next; ``False`` if somebody else was faster. 1 write unit."""
+        as_before: Condition = Path("revision") == after.revision - 1
+        try:
+            self.table.put(self._item(after), as_before)
+        except ConditionFailed:
+            return False
+        return True
+
+    def _item(self, erasure: Erasure) -> ErasureItem:
+        traces = erasure.traces
+        body = {
+            "id": erasure.id,
+            "by": erasure.asked_by,
+            "at": erasure.accepted_at,
+            "c": erasure.correlation,
+            "done": dict(erasure.done),
+            "counts": dict(erasure.counts),
+            "traces": [traces.version, list(traces.coupons), list(traces.segments), [list(each) for each in traces.identifiers]],
+        }
+        key = keys_rights.erasure(self.tenant, erasure.member)
+        return ErasureItem.at(key, status=erasure.status, revision=erasure.revision, body=pack(body))
+
+    @staticmethod
+    def _decode(raw: RawItem) -> Erasure:
+        item = ErasureItem.read(raw)
+        body: dict[str, Any] = unpack(item.body)
+        version, coupons, segments, identifiers = body["traces"]
+        status: Any = item.status
+        return Erasure(
+            id=body["id"],
+            member=raw["PK"]["S"].rpartition("#")[2],
+            asked_by=body["by"],
+            accepted_at=body["at"],
+            correlation=body["c"],
+            status=status,
+            done=body["done"],
+            counts=body["counts"],
+            traces=Traces(version, tuple(coupons), tuple(segments), tuple((kind, blind) for kind, blind in identifiers)),
+            revision=int(item.revision),
+        )
