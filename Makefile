@@ -1,6 +1,6 @@
 # Regulars. Needs Python >= 3.11 and make; everything else is installed into .venv and .local by `make setup`.
 .DEFAULT_GOAL := help
-.PHONY: help setup lint types unit component browser infra flow test test-nightly bench openapi events demo up down deploy bootstrap clean
+.PHONY: help setup lint types unit component browser infra flow test test-nightly audit bench openapi events demo up down deploy bootstrap clean
 
 # The first interpreter that is new enough; name another with `make PYTHON=...`.
 ifndef PYTHON
@@ -20,8 +20,9 @@ setup:  ## Install everything (implicit in all others; seconds when nothing chan
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer was found. Install one, or name it: make PYTHON=/path/to/python3.13"; exit 1; }
 	@$(PYTHON) -m local.tools
 
-lint: setup  ## Style (ruff) and directions of imports
+lint: setup  ## Style (ruff), risky code (bandit) and directions of imports
 	@$(RUN) -m ruff check .
+	@$(RUN) -m bandit -q -c pyproject.toml -r shared functions infra local
 	@if [ -f .importlinter ]; then PYTHONPATH=. .venv/bin/lint-imports; fi
 
 types: setup  ## mypy --strict on shared/, functions/ and local/
@@ -30,8 +31,8 @@ types: setup  ## mypy --strict on shared/, functions/ and local/
 unit: setup  ## Unit tests: no sockets, no AWS
 	@$(RUN) -m pytest tests/unit tests/architecture --disable-socket $(SIDE_BY_SIDE)
 
-component: setup  ## Handlers on an AWS in the same process
-	@$(RUN) -m pytest tests/component $(SIDE_BY_SIDE)
+component: setup  ## Handlers on an AWS in the same process; two tenants with everything crossed
+	@$(RUN) -m pytest tests/component tests/isolation $(SIDE_BY_SIDE)
 
 browser: setup  ## Pages in a real browser
 	@$(PYTHON) -m local.tools browser
@@ -54,6 +55,9 @@ test-nightly: setup  ## The same unit tests, searched a hundred times as widely,
 	@HYPOTHESIS_PROFILE=nightly $(RUN) -m pytest tests/unit --disable-socket
 	@HYPOTHESIS_PROFILE=nightly $(RUN) -m pytest tests/component/test_redeemers.py tests/component/test_campaign_ten_thousand.py \
 	  tests/component/test_campaign_crashes.py
+
+audit: setup  ## Known vulnerabilities of what we depend on (asks PyPI's advisory service)
+	@$(RUN) -m local.audit
 
 bench: setup  ## Measure; writes docs/benchmarks.md
 	@$(RUN) -m tests.benchmarks

@@ -1,17 +1,22 @@
-"""Getting small public documents (an identity provider's keys) over HTTPS. Bounded in time and size, and never redirected."""
+"""Getting small public documents (an identity provider's keys) over HTTPS. Bounded in time and size, never redirected, and from the public
+internet alone, as webhooks are: the address is a tenant's to name.
+"""
 
 from __future__ import annotations
 
+import http.client
 import time
 from typing import Final
-from urllib.parse import urlsplit
 
-import urllib3
+from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError
+
+from shared.aws.going_out import Resolve, connection_to, host_header, resolve
+from shared.kernel.errors import InvalidValue
+from shared.messaging.outgoing import Target, target_of
 
 TIMEOUT_SECONDS: Final = 3.0
 MAX_BYTES: Final = 64 * 1024
-_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _CHUNK: Final = 8192
 
 
@@ -22,34 +27,36 @@ class NotFetched(OSError):
 class Fetcher:
     """``fetch`` of ``shared.tenants.jwks.JwksSource``. ``local``: plain HTTP is taken too, but only from this machine."""
 
-    def __init__(self, *, local: bool = False) -> None:
+    def __init__(self, *, local: bool = False, resolve: Resolve = resolve) -> None:
         self._local = local
-        self._pool = urllib3.PoolManager(num_pools=4, retries=False)
+        self._resolve = resolve
 
     def __call__(self, url: str) -> bytes:
         """The body at an address, or ``NotFetched``. At most 3 seconds and 64 kB."""
-        parts = urlsplit(url)
-        from_this_machine = self._local and parts.scheme == "http" and parts.hostname in _LOOPBACK
-        if parts.scheme != "https" and not from_this_machine:
-            raise NotFetched("only https is fetched")
+        try:
+            target = target_of(url, local=self._local)
+        except InvalidValue as error:
+            raise NotFetched(str(error)) from None
         deadline = time.monotonic() + TIMEOUT_SECONDS
         try:
-            return self._read(url, deadline)
-        except (HTTPError, ValueError) as error:
-            raise NotFetched(f"{parts.hostname}: {type(error).__name__}") from None
+            with connection_to(target, seconds=TIMEOUT_SECONDS, local=self._local, resolve=self._resolve) as connection:
+                return _read(connection, target, deadline)
+        except NotFetched:
+            raise
+        except (OSError, ValueError, HTTPError, http.client.HTTPException) as error:
+            # ValueError: a forbidden address, a certificate of another host, or a name that is none.
+            raise NotFetched(f"{target.host}: {type(error).__name__}") from None
 
-    def _read(self, url: str, deadline: float) -> bytes:
-        timeout = urllib3.Timeout(total=TIMEOUT_SECONDS)
-        answer = self._pool.request("GET", url, timeout=timeout, redirect=False, preload_content=False)
-        try:
-            if answer.status != 200:
-                raise NotFetched(f"status {answer.status}")
-            body = b""
-            for chunk in answer.stream(_CHUNK, decode_content=True):
-                body += chunk
-                # The pool's time-out is per read: a server that drips must not hold us.
-                if len(body) > MAX_BYTES or time.monotonic() > deadline:
-                    raise NotFetched("too large or too slow")
-            return body
-        finally:
-            answer.release_conn()
+
+def _read(connection: HTTPConnection, target: Target, deadline: float) -> bytes:
+    connection.request("GET", target.path, headers={"host": host_header(target)}, preload_content=False)
+    answer = connection.getresponse()
+    if answer.status != 200:
+        raise NotFetched(f"status {answer.status}")
+    body = b""
+    for chunk in answer.stream(_CHUNK, decode_content=True):
+        body += chunk
+        # The time-out is per read: a server that drips must not hold us.
+        if len(body) > MAX_BYTES or time.monotonic() > deadline:
+            raise NotFetched("too large or too slow")
+    return body

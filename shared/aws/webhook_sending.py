@@ -6,34 +6,20 @@ Nothing here is ``Unclear``: a receiver knows by ``webhook-id`` what it has, so 
 from __future__ import annotations
 
 import http.client
-import ipaddress
-import socket
-import threading
-from collections.abc import Callable
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
+from shared.aws.going_out import ForbiddenAddress, Resolve, connection_to, host_header, resolve
 from shared.kernel.errors import InvalidValue
 from shared.kernel.instants import Clock
-from shared.messaging.outgoing import Target, allowed_address, target_of
+from shared.messaging.outgoing import Target, target_of
 from shared.messaging.port import Message, Result, Sent, Throttled, Unreachable, WebhookTarget
 from shared.messaging.webhooks import MAX_BODY, signed_headers, webhook_body
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 TIMEOUT_SECONDS: Final = 5.0
 _BUSY: Final = frozenset({408, 425, 429})
-Resolve = Callable[[str, int], list[str]]
-
-
-def resolve(host: str, port: int) -> list[str]:
-    """Every address of a host, as the system resolves it. ``OSError``."""
-    return [str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
 @dataclass(slots=True)
@@ -58,54 +44,19 @@ class WebhookSender:
         except InvalidValue:
             return Unreachable("forbidden_address")
         try:
-            pinned = allowed_address(self._addresses(target), local=self.local)
-            if pinned is None:
-                return Unreachable("forbidden_address")
             headers = signed_headers(message.origin["delivery"], body, settings.secret, self.clock())
-            status = self._post(target, pinned, body, headers)
+            status = self._post(target, body, headers)
+        except ForbiddenAddress:
+            return Unreachable("forbidden_address")
         except (OSError, ValueError, HTTPError, http.client.HTTPException):
             # ValueError: a certificate of another host, or a name that is none.
             return Throttled()
         return _meaning(status, message.origin["delivery"])
 
-    def _addresses(self, target: Target) -> list[str]:
-        with suppress(ValueError):
-            return [str(ipaddress.ip_address(target.host))]
-        return self.resolve(target.host, target.port)
-
-    def _post(self, target: Target, pinned: str, body: bytes, headers: dict[str, str]) -> int:
-        connection: HTTPConnection
-        if target.tls:
-            # The certificate is the host's, whatever address it is at.
-            connection = HTTPSConnection(
-                pinned, target.port, timeout=self.timeout, server_hostname=target.host, assert_hostname=target.host
-            )
-        else:
-            connection = HTTPConnection(pinned, target.port, timeout=self.timeout)
-        has_usual_port = target.port == (443 if target.tls else 80)
-        host = f"[{target.host}]" if ":" in target.host else target.host
-        with _cut_off(connection, self.timeout):
-            connection.request("POST", target.path, body, {"host": host if has_usual_port else f"{host}:{target.port}", **headers})
+    def _post(self, target: Target, body: bytes, headers: dict[str, str]) -> int:
+        with connection_to(target, seconds=self.timeout, local=self.local, resolve=self.resolve) as connection:
+            connection.request("POST", target.path, body, {"host": host_header(target), **headers})
             return int(connection.getresponse().status)
-
-
-@contextmanager
-def _cut_off(connection: HTTPConnection, seconds: float) -> Iterator[None]:
-    """End the connection after so long whatever happens: a time-out of a socket starts again with every byte."""
-
-    def cut() -> None:
-        if connection.sock is not None:
-            with suppress(OSError):
-                connection.sock.shutdown(socket.SHUT_RDWR)
-
-    timer = threading.Timer(seconds, cut)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        connection.close()
 
 
 def _meaning(status: int, delivery: str) -> Result:

@@ -27,6 +27,13 @@ _EMBEDDING: Final = (
     ipaddress.ip_network("fd00:ec2::/32"),
     ipaddress.ip_network("100.100.100.200/32"),
     ipaddress.ip_network("168.63.129.16/32"),
+    # Of no use to anybody, and taken for public by some versions of ``ipaddress``: relays of 6to4 (RFC 7526), documentation (RFC 9637),
+    # identifiers of segment routing (RFC 9602), dummy prefix (RFC 9780), site-local (RFC 3879).
+    ipaddress.ip_network("192.88.99.0/24"),
+    ipaddress.ip_network("3fff::/20"),
+    ipaddress.ip_network("5f00::/16"),
+    ipaddress.ip_network("100:0:0:1::/64"),
+    ipaddress.ip_network("fec0::/10"),
 )
 _PORTS: Final = frozenset({443, 8443})
 

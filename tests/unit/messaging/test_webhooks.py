@@ -112,3 +112,8 @@ def test_a_local_stage_may_call_its_own_machine_and_nothing_else_beside() -> Non
     assert allowed_address(["::1"], local=True) == "::1"
     assert allowed_address(["10.0.0.1"], local=True) is None
     assert allowed_address(["169.254.169.254"], local=True) is None
+
+
+@pytest.mark.parametrize("address", ["192.88.99.1", "3fff::1", "5f00::1", "100:0:0:1::1", "fec0::1"])
+def test_what_only_some_versions_of_python_know_as_special_is_not_public(address: str) -> None:
+    assert not is_public(ipaddress.ip_address(address))
