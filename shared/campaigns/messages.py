@@ -73,7 +73,7 @@ class Walk:
     campaign: str
     revision: int
     segment_version: int | None = None
-    """The version whose listing was begun with; it stays, also if another is served meanwhile."""
+    """The version whose listing was begun with; it stays, also if another is served meanwhile. ``None``: not begun yet."""
     shard: int = 0
     cursor: Mapping[str, Any] | None = None
     occurrence: str = ""
@@ -81,6 +81,8 @@ class Walk:
     version: int = 0
     """Of the recurring campaign when this occurrence came."""
     expires: Instant | None = None
+    listed_by: Instant | None = None
+    """Until when it waits for the listing of its segment to be whole; ``None``: it did not have to wait yet."""
 
     def message(self) -> dict[str, Any]:
         """As it travels."""
@@ -95,6 +97,7 @@ class Walk:
             "occurrence": self.occurrence,
             "version": self.version,
             "expires": self.expires,
+            "listed_by": self.listed_by,
         }
 
 
@@ -135,7 +138,7 @@ def walk_of(message: Mapping[str, Any]) -> Walk:
         and (version is None or _whole(version))
         and isinstance(message.get("occurrence", ""), str)
         and _whole(message.get("version", 0))
-        and (message.get("expires") is None or _whole(message["expires"]))
+        and all(message.get(name) is None or _whole(message[name]) for name in ("expires", "listed_by"))
         and (cursor is None or (isinstance(cursor, dict) and isinstance((cursor.get("PK") or {}).get("S"), str)))
     )
     if not fits:
@@ -150,6 +153,7 @@ def walk_of(message: Mapping[str, Any]) -> Walk:
         occurrence=message.get("occurrence", ""),
         version=message.get("version", 0),
         expires=message.get("expires"),
+        listed_by=message.get("listed_by"),
     )
 
 

@@ -20,9 +20,12 @@ from shared.campaigns.rules import occurrence_of, short, triggered
 from shared.campaigns.service import complete
 from shared.campaigns.versions import body_of, version_of
 from shared.kernel.errors import InvalidValue
+from shared.kernel.instants import DAY, Instant
 from shared.members.model import LISTING_SHARDS as MEMBER_SHARDS
+from shared.observability.logs import logger
 from shared.relay.envelope import Envelope
 from shared.segments.listing import LISTING_SHARDS as SEGMENT_SHARDS
+from shared.segments.listing import listed_version
 from shared.storage import keys
 from shared.storage.errors import RawItem
 from shared.tenants.scope import TenantScope
@@ -31,6 +34,10 @@ TIME_TO_STOP_MS: Final = 8_000
 """With less left than this a walk goes on in a new message."""
 PAGE: Final = 10 * MAX_MEMBERS
 """Members of one Query: ten orders, which is one request to the queue."""
+UNTIL_LISTED_SECONDS: Final = 10
+"""After which a walk looks again whether its segment is listed."""
+LISTING_PATIENCE: Final[Instant] = DAY
+"""For how long it does."""
 _BEGUN: Final = frozenset({"campaign.launched", "campaign.resumed"})
 _FIRED: Final = "campaign.fired"
 _STEP_DUE: Final = "campaign.step_due"
@@ -76,6 +83,11 @@ def walk(scope: TenantScope, position: Walk, sending: Queue, own: Queue) -> int:
     occurrence = position.occurrence or str(run.launched_at)
     first = Order(scope.tenant, run.campaign, definition.version, body.steps[0].id, occurrence, (), position.expires)
     segment, here, total = body.audience.segment, position, 0
+    if segment is not None and here.segment_version is None:
+        listed = listed_version(scope, segment)
+        if listed is None and _waits_for_listing(scope, here, own):
+            return 0
+        here = replace(here, segment_version=listed)
     shards = SEGMENT_SHARDS if segment is not None else MEMBER_SHARDS
     while here.shard < shards:
         if scope.effort().time_left_ms() < TIME_TO_STOP_MS:
@@ -100,21 +112,22 @@ def _begin(scope: TenantScope, event: Mapping[str, Any], own: Queue) -> None:
     if event["type"] in _BEGUN:
         run = CampaignRepository(scope.tenant, scope.table).run(str(event["data"]["campaign"]))
         if run is not None and run.state == "sending":
-            _send_walk(scope, Walk(scope.tenant, run.campaign, run.revision, version=run.version), own)
+            own.send(Walk(scope.tenant, run.campaign, run.revision, version=run.version).message())
     elif event["type"] == _FIRED:
         data = event["data"]
         occurrence, version, expires = str(data["occurrence"]), int(data["version"]), data.get("expires")
-        _send_walk(scope, Walk(scope.tenant, str(data["campaign"]), 0, occurrence=occurrence, version=version, expires=expires), own)
+        own.send(Walk(scope.tenant, str(data["campaign"]), 0, occurrence=occurrence, version=version, expires=expires).message())
 
 
-def _send_walk(scope: TenantScope, walk_: Walk, own: Queue) -> None:
-    """From the beginning, over the listing of the segment's version that is served now."""
-    definition = version_of(scope, walk_.campaign, walk_.version)
-    if definition is None:
-        return
-    segment = body_of(scope.tenant, definition).audience.segment
-    served = scope.definitions.at(scope.clock()).served_segments.get(segment) if segment is not None else None
-    own.send(replace(walk_, segment_version=served.version if served is not None else None).message())
+def _waits_for_listing(scope: TenantScope, here: Walk, own: Queue) -> bool:
+    """The walk comes again, unless it has waited for a day: then nobody is listed, and nobody gets it."""
+    now = scope.clock()
+    until = here.listed_by if here.listed_by is not None else now + LISTING_PATIENCE
+    if now >= until:
+        logger().warning("segment never listed", extra={"campaign": here.campaign})
+        return False
+    own.send(replace(here, listed_by=until).message(), UNTIL_LISTED_SECONDS)
+    return True
 
 
 def _orders(scope: TenantScope, envelope: Envelope, member: str) -> Iterator[Order]:

@@ -80,6 +80,14 @@ def count(scope: TenantScope, segment: str) -> CountAnswer:
     return CountAnswer(segment=segment, version=served.version, count=total, state="backfilling", evaluated=evaluated, needed=whole)
 
 
+def listed_version(scope: TenantScope, segment: str) -> int | None:
+    """The served version, once everybody who is in it is listed; ``None`` before, and where none is served. 1 read."""
+    served = scope.definitions.at(scope.clock()).served_segments.get(segment)
+    raw = scope.table.get(keys.fan_out(scope.tenant, segment, served.version)) if served is not None else None
+    is_whole = raw is not None and FanOutItem.read(raw).status == "complete"
+    return served.version if served is not None and is_whole else None
+
+
 def served_version(scope: TenantScope, segment: str) -> Definition:
     """The version that lists and audiences read now. No request when the definitions are cached; one to tell which refusal."""
     served = scope.definitions.at(scope.clock()).served_segments.get(segment)

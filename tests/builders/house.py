@@ -18,6 +18,7 @@ from shared.member_state.events import Registered
 from shared.member_state.model import MemberState
 from shared.member_state.repository import Loaded, StateRepository
 from shared.member_state.service import Change, Occasion, change_member
+from shared.segments.progress import ProgressStore
 from shared.storage import keys
 from shared.storage.commit import Effort
 from shared.storage.items import KeyringItem, SettingsItem
@@ -93,6 +94,13 @@ class House:
         """A catalogue item."""
         key = keys.catalogue_item(self.tenant, item.id)
         self.table.put(SettingsItem.at(key, version=1, body=pack(item.model_dump(mode="json"))))
+
+    def listed(self, segment: str, version: int = 1) -> None:
+        """Everybody who is in the segment is in its listing: its fan-out is over."""
+        store = ProgressStore(self.scope(), "segment", segment, version, epoch=0)
+        progress = store.read()
+        assert progress is not None
+        store.complete(progress, [], None, 0)
 
     def publish(self, kind: Kind, id_: str, body: dict[str, Any], version: int = 1, since: Instant = 0, epoch: int = 0) -> None:
         """A published definition in force since an instant."""

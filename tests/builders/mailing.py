@@ -78,6 +78,7 @@ def fill(house: House, crowd: Iterable[Person]) -> None:
         main.add([*(action["Put"]["Item"] for action in batch.actions), _row(scope, person.member)])
     main.done()
     wrapped.done()
+    house.listed(SEGMENT)
 
 
 def list_only(house: House, crowd: Iterable[Person]) -> None:
@@ -86,6 +87,7 @@ def list_only(house: House, crowd: Iterable[Person]) -> None:
     for person in crowd:
         puts.add([_row(scope, person.member)])
     puts.done()
+    house.listed(SEGMENT)
 
 
 def _state(tenant: str, person: Person, now: Instant) -> MemberState:

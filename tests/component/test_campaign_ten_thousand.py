@@ -210,7 +210,8 @@ def test_after_the_answer_of_cancel_nothing_is_claimed(
     post.storm.blows = False
     rows = post.rows()
     assert len(table.claims) == at_cancel[0], "what was claimed was claimed before"
-    assert STOPPED_AT // 4 <= len(set(table.claims)) < STOPPED_AT // 2
+    # Some were claimed twice: the provider had said that nothing had gone out.
+    assert STOPPED_AT // 5 <= len(set(table.claims)) < STOPPED_AT // 2
     check_nobody_twice(post, rows)
     assert {row.state for its in rows.values() for row in its} <= SETTLED
     assert {keys.member(post.house.tenant, member) for member, its in rows.items() if its[0].state != "suppressed"} >= set(table.claims)

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from shared.campaigns import service
+from shared.campaigns import planning, service
+from shared.campaigns.messages import walk_of
 from shared.campaigns.rules import held_out
 from shared.coupons.issuing import printable_code
 from shared.coupons.repository import CouponRepository
@@ -19,6 +20,8 @@ from shared.segments.listing import record_flips
 from shared.storage import keys
 from tests.builders.campaigns import FORM_KEY, NEWS, WELCOME, Post
 from tests.builders.house import House
+
+BUYERS = {"name": "Buyers", "rule": {"kind": "attribute", "name": "lifetime_purchases", "op": "ge", "value": 1}}
 
 
 @pytest.fixture
@@ -106,8 +109,8 @@ def test_a_walk_without_time_goes_on_in_a_new_message(post: Post, monkeypatch: p
 
 
 def test_a_segment_is_an_audience_by_its_listing_and_asked_again_when_sending(post: Post) -> None:
-    rule = {"kind": "attribute", "name": "lifetime_purchases", "op": "ge", "value": 1}
-    post.house.publish("segment", "buyers", {"name": "Buyers", "rule": rule})
+    post.house.publish("segment", "buyers", BUYERS)
+    post.house.listed("buyers")
     buyer, other = post.guest(), post.guest()
     post.purchase(buyer)
     assert record_flips(post.house.scope(), post.told(buyer)) == 1
@@ -117,9 +120,37 @@ def test_a_segment_is_an_audience_by_its_listing_and_asked_again_when_sending(po
     assert post.deliver(order | {"members": [buyer, other]}) == {"sent": 1, "not_in_segment": 1}
 
 
+def test_launched_before_the_segment_is_listed_it_waits_for_the_whole_listing(post: Post) -> None:
+    post.house.publish("segment", "buyers", BUYERS)
+    buyer, scope = post.guest(), post.house.scope()
+    post.purchase(buyer)
+    post.campaign("news", with_(NEWS, audience={"segment": "buyers"}))
+    post.plan(post.envelope(keys.campaign("demo", "news")))
+    for _ in range(3):
+        (walk,) = post.planning.take()
+        assert planning.walk(scope, walk_of(walk), post.sending, post.planning) == 0
+        assert post.planning.delays == [planning.UNTIL_LISTED_SECONDS]
+    assert service.known_run(scope, "news").state == "sending"
+    record_flips(scope, post.told(buyer))
+    post.house.listed("buyers")
+    assert post.walk() == 1
+    assert service.known_run(scope, "news").state == "completed"
+
+
+def test_a_segment_that_is_never_listed_is_waited_for_a_day(post: Post) -> None:
+    post.house.publish("segment", "buyers", BUYERS)
+    post.campaign("news", with_(NEWS, audience={"segment": "buyers"}))
+    post.plan(post.envelope(keys.campaign("demo", "news")))
+    for passed, goes_on in ((0, True), (planning.LISTING_PATIENCE - 1, True), (1, False)):
+        post.house.now += passed
+        (walk,) = post.planning.take()
+        assert planning.walk(post.house.scope(), walk_of(walk), post.sending, post.planning) == 0
+        assert bool(post.planning.messages) == goes_on
+    assert service.known_run(post.house.scope(), "news").state == "completed"
+
+
 def test_entering_a_segment_triggers_once_and_not_because_its_definition_changed(post: Post) -> None:
-    rule = {"kind": "attribute", "name": "lifetime_purchases", "op": "ge", "value": 1}
-    post.house.publish("segment", "buyers", {"name": "Buyers", "rule": rule})
+    post.house.publish("segment", "buyers", BUYERS)
     post.campaign("hello", with_(NEWS, trigger={"kind": "event", "types": ["segment.entered"], "segment": "buyers"}))
     member = post.guest()
     post.purchase(member)
