@@ -18,7 +18,7 @@ from shared.campaigns import service as campaigns
 from shared.campaigns.api import TriggerRequest
 from shared.campaigns.library import service as library
 from shared.campaigns.library.api import InstallRequest
-from shared.campaigns.preview_api import PreviewRequest, TestRequest
+from shared.campaigns.preview_api import PreviewRequest, SendTestRequest
 from shared.coupons import quota
 from shared.definitions import api, approving, catalogue, linting, service
 from shared.definitions.model import Definition, Kind
@@ -228,7 +228,7 @@ def preview_campaign(request: Request) -> Answer:
 @app.operation("test_campaign")
 def test_campaign(request: Request) -> Answer:
     """POST /v1/campaigns/{campaign_id}/test."""
-    body, url = request.parse(TestRequest), runtime().settings.public_url
+    body, url = request.parse(SendTestRequest), runtime().settings.public_url
     return Answer(body=previewing.send_test(_scope(request), request.path["campaign_id"], body, _senders(), url))
 
 

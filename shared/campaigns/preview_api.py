@@ -44,7 +44,7 @@ class PreviewAnswer(Answer):
     warnings: tuple[Warned, ...] = ()
 
 
-class TestRequest(_Request):
+class SendTestRequest(_Request):
     """Send it to her for a look; she is one of the settings' ``messaging.test_members``."""
 
     channels: tuple[Channel, ...] = Field(min_length=1, max_length=5)

@@ -18,7 +18,7 @@ from shared.campaigns.messages import Order
 from shared.campaigns.model import CampaignBody, Delivery
 from shared.campaigns.participant import Participant
 from shared.campaigns.policies import policy_of
-from shared.campaigns.preview_api import PreviewAnswer, PreviewRequest, TestRequest, TestResult, TestSendAnswer, Warned
+from shared.campaigns.preview_api import PreviewAnswer, PreviewRequest, SendTestRequest, TestResult, TestSendAnswer, Warned
 from shared.campaigns.steps import SendStep
 from shared.campaigns.writing import Keys, Written, blanks_of, message_of
 from shared.coupons.errors import NoOffer, TooManyCoupons, UnknownOffer
@@ -84,7 +84,7 @@ def preview(scope: TenantScope, campaign: str, request: PreviewRequest, public_u
     )
 
 
-def send_test(scope: TenantScope, campaign: str, request: TestRequest, senders: Senders, public_url: str) -> TestSendAnswer:
+def send_test(scope: TenantScope, campaign: str, request: SendTestRequest, senders: Senders, public_url: str) -> TestSendAnswer:
     """Really send it to a member who tests, marked as a test. No delivery, no coupon, no cap. About four reads and a call an address."""
     if request.member_id not in scope.definitions.settings.messaging.test_members:
         hint = FieldError("/member_id", "not_a_test_member", "settings.messaging.test_members lists who gets tests")

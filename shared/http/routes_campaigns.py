@@ -34,7 +34,7 @@ def campaigns() -> list[Route]:
         route("POST", "/v1/campaigns/{campaign_id}/preview", "preview_campaign", run, "A step's texts as a member would read them",
               request=_PRE + "PreviewRequest", response=_PRE + "PreviewAnswer"),
         route("POST", "/v1/campaigns/{campaign_id}/test", "test_campaign", run, "Really send a step to a test member, marked as a test",
-              request=_PRE + "TestRequest", response=_PRE + "TestSendAnswer"),
+              request=_PRE + "SendTestRequest", response=_PRE + "TestSendAnswer"),
         route("POST", "/v1/campaigns/{campaign_id}/trigger", "trigger_campaign", run, "Send it to the members that the call names",
               request=_CAM + "TriggerRequest", response=_CAM + "TriggerAnswer"),
         route("GET", "/v1/campaigns/{campaign_id}/report", "report_campaign", run, "What became of it", response=_REP + "ReportAnswer"),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared.campaigns.errors import UnknownCampaign
-from shared.campaigns.preview_api import PreviewRequest, TestRequest
+from shared.campaigns.preview_api import PreviewRequest, SendTestRequest
 from shared.campaigns.previewing import preview, send_test
 from shared.definitions.model import Definition
 from shared.definitions.repository import item_of
@@ -91,7 +91,7 @@ def test_a_test_is_really_sent_marked_and_leaves_nothing(guests: Guests) -> None
     senders["sms"].answers["+4930123456"] = Unreachable("country_blocked")
     senders["push"].answers[f"endpoint/dev_{member}"] = Throttled()
     before = stored(guests)
-    request = TestRequest(member_id=member, step="tell", channels=("email", "sms", "push"))
+    request = SendTestRequest(member_id=member, step="tell", channels=("email", "sms", "push"))
     answer = send_test(guests.house.scope(), "hello", request, senders, BASE)  # type: ignore[arg-type]
     found = [(each.channel, each.result, each.id, each.reason) for each in answer.results]
     assert found == [("email", "sent", "msg-1", None), ("sms", "refused", None, "country_blocked"), ("push", "busy", None, None)]
@@ -104,7 +104,7 @@ def test_a_test_is_really_sent_marked_and_leaves_nothing(guests: Guests) -> None
 def test_tests_go_to_test_members_alone(guests: Guests) -> None:
     member = guests.guest()
     sender = FakeSender()
-    request = TestRequest(member_id=member, step="tell", channels=("email",))
+    request = SendTestRequest(member_id=member, step="tell", channels=("email",))
     with pytest.raises(Unprocessable) as refused:
         send_test(guests.house.scope(), "hello", request, {"email": sender}, BASE)
     assert pointers(refused) == [("/member_id", "not_a_test_member")]
