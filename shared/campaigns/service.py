@@ -7,7 +7,7 @@ says it is running can. A change that dies in between is finished by repeating t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -21,7 +21,7 @@ from shared.campaigns.versions import version_of
 from shared.definitions.model import Definition
 from shared.kernel.errors import ConcurrentUpdate
 from shared.kernel.ids import NAME_PATTERN
-from shared.kernel.instants import Instant, format_rfc3339
+from shared.kernel.instants import SECOND, Instant, format_rfc3339
 from shared.member_state.effects import DomainEvent
 from shared.member_state.repository import Stamp, envelope
 from shared.storage.commit import Plan, Stale, commit
@@ -225,8 +225,18 @@ def in_force(scope: TenantScope, campaign: str) -> tuple[Definition, CampaignBod
             versions = [newest]
         if any(each.wanted_from is not None for each in versions):
             raise ApprovalNeeded("The published version waits for a second person's approval.")
-        raise CampaignNotInForce
+        raise _not_in_force(versions, scope.clock())
     return definition, CampaignBody.model_validate(definition.body)
+
+
+def _not_in_force(versions: Sequence[Definition], now: Instant) -> CampaignNotInForce:
+    """Why nothing holds, and what to do about it."""
+    begins = min((each.effective_from for each in versions if each.effective_from is not None and each.effective_from > now), default=None)
+    if begins is not None:
+        return CampaignNotInForce(f"Its version holds from {format_rfc3339(begins)}.", retry_after=-(-(begins - now) // SECOND))
+    if any(each.status == "draft" for each in versions):
+        return CampaignNotInForce("It is a draft: publish it first.")
+    return CampaignNotInForce("It was retired.")
 
 
 def turn(scope: TenantScope, campaign: str, decide: Decide, correlation: str) -> Run:

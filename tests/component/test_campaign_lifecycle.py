@@ -9,8 +9,10 @@ import pytest
 from shared.campaigns import service
 from shared.campaigns.errors import CampaignNotInForce, NotLaunchable, UnknownCampaign, UnusableContent, WrongCampaignState
 from shared.campaigns.repository import CampaignRepository
+from shared.definitions.model import Definition
+from shared.definitions.repository import item_of
 from shared.kernel.errors import ConcurrentUpdate
-from shared.kernel.instants import HOUR, format_rfc3339
+from shared.kernel.instants import HOUR, SECOND, format_rfc3339
 from shared.reports import service as reports
 from shared.storage import keys
 from shared.storage.items import GateItem
@@ -131,9 +133,18 @@ def test_unknown_campaigns(post: Post, campaign: str) -> None:
 
 
 def test_a_version_that_is_not_in_force_is_not_launched(post: Post) -> None:
+    """It is said from when on it can be, or what else is missing."""
     post.house.publish("campaign", "later", NEWS, since=NOW + HOUR)
-    with pytest.raises(CampaignNotInForce):
+    with pytest.raises(CampaignNotInForce, match=f"from {format_rfc3339(NOW + HOUR)}") as too_early:
         service.launch(post.house.scope(), "later")
+    assert too_early.value.retry_after == HOUR // SECOND
+    post.house.table.put(item_of("demo", Definition("campaign", "draft", 1, "draft", NEWS)))
+    with pytest.raises(CampaignNotInForce, match="publish it first"):
+        service.launch(post.house.scope(), "draft")
+    retired = Definition("campaign", "old", 1, "published", NEWS, effective_from=0, retired_from=NOW)
+    post.house.table.put(item_of("demo", retired))
+    with pytest.raises(CampaignNotInForce, match="retired"):
+        service.launch(post.house.scope(), "old")
 
 
 def test_cancelling_wins_over_a_change_that_began_before_it(post: Post) -> None:
