@@ -122,7 +122,7 @@ def _attributes(source: Source) -> Any:
 
 
 def _consents(source: Source) -> Any:
-    records = MemberRepository(source.scope.tenant, source.scope.table).consents(source.member)
+    records = MemberRepository(source.scope.tenant, source.scope.table).consents(source.member, source.cipher)
     return [record | {"at": _at(record["at"])} for record in records]
 
 

@@ -105,9 +105,10 @@ def _leave(_work: Treated, _raw: RawItem) -> bool:
 def _consent(work: Treated, raw: RawItem) -> bool:
     """That she answered, to what and when, is proof and stays; the words, which may hold a delivery or a name, go."""
     body = unpack(ConsentItem.read(raw).body)
-    if not body.get("text"):
+    left = {name: value for name, value in body.items() if name not in ("text", "proof")}
+    if left == body:
         return False
-    work.scope.table.update(_key(raw), [Path("d").set(pack(body | {"text": ""}))])
+    work.scope.table.update(_key(raw), [Path("d").set(pack(left))])
     return True
 
 

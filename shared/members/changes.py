@@ -162,12 +162,13 @@ def set_consents(
     """Record answers: they hold at once. An answer that is the current one, to the same document, is not recorded again.
 
     ``ObjectionStands`` where the owner of her contact objected, unless she herself says so over a contact that is proven hers. Two reads
-    more where marketing by e-mail or SMS is allowed.
+    more where marketing by e-mail or SMS is allowed, and one with a text that was shown.
     """
     now, loaded = scope.clock(), StateRepository(scope.tenant, scope.table).load(member)
     records = consent_records(request.consents, now, request.source, actor)
     repository, hers = MemberRepository(scope.tenant, scope.table), loaded.state.member
     objections = standing(scope, contacts_of(read_fields(scope, hers, "contact"))) if asks(records) else Objections()
+    cipher = scope.cipher(hers) if any(each.text for each in records) else None
 
     def decide(state: MemberState, _stale: Stale) -> Change[api.ConsentsAnswer] | Done[api.ConsentsAnswer]:
         anew = {each.channel for each in records if objections.against(each)}
@@ -180,7 +181,7 @@ def set_consents(
             return Done(_consents(state))
 
         def finish(after: MemberState, _effects: Effects, batch: WriteBatch) -> api.ConsentsAnswer:
-            repository.add_consents(batch, after.member, fresh, now)
+            repository.add_consents(batch, after.member, fresh, now, cipher)
             objections.add_end(batch, anew)
             return _consents(after)
 

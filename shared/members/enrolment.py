@@ -113,7 +113,7 @@ class _Attempt:
             self.repository.add_identifier(batch, label, *identifier, self.member)
         self.repository.add_held(batch, self.member, taken.values())
         self.repository.add_profile(batch, self.member, 0, self.given.fields, self.cipher)
-        self.repository.add_consents(batch, self.member, self.consents, self.scope.clock())
+        self.repository.add_consents(batch, self.member, self.consents, self.scope.clock(), self.cipher)
         stamp = Stamp(self.scope.clock(), self.given.correlation, self.given.mode)
         add_promised(self.scope, batch, state, effects)
         StateRepository(self.scope.tenant, self.scope.table).add_writes(batch, loaded, effects, stamp)

@@ -38,7 +38,9 @@ class ConsentRecord:
     actor: str
     """Id of the key that sent it, or of the member herself."""
     text: str = ""
-    """What she was shown."""
+    """What she was shown. Stored sealed: it may address her by her name."""
+    proof: str = ""
+    """The delivery whose link, bounce or complaint says so."""
 
     @property
     def key(self) -> str:

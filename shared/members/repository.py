@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from shared.kernel.errors import InvalidValue
 from shared.kernel.ids import new_ulid, shard_of
 from shared.kernel.instants import Instant
 from shared.members.model import LISTING_SHARDS, ConsentRecord, Fields
@@ -24,6 +25,8 @@ from shared.tenants.scope import TenantScope
 
 PROFILE_LABEL = "profile"
 HELD_LABEL = "identifiers"
+SHOWN_GROUP = "shown"
+"""What a consent's text is sealed as."""
 POINTER_KIND = "device"
 """Kind of the item that leads from a device to its owner."""
 
@@ -114,10 +117,12 @@ class MemberRepository:
 
     # -- consents ---------------------------------------------------------------------------------------------------
 
-    def add_consents(self, batch: WriteBatch, member: str, records: tuple[ConsentRecord, ...], now: Instant) -> None:
-        """Append records. Labels ``consent:<purpose>:<channel>``."""
+    def add_consents(
+        self, batch: WriteBatch, member: str, records: tuple[ConsentRecord, ...], now: Instant, cipher: MemberCipher | None = None
+    ) -> None:
+        """Append records. Labels ``consent:<purpose>:<channel>``. ``cipher`` seals the texts that were shown, where there are any."""
         for record in records:
-            body = {
+            body: dict[str, Any] = {
                 "purpose": record.purpose,
                 "channel": record.channel,
                 "granted": record.granted,
@@ -125,15 +130,23 @@ class MemberRepository:
                 "at": record.at,
                 "source": record.source,
                 "actor": record.actor,
-                "text": record.text,
             }
+            if record.proof:
+                body["proof"] = record.proof
+            if record.text:
+                if cipher is None:
+                    raise InvalidValue("a text that was shown is stored sealed")
+                body["text"] = base64.b64encode(cipher.seal_json(SHOWN_GROUP, record.text)).decode()
             key = keys.consent(self.tenant, member, new_ulid(now))
             batch.put(f"consent:{record.key}", ConsentItem.at(key, body=pack(body)), Path("PK").does_not_exist())
 
-    def consents(self, member: str) -> list[dict[str, Any]]:
-        """Every record of a member, oldest first."""
+    def consents(self, member: str, cipher: MemberCipher) -> list[dict[str, Any]]:
+        """Every record of a member, oldest first, with the texts that were shown opened."""
         raws = self.table.query_all(keys.member(self.tenant, member), begins=keys.CONSENT_PREFIX, consistent=True)
-        return [unpack(ConsentItem.read(raw).body) for raw in raws]
+        records: list[dict[str, Any]] = [unpack(ConsentItem.read(raw).body) for raw in raws]
+        for record in records:
+            record["text"] = cipher.open_json(SHOWN_GROUP, base64.b64decode(record["text"])) if "text" in record else ""
+        return records
 
     # -- devices ----------------------------------------------------------------------------------------------------
 

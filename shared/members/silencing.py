@@ -106,5 +106,5 @@ def _answers(
         before = state.consents.get(f"{purpose}:{channel}")
         if before is None or before.granted:
             version = before.version if before is not None else ""
-            records.append(ConsentRecord(purpose, channel, False, version, now, source, state.member, proof))
+            records.append(ConsentRecord(purpose, channel, False, version, now, source, state.member, proof=proof))
     return tuple(records)

@@ -98,7 +98,7 @@ _BESIDE_THE_PROFILE: Final = (
           WHILE_A_MEMBER, "main: STATE of the member", PSEUDONYM, "deleted", ("attributes",)),
     Entry("consents", "answers by purpose and channel: to which document, when, by which way, what was shown", (PROOF, MARKETING),
           "the record for ever as proof, without the text shown once she is erased", "main: CONSENT#<ulid> and STATE of the member",
-          PSEUDONYM, "stripped", ("text_shown",)),
+          f"{PSEUDONYM}; the text shown: {SEALED}", "stripped", ("text_shown",)),
     Entry("devices", "push endpoint of each device; the token itself is with the push service alone", (MARKETING,), WHILE_A_MEMBER,
           "main: DEVICE#<id> and ID#device#<hash>; SNS: the endpoint", BLIND, "deleted", ("endpoint", "device_token", "push_token")),
     Entry("sessions", "digests of refresh tokens, one family a device", (MEMBERSHIP,), "90 days after the last use, 400 in all",

@@ -175,6 +175,14 @@ class TransactionRequest(Basket):
     offline: StrictBool = False
     hold_id: Ref | None = None
 
+    def kept(self, member: str | None) -> dict[str, Any]:
+        """The sale as it is stored: who bought is named by her id alone, or not at all.
+
+        A till may name her by card, phone or address. That must not stay in the books: they outlive her erasure.
+        """
+        basket = self.model_dump(mode="json", exclude_defaults=True, exclude={"member"})
+        return basket | {"member": {"id": member}} if member is not None else basket
+
 
 class LookupRequest(Frozen):
     """A sale's natural key."""

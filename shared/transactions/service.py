@@ -291,8 +291,7 @@ class _Sale:
     ) -> None:
         taken = self.budgets.add(batch)
         outcome = outcome_of(self.basket, decided, given, answer, spent, taken)
-        basket = self.request.model_dump(mode="json", exclude_defaults=True)
-        self.sales.add_new(batch, self.key, self.hash, basket, outcome, member, out, self.awaited)
+        self.sales.add_new(batch, self.key, self.hash, self.request.kept(member), outcome, member, out, self.awaited)
         offline_books.book(batch, self.scope.tenant, self.key, decided.losses)
 
     def _answer(

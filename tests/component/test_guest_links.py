@@ -150,8 +150,8 @@ def test_one_click_withdraws_the_consent_with_its_proof_and_counts_once(guests: 
         assert guests.call(link, "POST", ONE_CLICK, headers={}).status == 200
     consents = guests.house.state(member).consents
     assert {name: each.granted for name, each in consents.items() if not each.granted} == {"marketing:email": False}
-    (record,) = MemberRepository("demo", guests.house.table).consents(member)
-    assert (record["granted"], record["source"], record["text"]) == (False, "one_click", letter.origin["delivery"])
+    (record,) = MemberRepository("demo", guests.house.table).consents(member, guests.house.scope().cipher(member))
+    assert (record["granted"], record["source"], record["proof"]) == (False, "one_click", letter.origin["delivery"])
     (delivery,) = guests.post.deliveries(member)
     assert "unsubscribed" in delivery.responded
     assert guests.post.deliver(guests.post.order("letter", "tell", [member], "2")) == {"no_consent": 1}

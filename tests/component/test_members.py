@@ -223,18 +223,18 @@ def test_a_consent_withdrawn_is_withdrawn_at_once_and_both_are_on_record(front: 
         {"purpose": "marketing", "channel": "push", "granted": False, "document_version": "1", "at": "2026-11-21T11:00:00Z"}
     ]
     assert not front.house.state(member).consents["marketing:push"].granted
-    records = MemberRepository("demo", front.house.table).consents(member)
+    records = MemberRepository("demo", front.house.table).consents(member, front.house.scope().cipher(member))
     assert [(each["granted"], each["at"]) for each in records] == [(True, NOW), (False, NOW + HOUR)]
 
 
 def test_the_same_answer_again_is_not_recorded_again(front: Front) -> None:
     member = front.register(consents=[CONSENT])
     assert front.call("set_consents", {"consents": [CONSENT]}, member_id=member).status == 200
-    assert len(MemberRepository("demo", front.house.table).consents(member)) == 1
+    assert len(MemberRepository("demo", front.house.table).consents(member, front.house.scope().cipher(member))) == 1
     front.house.now += 1
     newer = {**CONSENT, "document_version": "2"}
     front.call("set_consents_of_me", {"consents": [newer]}, me=member)
-    records = MemberRepository("demo", front.house.table).consents(member)
+    records = MemberRepository("demo", front.house.table).consents(member, front.house.scope().cipher(member))
     assert [(each["version"], each["actor"]) for each in records] == [("1", "demo-aaaaaaaaaaaa"), ("2", member)]
 
 

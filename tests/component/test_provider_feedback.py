@@ -127,8 +127,8 @@ def test_a_complaint_withdraws_what_she_allowed_by_e_mail(guests: Guests, worker
     worker.hears(ses(guests, "Complaint", letter.origin, complaintFeedbackType="abuse"), times=2)
     assert guests.house.state(member).suppressed == {"email": "complaint"}
     assert granted(guests, member) == {"marketing:sms", "marketing:push", "marketing:inbox"}
-    (record,) = MemberRepository("demo", guests.house.table).consents(member)
-    assert (record["source"], record["text"], record["channel"]) == ("complaint", letter.origin["delivery"], "email")
+    (record,) = MemberRepository("demo", guests.house.table).consents(member, guests.house.scope().cipher(member))
+    assert (record["source"], record["proof"], record["channel"]) == ("complaint", letter.origin["delivery"], "email")
     assert responses(guests, member) == {"complained"}
 
 

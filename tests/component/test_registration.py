@@ -79,7 +79,7 @@ def test_a_sign_in_with_apple_makes_a_member_with_everything_she_said(front: Fro
 
 def test_the_consent_record_proves_what_was_shown_and_by_whom(front: Front) -> None:
     member = front.register(consents=[CONSENT])
-    (record,) = MemberRepository("demo", front.house.table).consents(member)
+    (record,) = MemberRepository("demo", front.house.table).consents(member, front.house.scope().cipher(member))
     assert record == {
         "purpose": "marketing",
         "channel": "push",

@@ -148,7 +148,7 @@ READS: dict[str, Read] = {
     "ledger": lambda w, s: StateRepository(s.tenant, s.table).ledger(w.ids["member"], 10, None)[0],
     "profile": lambda w, s: _members(w, s).profile(w.ids["member"]).version,
     "key": lambda w, s: s.cipher(w.ids["member"]),
-    "consents": lambda w, s: _members(w, s).consents(w.ids["member"]),
+    "consents": lambda w, s: _members(w, s).consents(w.ids["member"], s.cipher(w.ids["member"])),
     "device": lambda w, s: _members(w, s).device(w.ids["member"], DEVICE),
     "owner of a device": lambda w, s: _members(w, s).owner_of(DEVICE),
     "identifier": lambda w, s: directory.find(s, "card", CARD),

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
 from botocore.exceptions import ClientError
 
@@ -75,7 +76,11 @@ class Secrets:
 
 
 class Sns:
-    """Mobile push: applications and endpoints are named after what they are of."""
+    """Mobile push: applications are named after what they are of."""
+
+    def __init__(self) -> None:
+        self.tokens: dict[str, str] = {}
+        """Of each endpoint."""
 
     def create_platform_application(self, Name: str, Platform: str, Attributes: dict[str, str]) -> dict[str, str]:
         return {"PlatformApplicationArn": f"arn:aws:sns:us-east-1:000000000000:app/{Platform}/{Name}"}
@@ -84,10 +89,13 @@ class Sns:
         return None
 
     def create_platform_endpoint(self, PlatformApplicationArn: str, Token: str) -> dict[str, str]:
-        return {"EndpointArn": f"{PlatformApplicationArn.replace(':app/', ':endpoint/')}/{Token}"}
+        # As in SNS: the same token has the same endpoint, whose name does not tell the token.
+        arn = f"{PlatformApplicationArn.replace(':app/', ':endpoint/')}/{uuid5(NAMESPACE_URL, Token)}"
+        self.tokens[arn] = Token
+        return {"EndpointArn": arn}
 
     def get_endpoint_attributes(self, EndpointArn: str) -> dict[str, Any]:
-        return {"Attributes": {"Enabled": "true", "Token": EndpointArn.rpartition("/")[2]}}
+        return {"Attributes": {"Enabled": "true", "Token": self.tokens[EndpointArn]}}
 
     def set_endpoint_attributes(self, **_request: Any) -> None:
         return None
