@@ -54,7 +54,7 @@ test: setup  ## Everything that must pass, in order; stops at the first failure
 test-nightly: setup  ## The same unit tests, searched a hundred times as widely, limits of a thousand under attack, a mailing to ten thousand (an hour)
 	@HYPOTHESIS_PROFILE=nightly $(RUN) -m pytest tests/unit --disable-socket
 	@HYPOTHESIS_PROFILE=nightly $(RUN) -m pytest tests/component/test_redeemers.py tests/component/test_campaign_ten_thousand.py \
-	  tests/component/test_campaign_crashes.py
+	  tests/component/test_campaign_crashes.py tests/isolation/test_contract.py
 
 audit: setup  ## Known vulnerabilities of what we depend on (asks PyPI's advisory service)
 	@$(RUN) -m local.audit

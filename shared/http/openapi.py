@@ -39,6 +39,8 @@ _PROBLEMS: Final = {
     500: "A mistake of ours; nothing is known to have been stored",
     503: "Temporarily unavailable; repeat the call after Retry-After seconds",
 }
+_AGAIN: Final = "Nothing new came of it: the same call was answered before, or what it makes is there already"
+_PAGE: Final = {"text/html": {"schema": {"type": "string"}}}
 _RETRIED: Final = frozenset({409, 429, 503})
 _QUERY: Final[dict[str, dict[str, Any]]] = {
     "limit": {"description": "Entries per page", "schema": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": 50}},
@@ -176,8 +178,10 @@ def _operation(route: Route, references: dict[tuple[str, _Mode], dict[str, Any]]
         success["content"] = {route.media: {"schema": {"type": "string"}}} if route.media else {}
     elif route.status != 204:
         schema = references[route.response, "serialization"] if route.response else {"type": "object"}
-        success["content"] = {"application/json": {"schema": schema}}
-    operation["responses"] = {str(route.status): success} | {str(status): _problem(status) for status in _problems_of(route)}
+        success["content"] = {"application/json": {"schema": schema}} | (_PAGE if route.page else {})
+    again = {"200": success | {"description": _AGAIN}} if route.status == 201 else {}
+    problems = {str(status): _problem(status, page=route.page) for status in _problems_of(route)}
+    operation["responses"] = again | {str(route.status): success} | problems
     return operation
 
 
@@ -197,14 +201,14 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
 
 
 def _problems_of(route: Route) -> list[int]:
-    changes = route.method != "GET"
+    changes, of_one_member = route.method != "GET", "{member_id}" in route.path or "/me" in route.path
     possible = {
-        400: route.request is not None,
+        400: route.request is not None or (route.page and route.method == "POST"),
         401: not route.public or route.takes_credential,
         403: not route.public,
-        404: "{" in route.path,
+        404: "{" in route.path or of_one_member or (route.request is not None and not route.public),
         409: changes,
-        410: "{member_id}" in route.path or "/me" in route.path or "{token}" in route.path,
+        410: of_one_member or "{token}" in route.path,
         412: route.needs_if_match,
         413: route.request is not None,
         422: route.request is not None or bool(route.query) or not route.public,
@@ -216,9 +220,9 @@ def _problems_of(route: Route) -> list[int]:
     return [status for status, can_be in possible.items() if can_be]
 
 
-def _problem(status: int) -> dict[str, Any]:
+def _problem(status: int, *, page: bool) -> dict[str, Any]:
     answer: dict[str, Any] = {"description": _PROBLEMS[status]}
     if status in _RETRIED:
         answer["headers"] = _RETRY_AFTER
-    answer["content"] = {PROBLEM_TYPE: {"schema": {"$ref": _REFERENCE.format(model="Problem")}}}
+    answer["content"] = {PROBLEM_TYPE: {"schema": {"$ref": _REFERENCE.format(model="Problem")}}} | (_PAGE if page else {})
     return answer

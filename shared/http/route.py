@@ -48,3 +48,8 @@ class Route:
     def public(self) -> bool:
         """Whether it answers without a credential."""
         return self.scope == PUBLIC
+
+    @property
+    def page(self) -> bool:
+        """Whether people come here with a browser: they are answered by a page of HTML, refusals included."""
+        return self.function == "guest_links" or self.path.startswith("/v1/forms/")
