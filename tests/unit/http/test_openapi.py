@@ -132,7 +132,7 @@ def test_a_route_needs_its_scope_and_a_public_one_none() -> None:
 @pytest.mark.parametrize(
     ("name", "statuses"),
     [
-        ("make_thing", {201, 400, 401, 403, 409, 413, 422, 429, 500, 503}),
+        ("make_thing", {200, 201, 400, 401, 403, 404, 409, 413, 422, 429, 500, 503}),
         ("list_things", {200, 401, 403, 422, 429, 500, 503}),
         ("get_thing", {200, 401, 403, 404, 422, 429, 500, 503}),
         ("put_thing", {200, 400, 401, 403, 404, 409, 412, 413, 422, 428, 429, 500, 503}),
