@@ -57,7 +57,7 @@ test-nightly: setup  ## The same unit tests, searched a hundred times as widely,
 	  tests/component/test_campaign_crashes.py tests/isolation/test_contract.py
 
 audit: setup  ## Known vulnerabilities of what we depend on (asks PyPI's advisory service)
-	@$(RUN) -m local.audit
+	@$(RUN) -m local.advisories
 
 bench: setup  ## Measure; writes docs/benchmarks.md
 	@$(RUN) -m tests.benchmarks

@@ -21,11 +21,14 @@ from constructs import Construct
 from infra.functions import Function
 from infra.queues import FailureQueue, WorkQueue
 from infra.stage import Stage
-from infra.subscriptions import DETAIL_TYPE, SOURCE, STATISTICS_INPUT, SWEEP_INPUT, detail_of
+from infra.subscriptions import DETAIL_TYPE, SEALING_INPUT, SOURCE, STATISTICS_INPUT, SWEEP_INPUT, detail_of
 
 STREAM_BATCH: Final = 100
 OUTBOX_WRITTEN: Final = {"eventName": ["INSERT", "MODIFY"], "dynamodb": {"NewImage": {"out": {"S": [{"exists": True}]}}}}
 """Only items that carry events reach the relay; it compares with the old image whether they are new."""
+
+FAIR_GROUP: Final = "$.detail.tenant"
+"""The group of a message on a standard queue: SQS lets no group's backlog delay the others (fair queues). The local AWS ignores it."""
 
 
 class Bus(Construct):
@@ -48,7 +51,13 @@ class Bus(Construct):
             description=f"Commits that {name} works on",
             event_pattern=events.EventPattern(source=[SOURCE], detail_type=[DETAIL_TYPE], detail=detail_of(name)),
             targets=[
-                targets.SqsQueue(queue, dead_letter_queue=self.dead[name], retry_attempts=185, max_event_age=Duration.hours(24)),
+                targets.SqsQueue(
+                    queue,
+                    dead_letter_queue=self.dead[name],
+                    retry_attempts=185,
+                    max_event_age=Duration.hours(24),
+                    message_group_id=FAIR_GROUP,
+                ),
             ],
         )
 
@@ -64,6 +73,7 @@ class Timing:
 
 
 MINUTE: Final = Timing("rate(1 minute)", SWEEP_INPUT, "Timers that are due", 60)
+FIVE_MINUTES: Final = Timing("rate(5 minutes)", SEALING_INPUT, "What was noted of calls is sealed", 300)
 HOUR: Final = Timing("rate(1 hour)", STATISTICS_INPUT, "Tenants whose statistics are due", 1800)
 
 

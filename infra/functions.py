@@ -51,6 +51,7 @@ SPECS: Final[dict[str, Spec]] = {
         Spec("sign_in", "Codes, tokens and sessions of members", REQUEST_SECONDS, 1024, serves_tenants=True),
         Spec("tenancy", "Tenants, their keys and stops", REQUEST_SECONDS, serves_tenants=True),
         Spec("tenant_removal", "Everything of a tenant that is removed", 300, queue="removals", batch=1),
+        Spec("audit_sealing", "Seals over what is noted of calls", queue="audit"),
         Spec("administration", "Definitions, campaigns' switches", REQUEST_SECONDS, serves_tenants=True),
         Spec("media", "Images that guests see", 29, 2048, serves_tenants=True, images=True),
         Spec("audiences", "Previews, searches and exports of members", 120, 2048, "exports", serves_tenants=True, columns=True),

@@ -62,6 +62,7 @@ class OperationsStack(Stack):
         dead |= {f"{name}-target-dead": queue for name, queue in service.bus.dead.items()}
         dead |= {"relay-failures": service.failures.queue, "sweep-target-dead": service.sweep.dead}
         dead |= {"statistics-target-dead": service.statistics.dead, "feedback-target-dead": service.feedback.dead}
+        dead |= {"sealing-target-dead": service.sealing.dead}
         for name, queue in sorted(dead.items()):
             depth = queue.metric_approximate_number_of_messages_visible(period=_MINUTES, statistic="Maximum")
             self._alarm(name, depth, 0, f"Something could not be done and waits in {name}: python -m local dlq shows it.")

@@ -33,6 +33,7 @@ FUNCTIONS: Final = (
     "sign_in",
     "tenancy",
     "tenant_removal",
+    "audit_sealing",
     "administration",
     "media",
     "audiences",

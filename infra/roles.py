@@ -23,6 +23,7 @@ from infra.state_stack import (
     INDEXES,
     MEDIA_PREFIX,
     OUTBOX_PREFIX,
+    SEALS_PREFIX,
     SNAPSHOTS_PREFIX,
     StateStack,
 )
@@ -34,6 +35,10 @@ _SMS_VOICE: Final = ("phone-number", "pool", "sender-id")
 """Kinds of resources that sending names."""
 REMOVALS_KEY: Final = "T#operator#REMOVALS"
 """Where removals of tenants are noted."""
+SEALS_KEYS: Final = "T#*#SEALS"
+"""The chains of seals of all tenants."""
+SEALED_KEYS: Final = ("T#*#AUDIT#*", SEALS_KEYS)
+"""What is sealed, and the chains."""
 LOCAL_CLOCK_KEY: Final = "T#local#CLOCK"
 """The one item of the movable clock, which only the local stage has."""
 
@@ -92,6 +97,10 @@ class Rights:
     def access_objects(self, *actions: str) -> iam.PolicyStatement:
         """Files of everything that is kept of a member."""
         return iam.PolicyStatement(actions=list(actions), resources=[f"{self._state.data_arn}/{ACCESS_PREFIX}*"])
+
+    def seal_objects(self, *actions: str) -> iam.PolicyStatement:
+        """Heads of tenants' chains, in the bucket whose objects stay."""
+        return iam.PolicyStatement(actions=list(actions), resources=[f"{self._state.seals_arn}/{SEALS_PREFIX}*"])
 
     def media_objects(self, *actions: str) -> iam.PolicyStatement:
         """Files of images."""
@@ -201,6 +210,7 @@ def acknowledge_wildcards(stack: Stack, state: StateStack) -> None:
     for prefix in (BULK_PREFIX, OUTBOX_PREFIX, SNAPSHOTS_PREFIX, EXPORTS_PREFIX, ACCESS_PREFIX):
         acknowledge_wildcard(stack, f"{bucket}{prefix}*", "Each object has a name of its own below the prefix")
     acknowledge_wildcard(stack, f"{state.media_arn_export}/{MEDIA_PREFIX}*", "Each file has a name of its own below the prefix")
+    acknowledge_wildcard(stack, f"{state.seals_arn_export}/{SEALS_PREFIX}*", "Each head has a name of its own below the prefix")
     for service, kinds in (("ses", _SES), ("sms-voice", _SMS_VOICE)):
         for kind in kinds:
             arn = f"arn:<AWS::Partition>:{service}:<AWS::Region>:<AWS::AccountId>:{kind}/*"

@@ -9,12 +9,12 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from infra.api import HttpApi
-from infra.events import HOUR, MINUTE, Bus, Schedule, consume_queues, relay_stream
+from infra.events import FIVE_MINUTES, HOUR, MINUTE, Bus, Schedule, consume_queues, relay_stream
 from infra.feedback import Feedback
 from infra.functions import SPECS, Function, Layer
 from infra.packaging import FUNCTIONS, Packages
 from infra.queues import FailureQueue, WorkQueue
-from infra.roles import READ, WRITE, Rights, TenantRole, acknowledge_wildcards, consume, read_stream, send_to
+from infra.roles import READ, SEALED_KEYS, SEALS_KEYS, WRITE, Rights, TenantRole, acknowledge_wildcards, consume, read_stream, send_to
 from infra.stage import Stage
 from infra.state_stack import StateStack
 
@@ -48,6 +48,7 @@ class ServiceStack(Stack):
             self.bus.subscribe(name, self.queues[name].queue)
         self.sweep = Schedule(self, "Sweep", stage=stage, name="sweep", timing=MINUTE, queue=self.queues["segments"].queue)
         self.statistics = Schedule(self, "Statistics", stage=stage, name="statistics", timing=HOUR, queue=self.queues["snapshots"].queue)
+        self.sealing = Schedule(self, "Sealing", stage=stage, name="sealing", timing=FIVE_MINUTES, queue=self.queues["audit"].queue)
         consume_queues(self.functions, self.queues)
         relay_stream(self.functions["event_relay"], state.main, self.failures.queue)
         serving = {name: function for name, function in self.functions.items() if function.spec.serves_tenants}
@@ -131,6 +132,7 @@ class ServiceStack(Stack):
                 "DATA_BUCKET": bucket,
                 "MEDIA_BUCKET": self._state.media.bucket_name,
             },
+            "audit_sealing": {"AUDIT_QUEUE_URL": self._url("audit"), "SEALS_BUCKET": self._state.seals.bucket_name},
             "administration": {"SENDING_QUEUE_URL": self._url("sending"), **self._outbox()},
             "media": {"MEDIA_BUCKET": self._state.media.bucket_name, **self._links_images()},
             "audiences": {
@@ -214,6 +216,16 @@ class ServiceStack(Stack):
             rights.access_objects("s3:PutObject"),
         ]
 
+    def _sealing_statements(self, rights: Rights) -> list[iam.PolicyStatement]:
+        """Of the function that seals the audit log: it writes seals, and can write no entry."""
+        return [
+            rights.main_keys(["dynamodb:GetItem", "dynamodb:Query"], *SEALED_KEYS, _TENANT_LIST),
+            rights.main_keys(["dynamodb:PutItem", "dynamodb:UpdateItem"], SEALS_KEYS),
+            rights.seal_objects("s3:PutObject"),
+            *self._consume("audit"),
+            send_to(self._arn("audit")),
+        ]
+
     def _segment_statements(self, rights: Rights) -> dict[str, list[iam.PolicyStatement]]:
         """Of the functions that evaluate members and keep their snapshots."""
         return {
@@ -263,8 +275,7 @@ class ServiceStack(Stack):
                 master,
                 rights.main_keys(["dynamodb:GetItem"], _SIGNING),
                 rights.outbox_objects("s3:PutObject"),
-                rights.send_email(),
-                rights.send_sms(),
+                *self._senders(rights),
             ],
             "tenancy": [
                 master,
@@ -279,6 +290,7 @@ class ServiceStack(Stack):
                 *self._consume("removals"),
                 send_to(self._arn("removals")),
             ],
+            "audit_sealing": self._sealing_statements(rights),
             "administration": [
                 master,
                 send_to(self._arn("sending")),

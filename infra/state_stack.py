@@ -23,6 +23,9 @@ MEDIA_PREFIX = "media/"
 SNAPSHOTS_PREFIX = "snapshots/"
 EXPORTS_PREFIX = "exports/"
 ACCESS_PREFIX = "access/"
+SEALS_PREFIX = "seals/"
+SEALS_LOCKED = Duration.days(430)
+"""As long as a tenant's seals are kept."""
 INDEXES = ("GSI1", "GSI2")
 """Both project keys alone: an index is a hint, and the worker reads the item itself."""
 
@@ -54,6 +57,10 @@ class StateStack(Stack):
         self.media_arn = self.export_value(self.media.bucket_arn, name=self.media_arn_export)
         self.media_url = None if stage.local else f"https://{ImageDelivery(self, 'Images', bucket=self.media).domain_name}"
         """Where guests find images. Here and not with what runs: apps and mails keep such links, so the name must not change."""
+        self.seals = self._seals_bucket()
+        self.seals_arn_export = stage.named("seals-bucket-arn")
+        self.seals_arn = self.export_value(self.seals.bucket_arn, name=self.seals_arn_export)
+        CfnOutput(self, "SealsBucket", value=self.seals.bucket_name)
         CfnOutput(self, "MediaBucket", value=self.media.bucket_name)
         CfnOutput(self, "TableName", value=self.main.table_name)
         CfnOutput(self, "KeysTableName", value=self.keys.table_name)
@@ -136,6 +143,23 @@ class StateStack(Stack):
         acknowledge(bucket, "AwsSolutions-S1", reason)
         return bucket
 
+    def _seals_bucket(self) -> s3.Bucket:
+        """Heads of the chains of seals: whoever can change the table, the account's root included, cannot change these before their time
+        (docs/adr/0023). A local stage is thrown away, so its objects are not locked.
+        """
+        bucket = s3.Bucket(
+            self,
+            "Seals",
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            enforce_ssl=True,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            versioned=True,
+            object_lock_enabled=True if self._protected else None,
+            object_lock_default_retention=s3.ObjectLockRetention.compliance(SEALS_LOCKED) if self._protected else None,
+            removal_policy=self._removal,
+        )
+        acknowledge(bucket, "AwsSolutions-S1", "Written by one function, which logs each use; what it holds cannot be changed")
+        return bucket
 
     def _media_bucket(self) -> s3.Bucket:
         """Private: only the delivery reads it, and the function ``media`` writes it."""

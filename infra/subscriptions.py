@@ -43,5 +43,7 @@ def detail_of(queue: str) -> dict[str, Any]:
 
 SWEEP_INPUT: Final = {"kind": "sweep"}
 """What the schedule puts into the queue ``segments`` each minute."""
+SEALING_INPUT: Final = {"kind": "seal"}
+"""What the schedule puts into the queue ``audit`` every five minutes."""
 STATISTICS_INPUT: Final = {"kind": "statistics"}
 """What the schedule puts into the queue ``snapshots`` each hour."""

@@ -11,8 +11,8 @@ from typing import Final
 from local import console
 
 COMMANDS: Final = (
-    "up", "down", "env", "demo", "load", "replay", "starbucks", "compare", "clock", "tick", "verify", "snapshots", "dlq", "till", "openapi",
-    "events", "privacy", "outbox", "definitions",
+    "up", "down", "env", "demo", "load", "replay", "starbucks", "compare", "clock", "tick", "verify", "audit", "snapshots", "dlq", "till",
+    "openapi", "events", "privacy", "outbox", "definitions",
 )
 """Modules of this package with ``add_parser(subparsers)``. Each sets ``run`` to a function of the arguments."""
 

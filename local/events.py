@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from local import console, tools
 from local.openapi import write_or_check
-from shared.relay.catalogue import CATALOGUE, envelope_schema, sample_of, schema_of
+from shared.relay.catalogue import CATALOGUE, envelope_schema, schema_of
+from shared.relay.samples import sample_of
 
 FOLDER: Final = Path("events")
 

@@ -49,6 +49,9 @@ def runtime() -> Runtime:
     return Runtime(administration_settings())
 
 
+app.limit(lambda: runtime())  # noqa: PLW0108 - looked up with each call, as everything here that is wired
+
+
 def lambda_handler(event: dict[str, Any], context: LambdaContext | None = None) -> dict[str, Any]:
     """A request from the gateway; also whatever has no route, so that its 404 has the form of all our errors."""
     runtime().begin(context)

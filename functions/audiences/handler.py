@@ -45,6 +45,9 @@ def runtime() -> Runtime:
     return Runtime(settings().common)
 
 
+app.limit(lambda: runtime())  # noqa: PLW0108 - looked up with each call, as everything here that is wired
+
+
 def wall() -> int:
     """The clock on the wall, which snapshots and leases go by, also while a local stage's clock is moved."""
     return int(time.time() * 1000)

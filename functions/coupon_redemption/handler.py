@@ -32,6 +32,9 @@ def runtime() -> Runtime:
     return Runtime(settings().common)
 
 
+app.limit(lambda: runtime())  # noqa: PLW0108 - looked up with each call, as everything here that is wired
+
+
 def lambda_handler(event: dict[str, Any], context: LambdaContext | None = None) -> dict[str, Any]:
     """A request from the gateway, or a batch of pointers to parts of pools."""
     runtime().begin(context)

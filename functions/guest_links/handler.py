@@ -32,6 +32,9 @@ def runtime() -> Runtime:
     return Runtime(guest_links_settings())
 
 
+app.limit(lambda: runtime())  # noqa: PLW0108 - looked up with each call, as everything here that is wired
+
+
 @cache
 def key() -> bytes:
     """What links are signed with."""
@@ -51,7 +54,7 @@ def follow_link(request: Request) -> Answer:
     def work() -> Answer:
         tracked = open_link(key(), "click", request.path["tenant_id"], request.path["token"])
         counts = is_person(request.route.method, request.headers)
-        link = following.follow(_scope(request), tracked, request.correlation_id, counts=counts)
+        link = following.follow(_admitted(request), tracked, request.correlation_id, counts=counts)
         return Answer(302, headers={"location": link, "referrer-policy": "no-referrer", "x-robots-tag": "noindex, nofollow"})
 
     return _known(request, work)
@@ -64,7 +67,7 @@ def see_message(request: Request) -> Answer:
     if kind == "gif" and is_person(request.route.method, request.headers):
         with suppress(NotFound, Gone):
             tracked = open_link(key(), "open", request.path["tenant_id"], token)
-            following.see(_scope(request), tracked, request.correlation_id)
+            following.see(_admitted(request), tracked, request.correlation_id)
     return Answer(200, pages.GIF, _GIF)
 
 
@@ -74,7 +77,7 @@ def ask_to_unsubscribe(request: Request) -> Answer:
 
     def work() -> Answer:
         link = open_unsubscribe(key(), request.path["tenant_id"], request.path["token"])
-        found = following.delivery_of(_scope(request), link)
+        found = following.delivery_of(_admitted(request), link)
         return _page(request, 200, "ask", found.delivery.language if found is not None else None)
 
     return _known(request, work)
@@ -92,6 +95,14 @@ def unsubscribe(request: Request) -> Answer:
         return _page(request, 200, "done", delivery.language if delivery is not None else None)
 
     return _known(request, work)
+
+
+def _admitted(request: Request) -> TenantScope:
+    """The same, if its guests do not call too often. Not by address: a mail service opens for all its users from a few. Who wants no
+    more messages is never refused.
+    """
+    request.admit_guest(request.path["tenant_id"], by_address=False)
+    return _scope(request)
 
 
 def _scope(request: Request) -> TenantScope:

@@ -10,11 +10,15 @@ from functions.sign_in.settings import outbox_bucket, sign_in_settings
 from shared.aws.objects import S3Store
 from shared.aws.runtime import NamedTenant, Runtime
 from shared.aws.senders import senders
+from shared.counter import confirmations
+from shared.counter.api import ConfirmationDecision, ConfirmationRequest, TypedCode
 from shared.http.app import Answer, HttpApp, LambdaContext, Request
 from shared.kernel.instants import SECOND
 from shared.members import one_time_codes, signing_in
 from shared.messaging.port import Senders
 from shared.tenants import sessions
+from shared.tenants.jwks import JwkSet
+from shared.tenants.principal import require_location
 from shared.tenants.refresh import RefreshKeys
 from shared.tenants.scope import TenantScope
 from shared.tenants.sessions_api import CodeRequest, CodeSent, ProveRequest, RefreshRequest, TokensRequest
@@ -28,6 +32,9 @@ app = HttpApp("sign_in")
 def runtime() -> Runtime:
     """The wiring of this execution environment."""
     return Runtime(sign_in_settings())
+
+
+app.limit(lambda: runtime())  # noqa: PLW0108 - looked up with each call, as everything here that is wired
 
 
 @cache
@@ -76,8 +83,10 @@ def get_tokens(request: Request) -> Answer:
     body, now = request.parse(TokensRequest).root, runtime().now()
     if isinstance(body, RefreshRequest):
         given = desk().keys.open(body.refresh_token, now)
+        request.admit_guest(given.tenant, by_address=True)
         return Answer(body=sessions.refresh(_scope_of(given.tenant), given, desk()))
     to = codes().open(body.otp_id, now)
+    request.admit_guest(to.tenant, by_address=True)
     return Answer(body=signing_in.sign_in(_scope_of(to.tenant), to, body.code, codes(), desk()))
 
 
@@ -89,6 +98,47 @@ def prove_identifier(request: Request) -> Answer:
     scope = runtime().scope(request.principal)
     answer, is_new = signing_in.prove(scope, request.member_id, to, body.code, codes(), request.correlation_id)
     return Answer(201 if is_new else 200, answer)
+
+
+@cache
+def confirming() -> confirmations.ConfirmingDesk:
+    """What members are asked with to confirm what they spend."""
+    codes = confirmations.codes_of_the_counter(runtime().master_secret, _senders)
+    return confirmations.ConfirmingDesk(codes, _senders, lambda: JwkSet.of(desk().tokens.jwks()))
+
+
+@app.operation("ask_confirmation")
+def ask_confirmation(request: Request) -> Answer:
+    """POST /v1/confirmations."""
+    body = request.parse(ConfirmationRequest)
+    require_location(request.principal, body.location_id)
+    return Answer(body=confirmations.ask(runtime().scope(request.principal), body, request.principal.id, confirming()))
+
+
+@app.operation("get_confirmation")
+def get_confirmation(request: Request) -> Answer:
+    """GET /v1/confirmations/{confirmation_id}."""
+    return Answer(body=confirmations.read(runtime().scope(request.principal), request.path["confirmation_id"]))
+
+
+@app.operation("type_confirmation_code")
+def type_confirmation_code(request: Request) -> Answer:
+    """POST /v1/confirmations/{confirmation_id}/code."""
+    code, id_ = request.parse(TypedCode).code, request.path["confirmation_id"]
+    return Answer(body=confirmations.type_code(runtime().scope(request.principal), id_, code, confirming()))
+
+
+@app.operation("list_confirmations_of_me")
+def list_confirmations(request: Request) -> Answer:
+    """GET /v1/me/confirmations."""
+    return Answer(body=confirmations.open_of(runtime().scope(request.principal), request.member_id))
+
+
+@app.operation("decide_confirmation_of_me")
+def decide_confirmation(request: Request) -> Answer:
+    """POST /v1/me/confirmations/{confirmation_id}."""
+    body, id_ = request.parse(ConfirmationDecision), request.path["confirmation_id"]
+    return Answer(body=confirmations.decide(runtime().scope(request.principal), request.member_id, id_, approve=body.approve))
 
 
 @app.operation("end_sessions", "end_sessions_of_me")

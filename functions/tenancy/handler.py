@@ -6,11 +6,14 @@ from functools import cache
 from typing import Any
 
 from functions.tenancy.settings import push_events_topic, removals_queue_url, tenancy_settings
+from shared.audit import asking
+from shared.audit.repository import AuditRepository
 from shared.aws.platform_applications import SnsApplications
 from shared.aws.queues import SqsQueue
 from shared.aws.runtime import NamedTenant, Runtime
 from shared.http.app import Answer, HttpApp, LambdaContext, Request, etag
 from shared.privacy.crypto import derive
+from shared.storage import keys
 from shared.tenants import api_keys, channels, removal, signing, stopping
 from shared.tenants import service as tenants
 from shared.tenants.api import PushRequest, TenantRequest
@@ -27,6 +30,9 @@ app = HttpApp("tenancy")
 def runtime() -> Runtime:
     """The wiring of this execution environment."""
     return Runtime(tenancy_settings())
+
+
+app.limit(lambda: runtime())  # noqa: PLW0108 - looked up with each call, as everything here that is wired
 
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext | None = None) -> dict[str, Any]:
@@ -170,6 +176,30 @@ def set_stops(request: Request) -> Answer:
 def _stops_scope(request: Request) -> TenantScope:
     named = request.path.get("tenant_id")
     return _scope(request) if named is None else _named(named)
+
+
+@app.operation("list_audit", "list_audit_of_tenant")
+def list_audit(request: Request) -> Answer:
+    """GET /v1/audit, and of any tenant by the operator."""
+    query = request.query
+    filters = (query.get(name) for name in ("actor", "member_id", "operation"))
+    wanted = asking.asked(runtime().now(), query.get("from"), query.get("until"), *filters)
+    return Answer(body=asking.page(_noted(request), wanted, request.page_limit(), request.cursor, _cursors()))
+
+
+@app.operation("list_seals")
+def list_seals(request: Request) -> Answer:
+    """GET /v1/audit/seals."""
+    return Answer(body=asking.seals(_noted(request), request.page_limit(), request.cursor, _cursors()))
+
+
+def _noted(request: Request) -> AuditRepository:
+    """The caller's own audit log, that of the tenant that the operator names, or the operator's own."""
+    named = request.path.get("tenant_id")
+    if named == keys.OPERATOR:
+        return AuditRepository(named, runtime().table)
+    scope = _scope(request) if named is None else _named(named)
+    return AuditRepository(scope.tenant, scope.table)
 
 
 def _named(tenant: str) -> TenantScope:

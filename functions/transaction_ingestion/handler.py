@@ -12,20 +12,38 @@ from functions.transaction_ingestion.settings import IngestionSettings, ingestio
 from shared.aws.objects import S3Store
 from shared.aws.queues import SqsQueue, consume
 from shared.aws.runtime import NamedTenant, Runtime
+from shared.counter import counting, reporting
+from shared.counter.api import ReviewRequest
 from shared.coupons import guesses
 from shared.http.app import Answer, HttpApp, LambdaContext, Request
 from shared.http.body import parse_model
 from shared.jobs import service as jobs
 from shared.kernel.scopes import RELEASE
+from shared.members.lookup_limits import LookupLimits
 from shared.observability.logs import log_context
+from shared.privacy.crypto import derive
 from shared.tenants.principal import check_location, require, require_location
 from shared.tenants.scope import TenantScope
-from shared.transactions import activity, api, bulk, claims, explaining, holds, ingestion, offline_books, reversal, service
+from shared.transactions import (
+    activity,
+    api,
+    bulk,
+    claims,
+    explaining,
+    holds,
+    ingestion,
+    offline_books,
+    reversal,
+    reviewing,
+    service,
+)
 from shared.transactions.errors import SaleRefused
 from shared.transactions.model import Recorded
 from shared.transactions.repository import natural_key
 
 app = HttpApp("transaction_ingestion")
+lookups = LookupLimits()
+"""A quote tells who is a member as identifying does; what is sold, held or returned leaves traces of its own, and is let pass."""
 BasketT = TypeVar("BasketT", api.QuoteRequest, api.HoldRequest, api.TransactionRequest, api.ReturnRequest)
 
 
@@ -39,6 +57,9 @@ def settings() -> IngestionSettings:
 def runtime() -> Runtime:
     """The wiring of this execution environment."""
     return Runtime(settings().common)
+
+
+app.limit(lambda: runtime())  # noqa: PLW0108 - looked up with each call, as everything here that is wired
 
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext | None = None) -> dict[str, Any]:
@@ -108,8 +129,12 @@ def _recorded(recorded: Recorded, fresh_status: int) -> Answer:
 def quote(request: Request) -> Answer:
     """POST /v1/quotes."""
     body, scope = _basket(request, api.QuoteRequest), _scope(request)
+    caller = request.principal.id
+    lookups.admit(scope, caller, body.member)
     with _guarded(scope, request, body) as refused:
-        answer = service.quote(scope, body)
+        answer = service.quote(scope, body, caller)
+        unknown = any(each["code"] == "unknown_member" for each in answer.get("warnings", ()))
+        lookups.note(scope, caller, body.member, known=not unknown)
         refused += [(each["subject"], each["code"]) for each in answer.get("refused", ())]
     return Answer(body=answer)
 
@@ -119,7 +144,7 @@ def create_hold(request: Request) -> Answer:
     """POST /v1/holds."""
     body, scope = _basket(request, api.HoldRequest), _scope(request)
     with _guarded(scope, request, body):
-        answer, replayed = holds.place(scope, body, request.correlation_id)
+        answer, replayed = holds.place(scope, body, request.correlation_id, request.principal.id)
     return Answer(200 if replayed else 201, answer)
 
 
@@ -157,7 +182,7 @@ def record_transaction(request: Request) -> Answer:
     """POST /v1/transactions."""
     body, scope = _basket(request, api.TransactionRequest), _scope(request)
     with _guarded(scope, request, body):
-        recorded = ingestion.ingest(scope, body, request.correlation_id)
+        recorded = ingestion.ingest(scope, body, request.correlation_id, caller=request.principal.id)
     return _recorded(recorded, 201)
 
 
@@ -174,7 +199,7 @@ def import_transactions(request: Request) -> Answer:
     body = request.parse(api.BulkTransactionsRequest)
     queue = SqsQueue(runtime().client("sqs"), settings().queue_url)
     extra = {"mode": body.mode, "correlation": request.correlation_id, "location": request.principal.location}
-    return Answer(body=jobs.accept(_scope(request), "transactions", body.transactions, extra, _store(), queue))
+    return Answer(body=jobs.accept(_scope(request), "transactions", body.transactions, extra, _store(), queue, pointer="/transactions"))
 
 
 @app.operation("get_job")
@@ -204,8 +229,9 @@ def void_transaction(request: Request) -> Answer:
 @app.operation("claim_transaction")
 def claim_transaction(request: Request) -> Answer:
     """POST /v1/transactions/{transaction_id}/claim."""
-    member = request.parse(api.ClaimRequest).member
-    return _recorded(claims.claim(_scope(request), _sale_id(request), member, request.correlation_id), 200)
+    body, scope, id_ = request.parse(api.ClaimRequest), _scope(request), _sale_id(request)
+    who = counting.cashier(body.staff_id, body.till_id)
+    return _recorded(claims.claim(scope, id_, body.member, request.correlation_id, who), 200)
 
 
 @app.operation("record_return")
@@ -221,6 +247,39 @@ def report_offline_losses(request: Request) -> Answer:
     location = request.path["location_id"]
     require_location(request.principal, location)
     return Answer(body=offline_books.report(_scope(request), location, request.query.get("from"), request.query.get("until")))
+
+
+@app.operation("approve_transaction")
+def approve_transaction(request: Request) -> Answer:
+    """POST /v1/transactions/{transaction_id}/approve."""
+    return _review(request, "approved")
+
+
+@app.operation("reject_transaction")
+def reject_transaction(request: Request) -> Answer:
+    """POST /v1/transactions/{transaction_id}/reject."""
+    return _review(request, "rejected")
+
+
+def _review(request: Request, decision: reviewing.Decision) -> Answer:
+    body, id_ = request.parse(ReviewRequest), _sale_id(request)
+    return Answer(body=reviewing.review(_scope(request), id_, decision, body.reason, request.principal.id, request.correlation_id))
+
+
+@app.operation("report_counter")
+def report_counter(request: Request) -> Answer:
+    """GET /v1/reports/counter. A key of one location reads of that one."""
+    location = request.query.get("location_id") or request.principal.location
+    if location is not None:
+        require_location(request.principal, location)
+    return Answer(body=reporting.report(_scope(request), location, request.query.get("from"), request.query.get("until")))
+
+
+@app.operation("list_flagged")
+def list_flagged(request: Request) -> Answer:
+    """GET /v1/reports/counter/flagged."""
+    key = derive(runtime().master_secret, "cursors")
+    return Answer(body=reviewing.waiting(_scope(request), request.page_limit(), request.cursor, key, request.principal.location))
 
 
 @app.operation("record_event")

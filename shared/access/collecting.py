@@ -23,10 +23,11 @@ from shared.messaging.inbox import opened
 from shared.privacy.keyring import MemberCipher
 from shared.privacy.registry import ENTRIES, PROFILE_GROUPS, PURPOSES, Entry
 from shared.rewards.repository import ClaimRepository
-from shared.storage import keys, keys_access
+from shared.storage import keys, keys_access, keys_counter
 from shared.storage.errors import RawItem
 from shared.storage.items import DeviceItem
 from shared.storage.items_access import SessionItem
+from shared.storage.items_counter import ConfirmationItem
 from shared.tenants.scope import TenantScope
 from shared.transactions.errors import UnknownTransaction
 from shared.transactions.repository import SaleRepository, natural_key
@@ -137,6 +138,12 @@ def _sessions(source: Source) -> Any:
     return [{"since": _at(int(each.created_at)), "last_used": _at(int(each.rotated_at)), "ended": each.ended} for each in items]
 
 
+def _confirmations(source: Source) -> Any:
+    items = [ConfirmationItem.values(raw) for raw in source.rows(keys_counter.CONFIRMATION_PREFIX)]
+    names = ("state", "way", "location", "points", "value")
+    return [{name: item[name] for name in names} | {"until": _at(item["until"])} for item in items]
+
+
 def _profile(source: Source) -> Any:
     """What her purchases say, the segments that she is in with the rule of each, and what campaigns sent her."""
     said = get_profile(source.scope, source.member).model_dump(mode="json", exclude_none=True)
@@ -224,6 +231,7 @@ COLLECTORS: Final[Mapping[str, Callable[[Source], Any]]] = {
     "consents": _consents,
     "devices": _devices,
     "sessions": _sessions,
+    "confirmations": _confirmations,
     "profile of purchases": _profile,
     "ledger": _ledger,
     "sales": _sales,
@@ -234,9 +242,11 @@ COLLECTORS: Final[Mapping[str, Callable[[Source], Any]]] = {
 }
 NOT_COPIED: Final[Mapping[str, str]] = {
     "one-time codes": "Digests that hold for minutes, under nobody's name.",
+    "names of cashiers": "Of the tenant's staff, not of her.",
     "snapshot": "The same as above, in another form.",
     "exports": "Copies of the above that staff asked for.",
     "imports": "What an import brought is above.",
+    "audit log": "It says what keys of the tenant did and read; the tenant answers from it who did what to her data.",
     "sent messages": "Local stages only.",
     "access files": "Files like this one.",
     "erasure": "Only of who is erased.",

@@ -26,6 +26,8 @@ HEADINGS: Final[Mapping[str, tuple[str, str]]] = {
     "devices": ("Geräte", "Устройства"),
     "sessions": ("Sitzungen", "Сеансы"),
     "one-time codes": ("Einmalcodes", "Одноразовые коды"),
+    "confirmations": ("Bestätigungen an der Kasse", "Подтверждения на кассе"),
+    "names of cashiers": ("Namen der Kassierer", "Имена кассиров"),
     "profile of purchases": ("Einkaufsprofil und Segmente", "Профиль покупок и сегменты"),
     "snapshot": ("Abbild für Auswertungen", "Снимок для анализа"),
     "ledger": ("Punktebuchungen", "Движение баллов"),
@@ -39,6 +41,7 @@ HEADINGS: Final[Mapping[str, tuple[str, str]]] = {
     "sent messages": ("Versandte Nachrichten", "Отправленные сообщения"),
     "access files": ("Auskunftsdateien", "Файлы данных"),
     "erasure": ("Löschung", "Удаление"),
+    "audit log": ("Zugriffsprotokoll", "Журнал доступа"),
     "her key": ("Schlüssel", "Ключ"),
 }
 """Entry of the registry -> German, Russian. In English an entry's own name is its heading."""

@@ -14,7 +14,12 @@ from shared.audiences.model import LINK, Export
 from shared.audiences.repository import ExportRepository
 from shared.kernel.errors import Forbidden
 from shared.kernel.ids import new_id
-from shared.kernel.instants import SECOND, Clock, format_rfc3339
+from shared.kernel.instants import DAY, SECOND, Clock, Instant, format_rfc3339
+from shared.limits.plans import Allowed, check_size
+from shared.storage import keys_limits
+from shared.storage.errors import ConditionFailed
+from shared.storage.expressions import Path
+from shared.storage.noting import aside
 from shared.tenants.scope import TenantScope
 
 
@@ -37,12 +42,15 @@ class Wanted:
 
 
 def accept(scope: TenantScope, wanted: Wanted, own: Queue, wall: Clock) -> Export:
-    """Note an export and send its message. ``UnknownColumn``; ``Forbidden`` for personal columns without the scope. One item."""
+    """Note an export and send its message. ``UnknownColumn``; ``Forbidden`` for personal columns without the scope. ``PlanLimit``. Two
+    items.
+    """
     now, draft = scope.clock(), wanted.draft
     columns = columns_of(wanted.columns, drafts.wallets_of(scope, now), draft.segment)
     problems = personal_problems(columns)
     if problems and not wanted.personal:
         raise Forbidden("Personal columns need the scope members:personal.", errors=problems)
+    _count(scope, now)
     export = Export(
         new_id("exp", now),
         wanted.form,
@@ -58,6 +66,19 @@ def accept(scope: TenantScope, wanted: Wanted, own: Queue, wall: Clock) -> Expor
     ExportRepository(scope).add(export)
     own.send(message_of(scope, export))
     return export
+
+
+def _count(scope: TenantScope, now: Instant) -> None:
+    """One more export of this day, or ``PlanLimit``. 1 write."""
+    most = Allowed.of(scope.definitions.settings.plan).exports_per_day
+    key, ends = keys_limits.exports(scope.tenant, now // DAY), (now + 2 * DAY) // SECOND
+    room = Path("made").does_not_exist() | (Path("made") < most)
+    check_size(most, 1, "", "exports a day")
+    try:
+        with aside():
+            scope.table.update(key, [Path("made").add(1), Path("expires_at").set(ends)], room)
+    except ConditionFailed:
+        check_size(most, most + 1, "", "exports a day")
 
 
 def answer(scope: TenantScope, export: Export, wall: Clock, link: Callable[[str, int], str] | None = None) -> api.ExportAnswer:

@@ -26,6 +26,7 @@ from shared.kernel.pages import open_cursor, seal_cursor
 from shared.snapshots.loading import chunks, listed
 from shared.snapshots.model import ObjectStore
 from shared.snapshots.reading import Snapshot, open_snapshot
+from shared.storage import noting
 from shared.tenants.scope import TenantScope
 
 Place = tuple[int, int, str]
@@ -58,6 +59,8 @@ def search(
     problems = personal_problems(columns)
     if problems and not personal:
         raise Forbidden("Personal columns need the scope members:personal.", errors=problems)
+    if problems:
+        noting.want()
     list_of = f"{scope.tenant}|search|{seed_of(draft.text, request.order, str(request.descending)):x}"
     begin: dict[str, Any] = {"at": present, "place": FIRST}
     position = open_cursor(cursors.key, list_of, request.cursor) if request.cursor is not None else begin

@@ -19,7 +19,8 @@ from botocore.config import Config
 
 from shared.aws.settings import Settings
 from shared.kernel.instants import NEVER, Instant
-from shared.storage import keys
+from shared.limits.buckets import TableBuckets
+from shared.storage import keys, noting
 from shared.storage.commit import Effort
 from shared.storage.items import ClockItem
 from shared.storage.table import Credentials, Table, botocore_session
@@ -98,6 +99,7 @@ class Runtime:
         """Call first in every invocation: the clock of a local stage is read once per invocation, and time left is known."""
         self._context = context
         self._offset = None
+        noting.set_clock(self.now)
 
     def now(self) -> Instant:
         """The present. Deployed stages have no movable clock: the offset is only read where ``LOCAL_CLOCK`` is set."""
@@ -137,7 +139,7 @@ class Runtime:
     @cached_property
     def key_table(self) -> Table:
         """The keys table under the function's own role."""
-        return Table(self.settings.keys_table, self.settings.region, self.settings.endpoint)
+        return Table(self.settings.keys_table, self.settings.region, self.settings.endpoint, noted=False)
 
     @cached_property
     def master_secret(self) -> bytes:
@@ -155,6 +157,15 @@ class Runtime:
         """The scope of a verified principal, under the tenant's own session."""
         session = self._tenant_session(principal.tenant)
         return self._scope(principal.tenant, session.table, session.key_table, session.unwrap)
+
+    def buckets(self, tenant: str) -> TableBuckets:
+        """Where a tenant's calls are counted, under its own session; the operator's in its own partition, under the function's role."""
+        table = self.table if tenant == keys.OPERATOR else self._tenant_session(tenant).table
+        return TableBuckets(table.hasty)
+
+    def real_now(self) -> Instant:
+        """The present, whatever the clock of a local stage says: rates are about real seconds."""
+        return int(self._wall() * 1000)
 
     def worker_scope(self, tenant: str, *pks: str) -> TenantScope:
         """A scope for a worker, under the function's own role; every partition key of the event must be the tenant's."""
@@ -199,7 +210,8 @@ class Runtime:
             Tags=[{"Key": "tenant", "Value": tenant}],
         )["Credentials"]
         credentials = Credentials(answer["AccessKeyId"], answer["SecretAccessKey"], answer["SessionToken"])
-        main, key_table = (Table(name, region, settings.endpoint, credentials) for name in names)
+        main = Table(settings.table, region, settings.endpoint, credentials)
+        key_table = Table(settings.keys_table, region, settings.endpoint, credentials, noted=False)
         return _TenantSession(
             until=self._wall() + _SESSION_SECONDS - _RENEW_BEFORE,
             table=main,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -52,7 +52,7 @@ class Recipient(Frozen):
     """One member, and what texts may show of the occasion: names that the campaign declares, at most 2 KB as JSON."""
 
     member_id: str = Field(max_length=40)
-    data: dict[str, bool | int | str] = Field(default_factory=dict, max_length=20)
+    data: dict[str, bool | int | Annotated[str, Field(max_length=2000)]] = Field(default_factory=dict, max_length=20)
 
 
 class TriggerRequest(Frozen):

@@ -25,6 +25,7 @@ from shared.kernel.instants import SECOND, Instant, format_rfc3339
 from shared.member_state.effects import DomainEvent
 from shared.member_state.repository import Stamp, envelope
 from shared.storage.commit import Plan, Stale, commit
+from shared.storage.noting import aside
 from shared.storage.table import WriteBatch
 from shared.tenants.scope import TenantScope
 
@@ -74,7 +75,8 @@ def launch(scope: TenantScope, campaign: str, correlation: str = "") -> Campaign
     ``NotLaunchable`` with pointers for what cannot work. About 34 writes.
     """
     definition, body = in_force(scope, campaign)
-    CampaignRepository(scope.tenant, scope.table).create(campaign, scope.clock(), scope.effort)
+    with aside():
+        CampaignRepository(scope.tenant, scope.table).create(campaign, scope.clock(), scope.effort)
 
     def decide(run: Run) -> Turn | None:
         if run.state in ("scheduled", "sending", "active"):
@@ -250,7 +252,8 @@ def turn(scope: TenantScope, campaign: str, decide: Decide, correlation: str) ->
         after = replace(step.run, revision=run.revision + 1)
         if step.gates is not None:
             revision = FOR_GOOD if step.for_good else after.revision
-            repository.set_gates(campaign, is_open=step.gates, revision=revision, effort=scope.effort)
+            with aside():
+                repository.set_gates(campaign, is_open=step.gates, revision=revision, effort=scope.effort)
         try:
             return _commit(scope, repository, run, replace(step, run=after), correlation)
         except _Moved:

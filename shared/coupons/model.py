@@ -74,7 +74,7 @@ class OfferBody(OfferTerms):
 
     starts_after_days: int = Field(default=0, ge=0, le=365, description="activation delay after issue")
     valid_days: int = Field(default=30, ge=1, le=3650, description="days from activation, to the end of the last local day")
-    valid_until: str | None = Field(default=None, description="RFC 3339; whatever is earlier holds")
+    valid_until: str | None = Field(default=None, max_length=40, description="RFC 3339; whatever is earlier holds")
     per_member: int = Field(default=1, ge=1, le=100, description="coupons of this offer that a member may hold or have used")
     personal: Personal = Field(
         default_factory=dict, description="place in the terms (minimum_basket, effect.amount, ...) -> what it is for the member who gets it"

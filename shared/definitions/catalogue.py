@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from shared.definitions.api import ItemPage, ItemsAnswer, ItemsRequest, LocationPage, LocationsAnswer, LocationsRequest, PutResult
 from shared.definitions.characters import refuse_control_characters
+from shared.definitions.sizes import check_locations
 from shared.kernel.errors import FieldError, InvalidValue, Unprocessable
 from shared.kernel.pages import open_cursor, seal_cursor
 from shared.storage import keys
@@ -33,8 +34,10 @@ def put_items(scope: TenantScope, request: ItemsRequest) -> ItemsAnswer:
 
 
 def put_locations(scope: TenantScope, request: LocationsRequest) -> LocationsAnswer:
-    """Create or replace locations."""
+    """Create or replace locations. ``PlanLimit`` for more than the tenant's plan allows."""
     entries = [(each.id, each) for each in request.locations]
+    _checked(scope, entries, keys.location, "/locations")
+    check_locations(scope, [each.id for each in request.locations])
     answer = LocationsAnswer(locations=_put(scope, entries, keys.location, "/locations"))
     scope.cache.forget(scope.tenant)
     return answer

@@ -35,6 +35,7 @@ from shared.definitions.raising import lowered
 from shared.definitions.references import broken_references, named_media, named_offers, unreadable
 from shared.definitions.repository import DefinitionRepository
 from shared.definitions.segment_references import nesting_problems
+from shared.definitions.sizes import check_room
 from shared.kernel.errors import FieldError, PreconditionFailed, Unprocessable
 from shared.kernel.ids import NAME_PATTERN
 from shared.kernel.instants import NEVER, Instant, format_rfc3339, parse_rfc3339
@@ -44,6 +45,7 @@ from shared.member_state.effects import DomainEvent
 from shared.member_state.repository import Stamp, envelope
 from shared.programmes.model import ProgrammeBody
 from shared.storage.commit import Plan, Stale, commit
+from shared.storage.noting import aside
 from shared.storage.table import WriteBatch
 from shared.tenants.scope import TenantScope
 
@@ -60,8 +62,9 @@ def lead(cache_seconds: float) -> int:
 
 
 def create(scope: TenantScope, kind: Kind, request: DefinitionRequest[Any]) -> Definition:
-    """A draft, version 1. ``DefinitionExists`` if the id is taken, also by a retired one. One write."""
+    """A draft, version 1. ``DefinitionExists`` if the id is taken, also by a retired one; ``PlanLimit``. One Query and one write."""
     body, repository = stored_body(request.definition), scope.repository
+    check_room(scope, kind)
     check_draft(scope, kind, request.definition, body)
     id_ = request.id or id_of_name(body["name"])
     definition = Definition(kind, id_, 1, "draft", body, changed_at=scope.clock())
@@ -178,7 +181,8 @@ def publish(
     if waits:
         published = changed(published, effective_from=None, epoch=0, wanted_from=since)
     if kind in hooks:
-        hooks[kind](scope, published)
+        with aside():
+            hooks[kind](scope, published)
     return rewrite(scope, newest, published, (_request_of(published) if waits else told_of(published),), correlation)
 
 

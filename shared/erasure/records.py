@@ -14,7 +14,7 @@ from shared.erasure.model import Erasure
 from shared.kernel.instants import DAY, SECOND
 from shared.rewards.model import key_of
 from shared.rewards.repository import ClaimRepository
-from shared.storage import keys, keys_access, keys_rights
+from shared.storage import keys, keys_access, keys_counter, keys_rights
 from shared.storage.commit import Plan, Stale, commit
 from shared.storage.errors import ConditionFailed, RawItem
 from shared.storage.expressions import Condition, Path
@@ -40,6 +40,7 @@ KINDS: Final[Mapping[str, str]] = {
     keys.CLAIM_PREFIX: "reward_claims",
     keys.INBOX_PREFIX: "inbox_messages",
     keys_access.SESSION_PREFIX: "sessions",
+    keys_counter.CONFIRMATION_PREFIX: "confirmations",
     keys_rights.IDENTIFIERS: "identifier_lists",
     keys_rights.ACCESS_PREFIX: "access_jobs",
 }

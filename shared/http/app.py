@@ -10,17 +10,20 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pydantic import BaseModel
 from pydantic_core import to_json
 
+from shared.http import auditing
+from shared.http.limiting import CountsCalls, Gate
 from shared.http.problem import problem_response
 from shared.http.request import Answer, LambdaContext, Request, correlation_of, etag, lower_headers, request_id_of
 from shared.http.routes import ROUTES, FunctionName, Route
 from shared.kernel.errors import AppError, NotFound
 from shared.kernel.ids import is_id
+from shared.limits.leases import RateLimited
 from shared.member_state.errors import ErasedMember
 from shared.observability.logs import log_context, logger
 from shared.observability.measures import count_late, record_request
@@ -51,6 +54,8 @@ class _Call:
     principal: Principal | None = None
     error_code: str | None = None
     failure: Exception | None = None
+    limits: dict[str, str] = field(default_factory=dict)
+    """RateLimit headers, whatever the answer is."""
 
 
 class HttpApp:
@@ -61,6 +66,11 @@ class HttpApp:
         self._routes = {route.key: route for route in routes if route.function == function}
         self._operations = frozenset(route.operation for route in self._routes.values())
         self._handlers: dict[str, Handler] = {}
+        self._gate: Gate | None = None
+
+    def limit(self, runtime: Callable[[], CountsCalls]) -> None:
+        """From now on calls are limited by their tenant's plan (docs/limits.md), counted with what ``runtime`` gives."""
+        self._gate = Gate(runtime)
 
     def operation(self, *names: str) -> Callable[[Handler], Handler]:
         """Register a handler for one or more operations of this function. ``ValueError`` for any other, or a second time."""
@@ -103,7 +113,7 @@ class HttpApp:
         except Exception as failure:  # the outermost frame: logged below with the correlation id, answered without details
             call.failure = failure
             response = _refused(call, AppError())
-        response["headers"]["x-correlation-id"] = call.correlation_id
+        response["headers"] |= {"x-correlation-id": call.correlation_id, **call.limits}
         _record(call, response["statusCode"], event, 1000 * (time.perf_counter() - started))
         return response
 
@@ -115,15 +125,17 @@ class HttpApp:
             raise NoSuchRoute
         if not route.public:
             call.principal = principal_of(event)
+            if self._gate is not None:
+                call.limits = self._gate.admit(call.principal, route)
             require(call.principal, route.scope)
-        request = Request(route, event, context, call.principal)
+        request = Request(route, event, context, call.principal, self._gate)
         if route.needs_if_match:
             # Asked for here, so that a handler that forgets cannot overwrite blindly.
             _ = request.if_match
         handler = self._handlers[route.operation]
         tenant = call.principal.tenant if call.principal else None
         with log_context(tenant=tenant, operation=route.operation, correlation_id=call.correlation_id):
-            return _response(handler(request), route)
+            return _response(auditing.answer(request, handler), route)
 
 
 def _response(answer: Answer, route: Route) -> Response:
@@ -144,6 +156,8 @@ def _dump(body: BaseModel | dict[str, Any] | list[Any]) -> str:
 
 def _refused(call: _Call, error: AppError) -> Response:
     call.error_code = error.code
+    if isinstance(error, RateLimited):
+        call.limits = dict(error.headers)
     return problem_response(error, instance=call.instance, request_id=call.request_id)
 
 

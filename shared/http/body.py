@@ -19,9 +19,13 @@ from shared.kernel.errors import AppError, FieldError, MalformedRequest, Unproce
 ModelT = TypeVar("ModelT", bound=BaseModel)
 MAX_BODY: Final = 1024 * 1024
 """Bytes, after base64, where the route says nothing else."""
+MAX_DEPTH: Final = 64
+"""Arrays and objects within one another. A segment's rule takes 25, nothing else comes near."""
 MAX_ERRORS: Final = 20
 """Errors named in one answer."""
 _MAX_TOKEN: Final = 64
+_NOT_STRUCTURE: Final = bytes(set(range(256)) - set(b'[]{}"'))
+"""What depth does not depend on; UTF-8 has none of the others inside its sequences."""
 _CODES: Final = {
     "extra_forbidden": "unknown_field",
     "missing": "required",
@@ -67,11 +71,30 @@ def parse_model(model: type[ModelT], raw: bytes) -> ModelT:
     """
     if not raw.strip():
         raise MalformedRequest("A JSON body is required.")
+    if depth_of(raw) > MAX_DEPTH:
+        raise MalformedRequest("The body is nested too deeply.", errors=(FieldError("", "too_deep", f"at most {MAX_DEPTH} levels"),))
     try:
         return model.model_validate_json(raw, strict=True, extra="forbid")
     except ValidationError as error:
         # Without its cause: the text of pydantic's error quotes what was received.
         raise refusal_of(error, raw) from None
+
+
+def depth_of(raw: bytes) -> int:
+    """How deeply arrays and objects are nested in JSON, exact only above ``MAX_DEPTH``. Brackets in texts do not count.
+
+    Without a parser, which would have to go as deep: escapes and what is no structure are dropped first, then texts between quotes.
+    """
+    most_that_can_be = raw.count(b"[") + raw.count(b"{")
+    if most_that_can_be <= MAX_DEPTH:
+        return most_that_can_be
+    without_escapes = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
+    bare = without_escapes.translate(None, _NOT_STRUCTURE)
+    depth = deepest = 0
+    for each in b"".join(bare.split(b'"')[::2]):
+        depth += 1 if each in b"[{" else -1 if each in b"]}" else 0
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def refusal_of(error: ValidationError, raw: bytes) -> AppError:

@@ -65,6 +65,18 @@ _QUERY: Final[dict[str, dict[str, Any]]] = {
     "cursor": {"description": "next_cursor of the page before, as it came", "schema": {"type": "string", "minLength": 1}},
 }
 _ETAG: Final = {"ETag": {"description": "The version, for If-Match", "schema": {"type": "string"}}}
+_LIMITS: Final = {
+    "RateLimit-Policy": {
+        "description": "Rates that the call is under (draft-ietf-httpapi-ratelimit-headers-10): `tenant`, all credentials together, and "
+        '`credential`: `"tenant";q=400;w=2` is 400 calls that come back within 2 seconds',
+        "schema": {"type": "string"},
+    },
+    "RateLimit": {
+        "description": 'What is left of each, as far as is known here, and in how many seconds all of it is back: `"tenant";r=312;t=1`',
+        "schema": {"type": "string"},
+    },
+}
+_LIMIT_REFERENCES: Final = {name: {"$ref": f"#/components/headers/{name}"} for name in _LIMITS}
 _RETRY_AFTER: Final = {"Retry-After": {"description": "Seconds", "schema": {"type": "integer", "minimum": 0}}}
 
 
@@ -113,6 +125,7 @@ def build(version: str, routes: Iterable[Route] = ROUTES) -> dict[str, Any]:
                     + "\n".join(f"* `{scope}`: {meaning}" for scope, meaning in SCOPES.items()),
                 }
             },
+            "headers": _LIMITS,
             "schemas": schemas,
         },
     }
@@ -173,15 +186,16 @@ def _operation(route: Route, references: dict[tuple[str, _Mode], dict[str, Any]]
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
     success: dict[str, Any] = {"description": route.summary}
     if versioned and route.method in {"GET", "PUT", "PATCH"}:
-        success["headers"] = _ETAG
+        success["headers"] = dict(_ETAG)
+    if not route.public:
+        success["headers"] = success.get("headers", {}) | _LIMIT_REFERENCES
     if route.media != "application/json":
         success["content"] = {route.media: {"schema": {"type": "string"}}} if route.media else {}
     elif route.status != 204:
         schema = references[route.response, "serialization"] if route.response else {"type": "object"}
         success["content"] = {"application/json": {"schema": schema}} | (_PAGE if route.page else {})
     again = {"200": success | {"description": _AGAIN}} if route.status == 201 else {}
-    problems = {str(status): _problem(status, page=route.page) for status in _problems_of(route)}
-    operation["responses"] = again | {str(route.status): success} | problems
+    operation["responses"] = again | {str(route.status): success} | {str(status): _problem(status, route) for status in _problems_of(route)}
     return operation
 
 
@@ -220,9 +234,9 @@ def _problems_of(route: Route) -> list[int]:
     return [status for status, can_be in possible.items() if can_be]
 
 
-def _problem(status: int, *, page: bool) -> dict[str, Any]:
+def _problem(status: int, route: Route) -> dict[str, Any]:
     answer: dict[str, Any] = {"description": _PROBLEMS[status]}
     if status in _RETRIED:
-        answer["headers"] = _RETRY_AFTER
-    answer["content"] = {PROBLEM_TYPE: {"schema": {"$ref": _REFERENCE.format(model="Problem")}}} | (_PAGE if page else {})
+        answer["headers"] = _RETRY_AFTER | (_LIMIT_REFERENCES if status == 429 and not route.public else {})
+    answer["content"] = {PROBLEM_TYPE: {"schema": {"$ref": _REFERENCE.format(model="Problem")}}} | (_PAGE if route.page else {})
     return answer

@@ -7,11 +7,11 @@ The stable parts are ``code`` and ``type`` (``urn:regulars:problem:<code>``, an 
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, Field
 
-from shared.kernel.errors import AppError
+from shared.kernel.errors import AppError, TooManyRequests
 
 PROBLEM_TYPE: Final = "application/problem+json"
 _TYPE_PREFIX: Final = "urn:regulars:problem:"
@@ -37,6 +37,9 @@ class Problem(BaseModel):
     instance: str | None = None
     request_id: str | None = None
     errors: list[ProblemError] | None = None
+    policy: Literal["tenant", "credential", "public", "address"] | None = Field(
+        default=None, description="of a 429 `rate_limited`: the policy that is used up, by its name in RateLimit-Policy"
+    )
 
 
 def problem_body(error: AppError, *, instance: str | None = None, request_id: str | None = None) -> dict[str, Any]:
@@ -52,6 +55,8 @@ def problem_body(error: AppError, *, instance: str | None = None, request_id: st
         body["instance"] = instance
     if request_id:
         body["request_id"] = request_id
+    if isinstance(error, TooManyRequests) and error.policy:
+        body["policy"] = error.policy
     if error.errors:
         body["errors"] = [{"pointer": field.pointer, "code": field.code, "detail": field.detail} for field in error.errors]
     return body

@@ -11,9 +11,11 @@ from urllib.parse import unquote
 from pydantic import BaseModel
 
 from shared.http.body import body_bytes, parse_model
+from shared.http.limiting import Gate
 from shared.http.routes import MEMBER, Route
 from shared.kernel.errors import FieldError, NotFound, PreconditionFailed, PreconditionRequired, Unprocessable
 from shared.kernel.pages import MAX_LIMIT
+from shared.storage import noting
 from shared.tenants.principal import Principal
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -70,9 +72,13 @@ def lower_headers(event: Mapping[str, Any]) -> dict[str, str]:
 class Request:
     """One call, authorized. Nothing in it is parsed before it is asked for."""
 
-    __slots__ = ("_body", "_context", "_event", "_principal", "correlation_id", "headers", "path", "query", "request_id", "route")
+    __slots__ = (
+        "_body", "_context", "_event", "_gate", "_principal", "correlation_id", "headers", "path", "query", "request_id", "route"
+    )  # fmt: skip
 
-    def __init__(self, route: Route, event: Mapping[str, Any], context: LambdaContext | None, principal: Principal | None) -> None:
+    def __init__(
+        self, route: Route, event: Mapping[str, Any], context: LambdaContext | None, principal: Principal | None, gate: Gate | None = None
+    ) -> None:
         self.route = route
         self.headers = lower_headers(event)
         self.request_id = request_id_of(event)
@@ -82,6 +88,7 @@ class Request:
         self._event = event
         self._context = context
         self._principal = principal
+        self._gate = gate
         self._body: bytes | None = None
 
     @property
@@ -100,6 +107,11 @@ class Request:
     def source_address(self) -> str:
         """The network address that the gateway saw; empty where it says none."""
         return str(((self._event.get("requestContext") or {}).get("http") or {}).get("sourceIp") or "")
+
+    def admit_guest(self, tenant: str, *, by_address: bool) -> None:
+        """Public routes, once the token says whose it is. ``RateLimited`` if that tenant's guests, or this address, call too often."""
+        if self._gate is not None:
+            self._gate.admit_guest(tenant, self.source_address if by_address else "")
 
     @property
     def tenant(self) -> str:
@@ -122,7 +134,9 @@ class Request:
 
     def parse(self, model: type[ModelT]) -> ModelT:
         """The body as a model: 400 for what is not JSON, 422 with pointers for what does not fit."""
-        return parse_model(model, self.body)
+        parsed = parse_model(model, self.body)
+        noting.sent(parsed.model_fields_set)
+        return parsed
 
     @property
     def if_match(self) -> str | None:

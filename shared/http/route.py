@@ -5,13 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from shared.kernel.scopes import PUBLIC
+from shared.kernel.scopes import PERSONAL, PUBLIC
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 FunctionName = Literal[
     "registration", "transaction_ingestion", "coupon_redemption", "tenancy", "administration", "media", "audiences", "guest_links",
     "sign_in"
 ]
+Audit = Literal["change", "forced", "order", "read", "personal", "counted", "books", "none"]
+"""What the audit log keeps of an operation (docs/audit.md).
+
+``change``: an entry in the transaction of the change. ``forced``: the same, but only for a call with ``force=true``. ``order``: also
+where the table is not changed by the call itself: then an entry by itself, before the answer. ``read``: an entry by itself for what it
+shows; ``personal``: if it shows fields that the scope ``members:personal`` opens. ``counted``: the metrics of requests count it.
+``books``: the record that it makes names who made it, as a sale names its key and cashier. ``none``: shows nothing personal in clear.
+"""
 MB: Final = 1024 * 1024
 PAGE: Final = ("limit", "cursor")
 """What a list takes in its query."""
@@ -38,6 +46,10 @@ class Route:
     """A public route whose body is a credential: it is refused with 401."""
     media: str = "application/json"
     """What it answers; empty: nothing but headers."""
+    audit: Audit | None = None
+    """Where it is left out: changes are ``change``, what needs ``members:personal`` is ``read``, the rest is ``none``; what the public
+    does is in the books.
+    """
 
     @property
     def key(self) -> str:
@@ -53,3 +65,12 @@ class Route:
     def page(self) -> bool:
         """Whether people come here with a browser: they are answered by a page of HTML, refusals included."""
         return self.function == "guest_links" or self.path.startswith("/v1/forms/")
+
+    @property
+    def audited(self) -> Audit:
+        """What the audit log keeps of it. That each route really leaves what this says is tested for all of them."""
+        if self.audit is not None:
+            return self.audit
+        if self.method in ("GET", "HEAD"):
+            return "read" if self.scope == PERSONAL else "none"
+        return "books" if self.public else "change"

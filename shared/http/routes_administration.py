@@ -24,7 +24,7 @@ def administration() -> list[Route]:
               request=_D + "LocationsRequest", response=_D + "LocationsAnswer"),
         route("GET", "/v1/locations", "list_locations", read, "List locations", response=_D + "LocationPage", query=PAGE),
         route("POST", "/v1/programmes/{definition_id}/lint", "lint_programme", read, "Find mistakes in a programme, each with a basket",
-              request=_D + "LintRequest", response=_D + "LintAnswer"),
+              request=_D + "LintRequest", response=_D + "LintAnswer", audit="none"),
         route("GET", "/v1/segments/schema", "get_segment_schema", read, "The language of segments as JSON Schema"),
         route("GET", "/v1/segments/{segment_id}/members", "list_segment_members", "members:read", "Members of a segment",
               response=_S + "MembersPage", query=PAGE),

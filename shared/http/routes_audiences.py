@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.http.route import MB, PAGE, Method, Route
+from shared.http.route import MB, PAGE, Audit, Method, Route
 
 _MED = "shared.media.api:"
 _AUD = "shared.audiences.api:"
@@ -12,21 +12,24 @@ _STA = "shared.statistics.api:"
 def audiences() -> list[Route]:
     """Previews, searches and exports of members."""
 
-    def route(method: Method, path: str, operation: str, summary: str, request: str | None, response: str, status: int = 200) -> Route:
+    def route(
+        method: Method, path: str, operation: str, summary: str, request: str | None, response: str, status: int = 200,
+        audit: Audit | None = None,
+    ) -> Route:  # fmt: skip
         named = None if request is None else _AUD + request
-        return Route(method, path, "audiences", operation, "members:read", summary, named, _AUD + response, status)
+        return Route(method, path, "audiences", operation, "members:read", summary, named, _AUD + response, status, audit=audit)
 
     return [
         route("POST", "/v1/segments/preview", "preview_segment", "How many members a rule is true of: estimated at once, or counted",
-              "PreviewRequest", "PreviewAnswer"),
+              "PreviewRequest", "PreviewAnswer", audit="none"),
         route("POST", "/v1/segments/{segment_id}/export", "export_segment", "A file of a segment's members; 202 with an export",
               "ExportSegmentRequest", "ExportAnswer", 202),
         route("POST", "/v1/members/search", "search_members", "Members that a rule is true of, in order, with columns",
-              "SearchRequest", "SearchPage"),
+              "SearchRequest", "SearchPage", audit="personal"),
         route("POST", "/v1/members/export", "export_members", "A file of members that a rule is true of; 202 with an export",
               "ExportMembersRequest", "ExportAnswer", 202),
         route("GET", "/v1/exports/{export_id}", "get_export", "How far an export is, and a short-lived link to its file",
-              None, "ExportAnswer"),
+              None, "ExportAnswer", audit="read"),
     ]
 
 
@@ -37,7 +40,7 @@ def statistics() -> list[Route]:
         Route("GET", "/v1/statistics/profile", "audiences", "get_statistics", read,
               "Quintiles, rhythm and states of all guests together", response=_STA + "StatisticsAnswer"),
         Route("POST", "/v1/statistics/profile/run", "audiences", "run_statistics", write,
-              "Compute the statistics now instead of in the night", response=_STA + "RunAnswer", status=202),
+              "Compute the statistics now instead of in the night", response=_STA + "RunAnswer", status=202, audit="order"),
         Route("GET", "/v1/catalogue/items/{item_id}/complements", "audiences", "list_complements", read,
               "Items that are often bought together with this one", response=_STA + "ComplementsAnswer"),
     ]

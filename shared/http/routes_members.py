@@ -16,6 +16,7 @@ _CAM = "shared.campaigns.api:"
 _IN = "shared.messaging.inbox_api:"
 _ER = "shared.erasure.api:"
 _ACC = "shared.access.api:"
+_CO = "shared.counter.api:"
 
 
 def _of_members(method: Method, path: str, operation: str, scope: str, summary: str, **more: object) -> Route:
@@ -23,10 +24,11 @@ def _of_members(method: Method, path: str, operation: str, scope: str, summary: 
 
 
 def _for_both(method: Method, tail: str, operation: str, scope: str, summary: str, **more: object) -> list[Route]:
-    """The integrator's route and its mirror under /v1/me."""
+    """The integrator's route and its mirror under /v1/me. What she reads of herself is not noted."""
+    own = more | ({"audit": None} if more.get("audit") == "read" else {})
     return [
         _of_members(method, f"/v1/members/{{member_id}}{tail}", operation, scope, summary, **more),
-        _of_members(method, f"/v1/me{tail}", f"{operation}_of_me", MEMBER, f"{summary} (own view)", **more),
+        _of_members(method, f"/v1/me{tail}", f"{operation}_of_me", MEMBER, f"{summary} (own view)", **own),
     ]
 
 
@@ -36,10 +38,10 @@ def members() -> list[Route]:
         _of_members("POST", "/v1/members", "register_member", "members:register", "Enrol a member; the same person again answers 200",
                     request=_M + "RegisterRequest", response=_M + "RegisterAnswer", status=201),
         _of_members("POST", "/v1/members/identify", "identify_member", "members:identify", "Find a member at the till by any identifier",
-                    request=_M + "IdentifyRequest", response=_M + "IdentifyAnswer"),
+                    request=_M + "IdentifyRequest", response=_M + "IdentifyAnswer", audit="counted"),
         _of_members("POST", "/v1/members/bulk", "import_members", "members:write", "Import up to 500 members; 202 with a job",
                     request=_M + "BulkMembersRequest", response=_TA + "JobAnswer", status=202),
-        *_for_both("GET", "", "get_member", "members:read", "Read a member", response=_M + "MemberAnswer"),
+        *_for_both("GET", "", "get_member", "members:read", "Read a member", response=_M + "MemberAnswer", audit="read"),
         *_for_both("PATCH", "", "update_member", "members:write", "Change profile fields (merge patch)",
                    request=_M + "ProfilePatch", response=_M + "MemberAnswer"),
         *_for_both("POST", "/access", "ask_access", PERSONAL, "Have everything that is kept of a member collected; 202 with a job",
@@ -73,9 +75,9 @@ def members() -> list[Route]:
                     "Put up to 500 members on a static list, or take them off; 202 with a job",
                     request=_PR + "ListMembersRequest", response=_TA + "JobAnswer", status=202),
         *_for_both("GET", "/inbox", "list_inbox", "members:read", "Messages in the app's inbox, newest first",
-                   response=_IN + "InboxPage", query=PAGE),
+                   response=_IN + "InboxPage", query=PAGE, audit="read"),
         *_for_both("POST", "/inbox/{message_id}/read", "read_message", "members:write", "A message of the inbox was read",
-                   response=_IN + "InboxMessageAnswer"),
+                   response=_IN + "InboxMessageAnswer", audit="books"),
         *_for_both("GET", "/segments", "list_member_segments", "members:read", "Segments the member is in", response=_M + "SegmentsAnswer"),
     ]
 
@@ -108,10 +110,20 @@ def members_doings() -> list[Route]:
                     request=_P + "TierRequest", response=_P + "TierSetAnswer"),
         _of_members("POST", "/v1/members/{member_id}/identifiers", "add_identifier", "members:write", "Attach a proven identifier",
                     request=_M + "IdentifierRequest", response=_M + "MemberAnswer", status=201),
+        *_for_both("POST", "/identifiers/block", "block_identifier", "members:write",
+                   "Block a lost card or number at once: nobody is found by it, and nobody else gets it",
+                   request=_CO + "IdentifierSelection", response=_CO + "IdentifiersAnswer"),
+        _of_members("POST", "/v1/members/{member_id}/identifiers/unblock", "unblock_identifier", "members:write",
+                    "A blocked card or number is good again", request=_CO + "IdentifierSelection", response=_CO + "IdentifiersAnswer"),
+        _of_members("POST", "/v1/members/{member_id}/identifiers/replace", "replace_identifier", "members:write",
+                    "A new card in place of an old one, which is blocked: all or none",
+                    request=_CO + "ReplaceRequest", response=_CO + "IdentifiersAnswer"),
+        _of_members("DELETE", "/v1/members/{member_id}/identifiers/{kind}", "remove_identifiers", "members:write",
+                    "Take every identifier of a kind off a member", response=_CO + "IdentifiersAnswer"),
         _of_members("DELETE", "/v1/members/{member_id}/suppressions/{channel}", "lift_suppression", "members:write",
                     "Use a channel again that a bounce, complaint or opt-out closed", status=204),
         _of_members("GET", "/v1/members/{member_id}/segments/{segment_id}/why", "explain_membership", "members:read",
-                    "Why the member is in a segment, or not: each leaf's value", response=_S + "WhyAnswer"),
+                    "Why the member is in a segment, or not: each leaf's value", response=_S + "WhyAnswer", audit="read"),
         _of_members("GET", "/v1/forms/{token}", "get_form", PUBLIC, "The fields of a form", response=_CAM + "FormAnswer"),
         _of_members("POST", "/v1/forms/{token}", "submit_form", PUBLIC, "Submit a form once",
                     request=_CAM + "FormSubmission", response=_CAM + "FormReceipt"),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from shared.http.route import PAGE, Method, Route
-from shared.kernel.scopes import OPERATOR, TENANT_ADMIN
+from shared.kernel.scopes import AUDIT, OPERATOR, TENANT_ADMIN
 
 _TEN = "shared.tenants.api:"
 _KEY = "shared.tenants.keys_api:"
 _SIG = "shared.tenants.signing:"
 _REM = "shared.tenants.removal_api:"
 _STO = "shared.tenants.stops:"
+_AUD = "shared.audit.api:"
+_AUDIT_QUERY = (*PAGE, "from", "until", "actor", "member_id", "operation")
 
 
 def _keys(base: str, name: str, scope: str, whose: str) -> list[Route]:
@@ -50,12 +52,17 @@ def tenancy() -> list[Route]:
         *_keys("/v1/keys", "own_key", TENANT_ADMIN, " (own tenant, as far as the own key reaches)"),
         route("PUT", "/v1/tenants/{tenant_id}/push/{platform}", "set_push_application", "operator",
               "Store a push credential (write-only) and make its platform application",
-              request=_TEN + "PushRequest", response=_TEN + "PushAnswer"),
+              request=_TEN + "PushRequest", response=_TEN + "PushAnswer", audit="order"),
         route("GET", "/v1/signing-keys", "get_signing_keys", OPERATOR, "The keys that sign members' tokens",
               response=_SIG + "SigningKeysAnswer"),
         route("POST", "/v1/signing-keys/rotate", "rotate_signing_keys", OPERATOR,
               "A new key for members' tokens: shown at once, signs in ten minutes; the one before still verifies",
               response=_SIG + "SigningKeysAnswer"),
+        route("GET", "/v1/audit", "list_audit", AUDIT, "Who did what to whom, the newest first",
+              response=_AUD + "EntryPage", query=_AUDIT_QUERY),
+        route("GET", "/v1/audit/seals", "list_seals", AUDIT, "The seals over it, the newest first", response=_AUD + "SealPage", query=PAGE),
+        route("GET", "/v1/tenants/{tenant_id}/audit", "list_audit_of_tenant", OPERATOR,
+              "A tenant's audit log; that of the stage itself by the id operator", response=_AUD + "EntryPage", query=_AUDIT_QUERY),
         route("GET", "/v1/stops", "get_stops", "tenant:stop", "The tenant's emergency stops", response=_STO + "StopsAnswer"),
         route("PUT", "/v1/stops", "set_stops", "tenant:stop", "Set all emergency stops at once; hold everywhere within 60 seconds",
               request=_STO + "Stops", response=_STO + "StopsAnswer"),
@@ -64,5 +71,5 @@ def tenancy() -> list[Route]:
         route("PUT", "/v1/tenants/{tenant_id}/stops", "set_stops_of_tenant", "operator", "Set a tenant's emergency stops",
               request=_STO + "Stops", response=_STO + "StopsAnswer"),
         route("POST", "/v1/tenants/{tenant_id}/webhooks/{name}/secret", "show_webhook_secret", "operator",
-              "The signing secret of a webhook, in its current version", response=_TEN + "WebhookSecretAnswer"),
+              "The signing secret of a webhook, in its current version", response=_TEN + "WebhookSecretAnswer", audit="order"),
     ]

@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 
 from shared.kernel.errors import AppError, InvalidValue, NotFound
 from shared.kernel.ids import check_tenant, is_id, new_id
+from shared.limits.plans import Allowed, check_size
 from shared.storage import keys
 from shared.storage.items import JobItem, JobPartItem
 from shared.storage.packing import pack, unpack
@@ -73,8 +74,14 @@ class Outcome:
     refused: list[tuple[int, AppError]] = field(default_factory=list)
 
 
-def accept(scope: TenantScope, kind: str, records: Sequence[Any], extra: dict[str, Any], store: ObjectStore, queue: Queue) -> JobAnswer:
-    """Store a bulk body as a job of one part and send its pointer. One item, one object, one message."""
+def accept(
+    scope: TenantScope, kind: str, records: Sequence[Any], extra: dict[str, Any], store: ObjectStore, queue: Queue, *, pointer: str
+) -> JobAnswer:
+    """Store a bulk body as a job of one part and send its pointer. One item, one object, one message.
+
+    ``PlanLimit`` for more records than the tenant's plan has in one call; ``pointer`` is where they are in the body.
+    """
+    check_size(Allowed.of(scope.definitions.settings.plan).bulk_records, len(records), pointer, "records a call")
     now = scope.clock()
     job_id = new_id("job", now)
     store.put(object_name(scope.tenant, job_id), json.dumps({"records": records, **extra}, separators=(",", ":")).encode())

@@ -101,9 +101,10 @@ class Unprocessable(AppError):
 
 
 class TooManyRequests(AppError):
-    """Slow down; ``retry_after`` is in seconds."""
+    """Slow down; ``retry_after`` is in seconds, and ``policy`` the rate that is used up, where it is one."""
 
     code, status, title, retry_after = "rate_limited", 429, "Too many requests", 1
+    policy: str | None = None
 
 
 class Unavailable(AppError):

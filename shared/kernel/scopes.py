@@ -14,6 +14,8 @@ RELEASE: Final = "coupons:release"
 """What ending the holds of others needs, beside the scope of the route."""
 PERSONAL: Final = "members:personal"
 """What lists and files with personal columns need, beside the scope of the route."""
+AUDIT: Final = "audit:read"
+"""What reading the audit log needs: the owner's and the auditor's, and no till's."""
 TENANT_ADMIN: Final = "tenant:admin"
 """What a tenant's own owner changes its keys with."""
 SCOPES: Final = {
@@ -27,6 +29,8 @@ SCOPES: Final = {
     "points:write": "adjust and transfer points, convert them, set tiers by hand",
     "transactions:write": "quote, hold, record, void and return purchases; record events",
     "transactions:read": "read transactions and their explanations",
+    "transactions:review": "approve and reject flagged purchases (staff: no till needs it)",
+    "reports:read": "read what stands out at the counter",
     "coupons:issue": "issue coupons of an offer; give challenges",
     "coupons:redeem": "look up, hold, redeem and release coupons",
     RELEASE: "end the holds of others by force (staff: no till needs it)",
@@ -34,6 +38,7 @@ SCOPES: Final = {
     "definitions:write": "change and publish definitions, catalogue and locations",
     "campaigns:run": "launch, pause and cancel campaigns; read their reports",
     "tenant:stop": "see, set and lift the emergency stops",
+    AUDIT: "read who did what: entries of the audit log and their seals",
     TENANT_ADMIN: "list, make, rotate and revoke the tenant's API keys, as far as the own key reaches",
     OPERATOR: "create tenants and their keys (the operator's own key only)",
 }

@@ -14,6 +14,7 @@ from shared.kernel.instants import NEVER
 from shared.member_state.cells_codec import decode_cells, encode_cells
 from shared.member_state.model import (
     Consent,
+    CounterSale,
     HeldCoupon,
     Journey,
     MemberState,
@@ -61,7 +62,7 @@ def encode_state(state: MemberState) -> list[Any]:
         [_encode_touch(touch) for touch in state.touches],
         [int(not state.profiled), state.lists] if state.lists or not state.profiled else 0,
         _encode_programmes(state),
-        *([[state.zone, *map(_encode_journey, state.journeys)]] if state.zone or state.journeys else []),
+        *_encode_last(state),
     ]
 
 
@@ -103,11 +104,36 @@ def decode_state(tenant: str, member: str, body: list[Any]) -> MemberState:
     )
     if programmes:
         _decode_programmes(state, programmes)
-    for zone, *rows in campaigns:
+    for zone, *rows in campaigns[:1]:
         state.zone, state.journeys = zone, [_decode_journey(row) for row in rows]
+    for rows in campaigns[1:]:
+        state.counter_sales = _decode_counter(rows)
     if choices:
         state.profiled, state.lists = not choices[0], choices[1]
     return state
+
+
+def _encode_last(state: MemberState) -> list[Any]:
+    """What few members have, at the end: what is empty there is left out."""
+    campaigns = [state.zone, *map(_encode_journey, state.journeys)] if state.zone or state.journeys else []
+    counter = _encode_counter(state.counter_sales)
+    if counter:
+        return [campaigns or [""], counter]
+    return [campaigns] if campaigns else []
+
+
+def _encode_counter(sales: list[CounterSale]) -> list[Any]:
+    """Instants as steps back from the newest, business dates as steps from its own: small numbers."""
+    if not sales:
+        return []
+    first = sales[0]
+    rows = [[first.at - each.at, first.day - each.day, each.location, each.cashier] for each in sales]
+    return [first.at, first.day, *rows]
+
+
+def _decode_counter(body: list[Any]) -> list[CounterSale]:
+    at, day, *rows = body
+    return [CounterSale(at - back, day - days, location, cashier) for back, days, location, cashier in rows]
 
 
 def _from_format_1(body: list[Any]) -> list[Any]:

@@ -11,8 +11,9 @@ from typing import Literal
 
 from shared.challenges.model import Counts
 from shared.kernel.instants import Instant
+from shared.member_state.counter_events import IdentifiersChanged, PurchaseReviewed
 from shared.member_state.erasing import Erased
-from shared.member_state.model import Consent, CountedUse, HeldCoupon, Scalar
+from shared.member_state.model import Consent, CountedUse, CounterSale, HeldCoupon, Scalar
 from shared.profile.model import Visit
 from shared.wallet.model import Posting
 
@@ -136,6 +137,10 @@ class Purchased:
     """What it counts for her challenges, and for those that every member has."""
     uses: tuple[CountedUse, ...] = ()
     """Of offers and promotions with limits per member, one each time."""
+    counter: CounterSale | None = None
+    """What rules of the counter are to remember of it."""
+    flags: tuple[str, ...] = ()
+    """Why it is under review; what it earned waits for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -396,7 +401,7 @@ class Responded:
 
 MemberEvent = (
     TimePassed | Registered | ProfileChanged | TagsChanged | ConsentsChanged | ProfilingChanged | ListsChanged | DevicesChanged
-    | IdentifierAdded | Purchased | Reversed | PointsBooked | PointsConverted | RewardClaimed | RewardCancelled | RewardHandedOver
-    | TierSet | ReferralEnded | ChallengeGiven | CouponIssued | OfferWithheld | CouponChanged | HoldPlaced | HoldReleased | Touched
-    | ChannelSuppressed | JourneyMoved | JourneyEnded | Responded | Erased
+    | IdentifierAdded | IdentifiersChanged | Purchased | PurchaseReviewed | Reversed | PointsBooked | PointsConverted | RewardClaimed
+    | RewardCancelled | RewardHandedOver | TierSet | ReferralEnded | ChallengeGiven | CouponIssued | OfferWithheld | CouponChanged
+    | HoldPlaced | HoldReleased | Touched | ChannelSuppressed | JourneyMoved | JourneyEnded | Responded | Erased
 )  # fmt: skip

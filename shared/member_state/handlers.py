@@ -7,7 +7,19 @@ from typing import Any, Final
 
 from shared.kernel.errors import InvalidValue
 from shared.kernel.instants import Instant, local_day
-from shared.member_state import bonuses, challenges, contact, erasing, journeys, points, purchases, rewards, tiers
+from shared.member_state import (
+    bonuses,
+    challenges,
+    contact,
+    counter_events,
+    erasing,
+    journeys,
+    points,
+    purchases,
+    reviews,
+    rewards,
+    tiers,
+)
 from shared.member_state import events as happened
 from shared.member_state.effects import Effects, LedgerEntry
 from shared.member_state.events import MemberEvent
@@ -158,6 +170,16 @@ def _identifier_added(state: MemberState, event: happened.IdentifierAdded, _view
     return "member.identifier_added"
 
 
+def _identifiers_changed(
+    state: MemberState, event: counter_events.IdentifiersChanged, _view: FoldView, at: Instant, effects: Effects
+) -> str:
+    if not event.kept:
+        state.identifier_kinds = [kind for kind in state.identifier_kinds if kind != event.kind]
+    type_ = f"member.identifier_{event.change}"
+    effects.tell(type_, at, {"kind": event.kind, "actor": event.actor})
+    return type_
+
+
 def _coupon_issued(state: MemberState, event: happened.CouponIssued, _view: FoldView, at: Instant, effects: Effects) -> str:
     if len(state.coupons) >= MAX_COUPONS:
         raise InvalidValue(f"a member holds at most {MAX_COUPONS} coupons")
@@ -253,7 +275,9 @@ _HANDLERS: dict[type, Callable[[MemberState, Any, FoldView, Instant, Effects], s
     happened.ListsChanged: _lists_changed,
     happened.DevicesChanged: _devices_changed,
     happened.IdentifierAdded: _identifier_added,
+    counter_events.IdentifiersChanged: _identifiers_changed,
     happened.Purchased: purchases.purchased,
+    counter_events.PurchaseReviewed: reviews.reviewed,
     happened.Reversed: purchases.reverse,
     happened.PointsBooked: points.booked,
     happened.PointsConverted: points.converted,

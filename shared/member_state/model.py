@@ -49,6 +49,9 @@ MAX_LISTS: Final = 20
 """Static lists that a member may be on."""
 MAX_JOURNEYS: Final = 40
 """Campaigns that wait for her at once; the one that would go on last is dropped to make room (``shared.member_state.journeys``)."""
+MAX_COUNTER_SALES: Final = 40
+"""Purchases remembered, newest first, where the tenant counts them per shift; more than any such rule asks for (20)."""
+COUNTER_DAYS: Final = 3
 MAX_CHALLENGES: Final = 40
 """Challenges that she has, with those that have ended and may still be asked about; see ``shared.member_state.challenges``."""
 
@@ -100,6 +103,16 @@ class RecentVisit:
     location: str
     first: Instant
     last: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class CounterSale:
+    """A purchase as rules of the counter ask for it. ``day``: the till's business date; ``cashier`` is empty where the till named none."""
+
+    at: Instant
+    day: int
+    location: str
+    cashier: str
 
 
 @dataclass(slots=True)
@@ -238,6 +251,8 @@ class MemberState:
     """
     visits: list[RecentVisit] = field(default_factory=list)
     visits_made: int = 0
+    counter_sales: list[CounterSale] = field(default_factory=list)
+    """Newest first; kept only where a rule of the counter asks."""
     tier_spans: list[TierSpan] = field(default_factory=list)
     tier_floor: Tier | None = None
     """A tier given by hand, until when: she does not fall below it."""

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
-from typing import Literal
-
 from shared.kernel.instants import DAY, MINUTE, Instant, local_day
-from shared.member_state import challenges, conversions
+from shared.member_state import challenges, conversions, reviews
+from shared.member_state.counting_visits import count_visit
 from shared.member_state.effects import Effects, LedgerEntry
 from shared.member_state.events import Purchased, ReversalTerms, Reversed
 from shared.member_state.model import MAX_REDEEMED, MAX_VISITS, VISIT_DAYS, MemberState, RecentVisit
 from shared.member_state.taking import take_back
 from shared.member_state.tier_windows import VISITS
-from shared.member_state.tiers import points_dimension, settle_tier
+from shared.member_state.tiers import settle_tier
 from shared.member_state.usage import count_usage, count_use, uncount_usage, uncount_use
 from shared.member_state.view import FoldView
-from shared.profile.model import Visit
-from shared.profile.rules import add_visit, spill
 from shared.wallet import rules as lots
 from shared.wallet.expiry import idle_until
 from shared.wallet.model import DEBT, Posting
@@ -47,13 +42,16 @@ def purchased(state: MemberState, event: Purchased, view: FoldView, at: Instant,
         forget_redeemed(state, coupon_id, at, effects)
     if event.visit_minutes:
         _remember_visit(state, event, at)
+    if event.counter is not None:
+        reviews.remember(state, event.counter)
     state.visits_made += event.visit.by.get(VISITS, 0)
-    _count(state, event.visit, event.earned, view, at, effects, sign=1)
+    count_visit(state, event.visit, event.earned, view, at, effects, sign=1)
     if postings:
         effects.entries.append(LedgerEntry("purchase", event.at, tuple(postings), event.transaction))
     earned = {posting.wallet: posting.points for posting in event.earned}
     data: dict[str, object] = {"transaction": event.transaction, "value": event.visit.value, "earned": earned, "spent": dict(event.spent)}
-    effects.tell("transaction.recorded", event.at, data | {"location": event.location, "channel": event.channel})
+    flags: dict[str, object] = {"flags": list(event.flags)} if event.flags else {}
+    effects.tell("transaction.recorded", event.at, data | {"location": event.location, "channel": event.channel} | flags)
     challenges.on_purchase(state, event, view, at, effects)
     settle_tier(state, view, at, effects)
     conversions.convert_due(state, view, at, effects)
@@ -77,8 +75,10 @@ def reverse(state: MemberState, event: Reversed, view: FoldView, at: Instant, ef
             state.coupons[coupon_id] = coupon
     if event.visit.count:
         _forget_visit(state, event)
+    if event.kind == "void":
+        reviews.forget(state, event.visit.at, event.location)
     state.visits_made -= event.visit.by.get(VISITS, 0)
-    _count(state, event.visit, event.earned, view, at, effects, sign=-1, recompute=event.kind == "void")
+    count_visit(state, event.visit, event.earned, view, at, effects, sign=-1, recompute=event.kind == "void")
     if postings:
         effects.entries.append(LedgerEntry(event.kind, event.at, tuple(postings), event.transaction))
     type_ = "transaction.returned" if event.kind == "return" else "transaction.voided"
@@ -172,24 +172,3 @@ def _forget_visit(state: MemberState, event: Reversed) -> None:
     """A visit of this receipt alone never was: the next receipt opens one."""
     at = event.visit.at
     state.visits[:] = [each for each in state.visits if (each.location, each.first, each.last) != (event.location, at, at)]
-
-
-def _count(
-    state: MemberState,
-    visit: Visit,
-    earned: Iterable[Posting],
-    view: FoldView,
-    at: Instant,
-    effects: Effects,
-    *,
-    sign: Literal[1, -1],
-    recompute: bool = False,
-) -> None:
-    """The purchase in its daily cell, with the points it earned as a dimension for tiers."""
-    points: dict[str, int] = {}
-    for posting in earned:
-        points[points_dimension(posting.wallet)] = points.get(points_dimension(posting.wallet), 0) + posting.points
-    # Points first: a cell keeps a bounded number of dimensions, and tiers must not lose theirs.
-    booked = replace(visit, by=visit.by | points)
-    in_history = add_visit(state.profile, booked, view.zone, sign, recompute=recompute)
-    effects.history_changed |= spill(state.profile, local_day(at, view.zone)) or in_history

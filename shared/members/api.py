@@ -132,7 +132,17 @@ class BulkMembersRequest(Frozen):
 
 
 class IdentifyRequest(MemberReference):
-    """Who is at the till: an identifier, or the id itself."""
+    """Who is at the till: an identifier, the id itself, or the text of the rotating code in her app, which proves that she is there."""
+
+    qr: str | None = Field(default=None, min_length=20, max_length=300, description="the text of the code of her card in the app")
+    location_id: Ref | None = Field(default=None, description="where; spending that needs proof is then for this place")
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> IdentifyRequest:
+        named = [self.id is not None, self.kind is not None, self.qr is not None]
+        if sum(named) != 1 or (self.kind is None) != (self.value is None):
+            raise ValueError("give either id, or kind and value, or qr")
+        return self
 
 
 class ProfilePatch(Frozen):
@@ -250,6 +260,9 @@ class IdentifyAnswer(Answer):
     balance: int
     spendable: tuple[Spendable, ...]
     coupons: tuple[UsableCoupon, ...]
+    identification: str | None = Field(
+        default=None, description="to be sent along with holds and sales, for ten minutes; where the tenant asks for confirmations"
+    )
 
 
 class LotAnswer(Answer):

@@ -18,6 +18,12 @@ class IdentifierTaken(StateConflict):
         self.owners = owners
 
 
+class IdentifierBlocked(StateConflict):
+    """The card or number was reported lost. The answer does not say whose it is; it is nobody else's while it is blocked."""
+
+    code, title = "identifier_blocked", "Identifier blocked"
+
+
 class ProofRequired(Unprocessable):
     """A phone number or address becomes an identifier only when it is proven to be hers."""
 

@@ -5,6 +5,10 @@ Cost: one read of the identifier, one batch (state, history, profile), one read 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from shared.counter.identification import Identification, seal
+from shared.counter.rotating_code import member_of_qr
 from shared.coupons.model import OfferBody
 from shared.kernel.ids import is_id
 from shared.member_state.errors import ErasedMember, UnknownMember
@@ -13,20 +17,30 @@ from shared.member_state.repository import Loaded, StateRepository
 from shared.member_state.service import peek
 from shared.members import api
 from shared.members.answers import is_usable, spendable, when
-from shared.members.directory import find
+from shared.members.directory import find_usable
 from shared.members.identifiers import InvalidIdentifier
 from shared.members.model import masked_name
 from shared.members.repository import MemberRepository, StoredProfile
 from shared.storage import keys
 from shared.storage.items import HistoryItem
 from shared.tenants.content import Reader
+from shared.tenants.jwks import JwkSet
 from shared.tenants.scope import TenantScope
 from shared.wallet.rules import balance
 
 
-def identify(scope: TenantScope, request: api.IdentifyRequest) -> api.IdentifyAnswer:
-    """The member of an identifier, as of now. ``UnknownMember`` if it is nobody's, or not an identifier at all."""
-    loaded, profile = _read(scope, _member_of(scope, request))
+def _no_keys() -> JwkSet:
+    return JwkSet({})
+
+
+def identify(
+    scope: TenantScope, request: api.IdentifyRequest, caller: str = "", jwks: Callable[[], JwkSet] = _no_keys
+) -> api.IdentifyAnswer:
+    """The member of an identifier, as of now. ``UnknownMember`` if it is nobody's, or not an identifier at all; ``IdentifierBlocked``.
+
+    ``caller`` is the till's credential; ``jwks``: the keys that rotating codes are signed with (``QrRefused``).
+    """
+    loaded, profile = _read(scope, _member_of(scope, request, jwks))
     now, definitions = scope.clock(), scope.definitions
     state = peek(scope, loaded, now)
     fields = profile.fields(scope.cipher(state.member), "identity") if profile.version else {}
@@ -45,7 +59,16 @@ def identify(scope: TenantScope, request: api.IdentifyRequest) -> api.IdentifyAn
             _usable(coupon_id, coupon, offers.get(coupon.offer), reader)
             for coupon_id, coupon in sorted(coupons.items(), key=lambda each: order.get(each[1].offer, 0))
         ),
+        identification=_identification(scope, request, state.member, caller),
     )
+
+
+def _identification(scope: TenantScope, request: api.IdentifyRequest, member: str, caller: str) -> str | None:
+    """What the till may prove later; nothing where the tenant never asks."""
+    if not scope.definitions.settings.counter.asks:
+        return None
+    how = "qr" if request.qr is not None else request.kind or "id"
+    return seal(scope, Identification(member, how, caller, request.location_id or ""))
 
 
 def _usable(id_: str, coupon: HeldCoupon, body: OfferBody | None, reader: Reader) -> api.UsableCoupon:
@@ -53,7 +76,9 @@ def _usable(id_: str, coupon: HeldCoupon, body: OfferBody | None, reader: Reader
     return api.UsableCoupon(coupon_id=id_, offer_id=coupon.offer, expires_at=when(coupon.expires_at), **text)
 
 
-def _member_of(scope: TenantScope, request: api.IdentifyRequest) -> str:
+def _member_of(scope: TenantScope, request: api.IdentifyRequest, jwks: Callable[[], JwkSet]) -> str:
+    if request.qr is not None:
+        return member_of_qr(scope, request.qr, jwks())
     if request.id is not None:
         if not is_id("mbr", request.id):
             raise UnknownMember
@@ -61,7 +86,7 @@ def _member_of(scope: TenantScope, request: api.IdentifyRequest) -> str:
     assert request.kind is not None
     assert request.value is not None
     try:
-        member = find(scope, request.kind, request.value)
+        member = find_usable(scope, request.kind, request.value)
     except InvalidIdentifier:
         raise UnknownMember from None
     if member is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -109,7 +109,17 @@ class CodeDesk:
         return Addressed(payload["t"], payload["k"], payload["b"])
 
 
-def send(scope: TenantScope, kind: Kind, value: str, language: str | None, desk: CodeDesk) -> str:
+Texts = Callable[[Iterable[str], Mapping[str, str]], tuple[str, str]]
+"""Title and body in the first of some languages, with words put in: ``code``, ``tenant``, ``minutes``."""
+
+
+def _otp_text(languages: Iterable[str], values: Mapping[str, str]) -> tuple[str, str]:
+    return plain_text("otp", languages, values)
+
+
+def send(
+    scope: TenantScope, kind: Kind, value: str, language: str | None, desk: CodeDesk, texts: Texts = _otp_text
+) -> str:
     """Send a code to a number or address; the answer is the code's id. 1 read, 2 writes, one call of the provider, whoever it is.
 
     ``CodeTooSoon``, ``CodesSpent``, ``CountryNotAllowed``, ``ChannelNotConfigured``.
@@ -128,7 +138,7 @@ def send(scope: TenantScope, kind: Kind, value: str, language: str | None, desk:
     _reserve(scope, to, desk.digest(to, now, code), now)
     _count(scope, to, settings.codes.per_day, now)
     spoken = (language, *settings.languages) if language else settings.languages
-    title, body = plain_text("otp", spoken, {"code": code, "tenant": settings.name, "minutes": str(VALID // MINUTE)})
+    title, body = texts(spoken, {"code": code, "tenant": settings.name, "minutes": str(VALID // MINUTE)})
     # Nobody's: the senders leave out what is empty, and what providers tell of it is about no member.
     origin = {"tenant": scope.tenant, "member": "", "delivery": f"otp-{to.blind}-{now}", "campaign": "", "step": "otp"}
     how = provider_settings(channel, settings.messaging, address, lambda *_: b"")

@@ -6,11 +6,14 @@ Cost: one Query (two for a transfer) and one transaction.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from shared.counter import counting
+from shared.counter.model import Spending
+from shared.counter.stepping_up import StepUp, proof_of
 from shared.kernel.errors import FieldError, KeyRequired, Unprocessable
 from shared.kernel.ids import new_id
-from shared.kernel.instants import NEVER, Instant, format_rfc3339, parse_rfc3339
+from shared.kernel.instants import NEVER, Instant, format_day, format_rfc3339, local_day, parse_rfc3339
 from shared.member_state.conversions import refusal
 from shared.member_state.effects import Effects
 from shared.member_state.errors import UnknownMember
@@ -48,16 +51,23 @@ def adjust(
     """Give or take points by hand. Taking goes down to the wallet's overdraft, no further."""
     booking = _Booking(scope, "adjust", member, request, actor, call, correlation)
     _check_wallet(scope, request.wallet, booking.now)
-    reference = f"adjustment/{booking.id}"
+    reference, zone = f"adjustment/{booking.id}", scope.definitions.settings.time_zone
+    doer = counting.Doer(format_day(local_day(booking.now, zone)), "", actor.id)
+
+    def count(batch: WriteBatch, _member: str) -> None:
+        counting.add(batch, scope, doer, "adjustments", abs(request.points))
 
     def decide(state: MemberState, _stale: Stale) -> Change[Moved]:
         if request.points < 0:
             _check_enough(scope, state, request.wallet, -request.points, booking.now, with_overdraft=True)
         posting = _given(scope, request, booking.now)
         event = PointsBooked(booking.now, "adjust", (posting,), reference, request.reason, actor.id)
-        return booking.change([event], reference, request.wallet, request.points)
+        return booking.change([event], reference, request.wallet, request.points, also=count)
 
-    return booking.carry_out(decide)
+    moved = booking.carry_out(decide)
+    if not moved[1]:
+        counting.alert(scope, doer, "adjustments", correlation)
+    return moved
 
 
 def transfer(
@@ -73,12 +83,15 @@ def transfer(
         raise UnknownMember
     states, reference = StateRepository(scope.tenant, scope.table), f"transfer/{booking.id}"
 
-    def decide(state: MemberState, _stale: Stale) -> Change[Moved]:
+    asking = booking.asking(request)
+
+    def decide(state: MemberState, stale: Stale) -> Change[Moved]:
         receiver = states.load(to)
         if receiver.state.member == state.member:
             hint = FieldError("/to", "same_member", "points cannot be given to oneself")
             raise Unprocessable("The request does not fit; see errors.", errors=(hint,))
         _check_enough(scope, state, request.wallet, request.points, booking.now, with_overdraft=False)
+        asking.check(state, Spending(request.points), stale)
         taken = Posting(request.wallet, "transfer_out", -request.points)
         given = PointsBooked(booking.now, "transfer_out", (taken,), reference, request.reason or "", actor.id)
 
@@ -86,7 +99,8 @@ def transfer(
             lots = tuple(each for entry in effects.entries if entry.reference == reference for each in entry.postings)
             return [PointsBooked(booking.now, "transfer_in", lots, reference, request.reason or "", actor.id)]
 
-        return booking.change([given], reference, request.wallet, -request.points, companion=Companion(receiver, received))
+        companion = Companion(receiver, received)
+        return booking.change([given], reference, request.wallet, -request.points, companion=companion, also=asking.add)
 
     return booking.carry_out(decide)
 
@@ -100,7 +114,9 @@ def convert(
     wallet, view = programme.body.wallet, scope.definitions.at(booking.now).fold
     coupons = tuple(new_id("cpn", booking.now) for _ in range(request.times))
 
-    def decide(state: MemberState, _stale: Stale) -> Change[Moved]:
+    asking = booking.asking(request)
+
+    def decide(state: MemberState, stale: Stale) -> Change[Moved]:
         reason = scope.definitions.stops.reason(conversion.offer)
         reason = reason or refusal(state, view, conversion, request.times, booking.now, wallet)
         if reason is not None:
@@ -108,7 +124,8 @@ def convert(
         cause = f"convert:{conversion.id}"
         event = PointsConverted(booking.now, wallet, conversion.id, conversion.points, conversion.offer, coupons, cause)
         points = -conversion.points * request.times
-        return booking.change([event], f"{programme.id}/{conversion.id}", wallet, points, coupons=coupons)
+        asking.check(state, Spending(-points), stale)
+        return booking.change([event], f"{programme.id}/{conversion.id}", wallet, points, coupons=coupons, also=asking.add)
 
     return booking.carry_out(decide)
 
@@ -147,10 +164,15 @@ class _Booking:
         self.loaded = StateRepository(scope.tenant, scope.table).load(member)
         self.correlation = correlation
         self.now = scope.clock()
+        self.actor = actor
         self.id = hashlib.sha256(f"{what}|{actor.id}|{self.loaded.state.member}|{call}".encode()).hexdigest()[:32]
         self.key = keys.request(scope.tenant, "points", what, self.id)
         # Keyed: the body may name another member by her phone number, and a plain hash of it could be guessed.
         self.hash = scope.blind("points", payload_hash(request).hex()).encode()
+
+    def asking(self, request: api.Proven) -> StepUp:
+        """Whether spending was confirmed; of her own calls it need not be."""
+        return StepUp(self.scope, proof_of(request, self.actor.id), self.now, f"points/{self.id}")
 
     def carry_out(self, decide: Decide[Moved]) -> Moved:
         """Once; a repetition gets the stored answer also where the points would not suffice any more."""
@@ -170,8 +192,9 @@ class _Booking:
         *,
         coupons: tuple[str, ...] | None = None,
         companion: Companion | None = None,
+        also: Callable[[WriteBatch, str], None] | None = None,
     ) -> Change[Moved]:
-        """The change with its record."""
+        """The change with its record. ``also`` adds writes that are about the member."""
 
         def finish(after: MemberState, _effects: Effects, batch: WriteBatch) -> Moved:
             left = after.wallets.get(wallet)
@@ -185,6 +208,8 @@ class _Booking:
             )
             record = RequestItem.at(self.key, hash=self.hash, body=pack(answer.model_dump(exclude_none=True)), member=after.member)
             batch.put(REQUEST_LABEL, record, Path("PK").does_not_exist(), old=True)
+            if also is not None:
+                also(batch, after.member)
             return answer, False
 
         return Change(events, finish, request=REQUEST_LABEL, companion=companion)

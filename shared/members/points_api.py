@@ -8,7 +8,7 @@ from pydantic import Field, StrictInt, StringConstraints, field_validator
 
 from shared.tenants.model import Frozen, Name
 from shared.transactions.answer_models import Answer
-from shared.transactions.api import MemberReference, Timestamp
+from shared.transactions.api import MemberReference, Ref, Timestamp, Token
 
 Points = Annotated[StrictInt, Field(ge=1, le=10**9)]
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
@@ -30,7 +30,15 @@ class AdjustmentRequest(Frozen):
         return value
 
 
-class TransferRequest(Frozen):
+class Proven(Frozen):
+    """What proves that she herself asks, of spending above the tenant's limit. Her own token needs none of it."""
+
+    location_id: Ref | None = Field(default=None, description="where; as the confirmation says it")
+    identification: Token | None = Field(default=None, description="what identify answered")
+    confirmation_id: Token | None = Field(default=None, description="good once")
+
+
+class TransferRequest(Proven):
     """Points for another member. They keep their expiry."""
 
     to: MemberReference
@@ -39,7 +47,7 @@ class TransferRequest(Frozen):
     reason: Reason | None = None
 
 
-class ConversionRequest(Frozen):
+class ConversionRequest(Proven):
     """Points for vouchers, as a programme offers it."""
 
     programme: Name

@@ -112,7 +112,8 @@ class MemberRepository:
     def held(self, member: str) -> list[tuple[str, str]]:
         """The identifiers that lead to a member, each as kind and blind index, sorted; consistently. 1 read unit."""
         raw = self.table.get(keys_rights.identifiers_of(self.tenant, member))
-        names = sorted(HeldIdentifiersItem.read(raw).ids) if raw is not None else []
+        # A set has no empty one: what is left of it when the last was taken off is an item without it.
+        names = sorted(HeldIdentifiersItem.values(raw).get("ids", ())) if raw is not None else []
         return [(kind, blind) for kind, _, blind in (name.partition(":") for name in names)]
 
     # -- consents ---------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from shared.kernel.errors import FieldError, Gone, NotFound, Unauthenticated, Un
 from shared.member_state.repository import StateRepository
 from shared.members import changes
 from shared.members.api import IdentifierRequest, MemberAnswer
+from shared.members.errors import IdentifierBlocked
 from shared.members.one_time_codes import Addressed, CodeDesk, InvalidCode, check, use
 from shared.members.repository import read_fields
 from shared.storage import keys
@@ -36,8 +37,12 @@ def sign_in(scope: TenantScope, to: Addressed, code: str, codes: CodeDesk, desk:
     raw = scope.table.get(keys.identifier(scope.tenant, to.kind, to.blind))
     if raw is None:
         raise NotAMember
+    found = IdentifierItem.read(raw)
+    blocked: float | None = found.blocked
+    if blocked is not None:
+        raise IdentifierBlocked
     try:
-        member = StateRepository(scope.tenant, scope.table).load(IdentifierItem.read(raw).member).state.member
+        member = StateRepository(scope.tenant, scope.table).load(found.member).state.member
     except (NotFound, Gone):
         raise NotAMember from None
     use(scope, to, digest)

@@ -39,3 +39,9 @@ def record_request(operation: str, status: int, duration_ms: float, metadata: di
     for key, value in metadata.items():
         sink.add_metadata(key, value)
     sink.flush_metrics()
+
+
+def count_limits_unavailable(policy: str) -> None:
+    """Calls of a policy (tenant, credential, public) were let through without being paid for (``limits_unavailable``), one line each."""
+    with single_metric(name="limits_unavailable", unit=MetricUnit.Count, value=1, namespace=NAMESPACE) as metric:
+        metric.add_dimension(name="policy", value=policy)

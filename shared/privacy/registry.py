@@ -43,6 +43,7 @@ MEMBERSHIP: Final = "membership"
 MARKETING: Final = "marketing"
 PERSONAL_OFFERS: Final = "personal offers"
 PROOF: Final = "proof"
+AGAINST_ABUSE: Final = "against abuse"
 _TENANT_ONLY: Final = "the tenant; AWS as its hosting processor"
 PURPOSES: Final[Mapping[str, Purpose]] = {
     MEMBERSHIP: Purpose("Running the membership: points, coupons, tiers, recognising the guest, answering her", "contract", _TENANT_ONLY),
@@ -52,6 +53,10 @@ PURPOSES: Final[Mapping[str, Purpose]] = {
     ),
     PERSONAL_OFFERS: Purpose(
         "Segments, habits and personal offers from purchases; she may object and keeps the programme", "legitimate interest", _TENANT_ONLY
+    ),
+    AGAINST_ABUSE: Purpose(
+        "Seeing and stopping abuse at the counter: of cards, points and sales, by guests and by cashiers", "legitimate interest",
+        _TENANT_ONLY,
     ),
     PROOF: Purpose("Proof of consents, of sales and of points; what the law on books asks for", "legal duty", _TENANT_ONLY),
 }  # fmt: skip
@@ -105,6 +110,11 @@ _BESIDE_THE_PROFILE: Final = (
           "main: SESSION#<family> of the member", "keyed digest", "deleted", ("refresh_token",)),
     Entry("one-time codes", "digest of a code that was sent to a number or address, and how often it was tried", (MEMBERSHIP,), "2 days",
           "main: OTP#<kind>#<hash>", BLIND, "runs out", ("otp", "one_time_code")),
+    Entry("confirmations", "what a till asked her to confirm, how much, where, and what she said", (MEMBERSHIP, AGAINST_ABUSE), "2 days",
+          "main: CONFIRM#<id> of the member", f"{PSEUDONYM}; a code by its keyed digest only", "deleted"),
+    Entry("names of cashiers", "which cashier made a sale, and how often one claims, returns or adjusts: the till's own pseudonym of "
+          "staff, not of guests", (AGAINST_ABUSE,), "in sales as long as the tenant keeps books; counts 400 days",
+          "main: REQ#txn#... and COUNTER#<date>", "the till's pseudonym; who that is only the tenant knows", "kept", ("staff_id",)),
     Entry("profile of purchases", "sums by day, category, place and hour; habits; campaigns that touched her; segments", (PERSONAL_OFFERS,),
           "13 months of days, sums while she is a member", "main: STATE, STATE#H and SEG#<segment> of the member", PSEUDONYM, "deleted"),
     Entry("snapshot", "the same as columns, with her day of birth, gender, language and home, for previews and audiences",
@@ -133,6 +143,8 @@ _BESIDE_THE_PROFILE: Final = (
           "encrypted at rest; a link of minutes, for 24 hours", "runs out"),
     Entry("erasure", "that she asked, when, and what was done, without anything of her", (PROOF,), "for ever", "main: ERASE#<member>",
           PSEUDONYM, "kept"),
+    Entry("audit log", "who changed or read what of hers, when; ids and names of fields, never a value", (PROOF,), "400 days",
+          "main: AUDIT#<day>#<shard>", PSEUDONYM, "kept"),
     Entry("her key", "the key that seals everything above, wrapped by the tenant's", (MEMBERSHIP,), WHILE_A_MEMBER,
           "keys: KEY of the member; no backups, no stream", "AES key wrap (RFC 3394)", "key destroyed", ("dek", "wrapped_key")),
 )  # fmt: skip

@@ -53,9 +53,9 @@ class When(Frozen):
     joined_until: Day | None = Field(default=None, description="last local day of joining")
     first_purchase: bool | None = Field(default=None, description="true: only her first; false: never her first")
     locations: tuple[Name, ...] = Field(default=(), max_length=500)
-    channels: tuple[Channel, ...] = ()
+    channels: tuple[Channel, ...] = Field(default=(), max_length=20)
     weekdays: tuple[Weekday, ...] = Field(
-        default=(), description="of the location; hours over midnight belong to the day that they began on"
+        default=(), max_length=20, description="of the location; hours over midnight belong to the day that they began on"
     )
     hours: Hours | None = None
     date_from: Day | None = None

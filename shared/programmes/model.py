@@ -113,9 +113,9 @@ class Base(Frozen):
     tax: Literal["gross", "net"] = Field(default="gross", description="with or without tax")
     discounts: Literal["after", "before"] = Field(default="after", description="after: coupons and rewards lower the base")
     points_payment: Literal["after", "before"] = Field(default="after", description="after: what is paid with points does not earn")
-    kinds: tuple[LineKind, ...] = Field(default=EARNING_KINDS, min_length=1)
+    kinds: tuple[LineKind, ...] = Field(default=EARNING_KINDS, min_length=1, max_length=20)
     excluded: Selector | None = Field(default=None, description="lines that earn nothing")
-    excluded_tenders: tuple[TenderKind, ...] = Field(default=(), description="what is paid with these does not earn")
+    excluded_tenders: tuple[TenderKind, ...] = Field(default=(), max_length=20, description="what is paid with these does not earn")
 
 
 class ProgrammeBody(Frozen):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -16,7 +16,7 @@ EARNING_KINDS: tuple[LineKind, ...] = ("item", "modifier")
 class Selector(Frozen):
     """Any of the named items, categories or tags, of a unit price inside the band. An empty selector means every line."""
 
-    items: tuple[str, ...] = Field(default=(), max_length=200)
+    items: tuple[Annotated[str, Field(max_length=64)], ...] = Field(default=(), max_length=200)
     categories: tuple[Name, ...] = Field(default=(), max_length=50)
     tags: tuple[Name, ...] = Field(default=(), max_length=50)
     price_from: int | None = Field(default=None, ge=0, le=10**12, description="minor units, of one unit, included")

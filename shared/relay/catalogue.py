@@ -134,6 +134,13 @@ _ABOUT_MEMBERS: Final = (
     ),
     EventType("member.devices_changed", _MEMBER, "The devices that take push messages changed.", {"devices": _whole(1, "how many")}),
     EventType("member.identifier_added", _MEMBER, "A proven identifier was attached.", {"kind": _text("phone")}),
+    *(EventType(f"member.identifier_{change}", _MEMBER, text, {"kind": _text("card"), "actor": _text("demo-aaaaaaaaaaaa", "who did it")})
+      for change, text in (
+          ("blocked", "A card or number was reported lost: nobody is found by it."),
+          ("unblocked", "A blocked card or number is good again."),
+          ("replaced", "A new identifier took the place of an old one, which is blocked."),
+          ("removed", "Identifiers of a kind are hers no more."),
+      )),
     EventType(
         "tier.changed", _MEMBER, "A tier was reached or has run out.",
         {"from": Field(_TIER, None), "to": Field(_TIER, "silver")},
@@ -193,7 +200,31 @@ _ABOUT_MEMBERS: Final = (
 _ABOUT_SALES: Final = (
     EventType(
         "transaction.recorded", _MEMBER, "A member's sale was recorded.",
-        {**_SALE, "earned": Field(_PER_WALLET, {"points": 12}), "spent": Field(_PER_WALLET, {}), **_PLACE},
+        {
+            **_SALE, "earned": Field(_PER_WALLET, {"points": 12}), "spent": Field(_PER_WALLET, {}), **_PLACE,
+            "flags": Field(
+                {"type": "array", "items": {"type": "string"}, "description": "why it is under review: what it earned waits"},
+                ["purchases_in_shift"], required=False,
+            ),
+        },
+    ),
+    EventType(
+        "transaction.reviewed", _MEMBER, "Somebody decided about a flagged sale. ``points``: what was taken back.",
+        {
+            "transaction": _text(_SALE_ID), "outcome": Field({"enum": ["approved", "rejected"]}, "approved"),
+            "points": _whole(0), "actor": _text("demo-aaaaaaaaaaaa", "who decided"),
+        },
+    ),
+    EventType(
+        "counter.alert", "counter:2026-11-21:mitte:anna:claims", "A cashier did something more often than the tenant allows on one day.",
+        {
+            "rule": Field({"enum": ["claims", "returns", "adjustments"]}, "claims"),
+            "business_date": _text("2026-11-21"),
+            "location": _text("mitte", "``-``: none"),
+            "cashier": _text("anna", "the till's own name for her, or the credential that adjusted"),
+            "count": _whole(6),
+            "points": _whole(0, "of adjustments, given and taken added up"),
+        },
     ),
     EventType("transaction.returned", _MEMBER, "A member's sale, or a part of it, came back. ``value``: of what came back.", _REVERSED),
     EventType("transaction.voided", _MEMBER, "A member's sale was cancelled, as if it never was.", _REVERSED),
@@ -356,40 +387,4 @@ def envelope_schema() -> dict[str, Any]:
             },
         },
         "required": required.split(),
-    }
-
-
-def sample_of(event: EventType) -> dict[str, Any]:
-    """An envelope with one event of the type, as it is delivered."""
-    type_ = event.type.replace("*", "app_opened")
-    kind, _, rest = event.aggregate.partition(":")
-    keys = {
-        "member": f"M#{rest}",
-        "delivery": f"M#{rest.partition(':')[0]}",
-        "sale": "REQ#txn#till#mitte%7C2026-11-21%7C%7C1",
-        "definition": "DEF",
-        "tenant": "DEF",
-        "fan_out": "FAN#regulars#000002",
-        "campaign": f"CAMP#{rest}",
-        "pool": f"POOL#{rest}",
-        "export": f"EXP#{rest}",
-    }
-    told = {
-        "id": f"{event.aggregate}:7:0",
-        "type": type_,
-        "occurred_at": COMMITTED - 1500,
-        "data": {name: each.sample for name, each in event.data.items()},
-    }
-    envelope: dict[str, Any] = {"id": f"{event.aggregate}:7", "tenant": "demo", "key": f"T#demo#{keys[kind]}", "aggregate": event.aggregate}
-    if kind in ("member", "delivery"):
-        envelope["member"] = rest.partition(":")[0]
-    return envelope | {
-        "seq": 7,
-        "committed_at": COMMITTED,
-        "correlation_id": "c7f1d2aa-demo",
-        "mode": "live",
-        "types": [type_],
-        "events": [told],
-        "part": 1,
-        "parts": 1,
     }

@@ -227,6 +227,11 @@ def _export(parts: list[str], _sk: str, _new: RawItem) -> tuple[str, str]:
     return f"export:{parts[3]}", "revision"
 
 
+def _count(parts: list[str], sk: str, _new: RawItem) -> tuple[str, str]:
+    _, location, cashier, rule = sk.split("#")
+    return f"counter:{parts[3]}:{unquote(location)}:{unquote(cashier)}:{rule}", "revision"
+
+
 _Kind = Callable[[list[str], str, RawItem], tuple[str, str]]
 _KINDS: Final[dict[tuple[str, str], _Kind]] = {
     ("M", "STATE"): _member,
@@ -238,6 +243,7 @@ _KINDS: Final[dict[tuple[str, str], _Kind]] = {
     ("CAMP", "CAMP"): _campaign,
     ("FAN", "FAN"): _fan_out,
     ("EXP", "EXP"): _export,
+    ("COUNTER", "COUNT"): _count,
     ("DEF", "*"): _definition,
     ("OFFERS", "*"): _definition,
 }

@@ -20,11 +20,11 @@ from shared.transactions.budgets import limited_uses, wanted_by
 from shared.transactions.errors import SaleRefused
 from shared.transactions.facts import circumstances
 from shared.transactions.model import Circumstances, CouponDiscount, Decided, PresentedCoupon
+from shared.transactions.outcomes import purchased
 from shared.transactions.referrals import due_for, refusal
 from shared.transactions.return_policy import paid_by_line
 from shared.transactions.returning import Sold, deducted_by_points
 from shared.transactions.rules import decide
-from shared.transactions.service import purchased
 
 OF_OFFER: Final = "offer:"
 """``offer:<id>`` as a coupon's code is whichever she has of that offer: nobody knows beforehand the ids of coupons that the fold gives."""

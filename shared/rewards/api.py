@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from shared.members.points_api import Reason
+from shared.members.points_api import Proven, Reason
 from shared.rewards.model import ClaimState
 from shared.tenants.content import GuestText
 from shared.tenants.model import Frozen, Name
 from shared.transactions.answer_models import Answer
 
 
-class ClaimRequest(Frozen):
+class ClaimRequest(Proven):
     """The reward that she wants, and where she is, if the reward is for some locations only."""
 
     reward_id: Name

@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 
+from shared.counter.model import Spending
+from shared.counter.stepping_up import StepUp, proof_of
 from shared.coupons.errors import TooManyCoupons, UnknownOffer
 from shared.coupons.issuing import blind_code, check_member_limit, issued, new_coupon, offer_in_force
 from shared.coupons.limits import QUOTA, counted_use
@@ -49,7 +51,7 @@ def claim(scope: TenantScope, member: str, request: ClaimRequest, actor: str, ca
     if call is None:
         hint = FieldError("/", "required", "the header Idempotency-Key")
         raise KeyRequired("Points must not be spent twice; send an Idempotency-Key.", errors=(hint,))
-    claiming = _Claiming(scope, member, request, f"{actor}|{call}")
+    claiming = _Claiming(scope, member, request, actor, call)
     stored = scope.table.get(claiming.key)
     if stored is not None:
         return claiming.replay(stored)
@@ -59,18 +61,19 @@ def claim(scope: TenantScope, member: str, request: ClaimRequest, actor: str, ca
 class _Claiming:
     """One request to claim, and the shard of the stock that it tries."""
 
-    def __init__(self, scope: TenantScope, member: str, request: ClaimRequest, call: str) -> None:
+    def __init__(self, scope: TenantScope, member: str, request: ClaimRequest, actor: str, call: str) -> None:
         self.scope = scope
         self.member = member
         self.request = request
         self.now = scope.clock()
         self.id = new_id("rwd", self.now)
-        name = hashlib.sha256(f"{member}|{call}".encode()).hexdigest()[:32]
+        name = hashlib.sha256(f"{member}|{actor}|{call}".encode()).hexdigest()[:32]
         self.key = keys.request(scope.tenant, "reward", "claim", name)
         self.hash = payload_hash(request)
         self.claims = ClaimRepository(scope.tenant, scope.table)
         self.coupons = CouponRepository(scope.tenant, scope.table)
         self.stock = QuotaWalk(self.coupons, member)
+        self.asking = StepUp(scope, proof_of(request, actor), self.now, self.id)
 
     def decide(self, state: MemberState, stale: Stale) -> Change[Claimed]:
         """What becomes of the request, as she and the stock are now."""
@@ -80,6 +83,7 @@ class _Claiming:
         reason = reason_against(self.scope, state, found, self.now, self.request.location_id, exhausted)
         if reason is not None:
             raise RewardRefused(reason)
+        self.asking.check(state, Spending(body.price), stale)
         coupon = self._coupon(body, state)
         use = counted_use(counted, body.limits)
         events: list[MemberEvent] = [RewardClaimed(self.now, self.id, found.id, body.wallet, body.price, use)]
@@ -108,6 +112,7 @@ class _Claiming:
             self.claims.add_new(batch, made)
             record = RequestItem.at(self.key, hash=self.hash, body=pack([made.member, made.id]), member=after.member)
             batch.put(REQUEST_LABEL, record, Path("PK").does_not_exist(), old=True)
+            self.asking.add(batch, after.member)
             return claim_answer(self.scope, made), False
 
         return Change(events, finish, request=REQUEST_LABEL)

@@ -117,10 +117,11 @@ class ProfileItem(Item):
 
 
 class IdentifierItem(Item):
-    """A proven identifier -> member."""
+    """A proven identifier -> member. ``blocked``: since when (milliseconds) nobody is found by it; it stays hers."""
 
     member = UnicodeAttribute()
     kind = UnicodeAttribute()
+    blocked = NumberAttribute(null=True)
 
 
 class LedgerItem(Item):
@@ -144,6 +145,10 @@ class RequestItem(Item):
     """A sale: what has come back of it so far."""
     waiting = _binary(attr_name="w", null=True)
     """A sale: the returns that arrived before it and are not settled yet."""
+    review = UnicodeAttribute(attr_name="rv", null=True)
+    """A flagged sale: pending, approved, rejected; when time approves it (milliseconds), and who decided, why and when."""
+    review_until = NumberAttribute(attr_name="ru", null=True)
+    reviewed = _binary(attr_name="rb", null=True)
 
 
 class CouponItem(Item):
@@ -275,6 +280,8 @@ class TenantEntryItem(Item):
     tenant = UnicodeAttribute()
     status = UnicodeAttribute()
     due_shards = NumberAttribute()
+    rates = UnicodeAttribute(null=True)
+    """What its plan lets through a second (``shared.limits.plans.TenantRates``): the authorizer reads this item anyway."""
 
 
 class JobItem(Item):

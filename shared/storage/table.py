@@ -6,6 +6,7 @@ units of DynamoDB.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
@@ -18,7 +19,8 @@ from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action, AddAction, DeleteAction, RemoveAction, SetAction, Update
 
 from shared.kernel.errors import InvalidValue
-from shared.storage.errors import RawItem, StorageThrottled, TransactionCancelled, storage_errors, translate
+from shared.storage import noting
+from shared.storage.errors import ConditionFailed, RawItem, StorageThrottled, TransactionCancelled, storage_errors, translate
 from shared.storage.items import Item
 from shared.storage.keys import Key
 
@@ -34,6 +36,8 @@ _CONFIG: Final = Config(
     parameter_validation=False,
     user_agent="regulars",
 )
+HASTE: Final = 0.3
+_HASTY: Final = _CONFIG.merge(Config(connect_timeout=HASTE, read_timeout=HASTE, retries={"total_max_attempts": 1, "mode": "standard"}))
 _GET_CHUNK: Final = 100
 
 
@@ -128,15 +132,26 @@ def expressions(when: Condition | None, actions: Sequence[Action] = ()) -> dict[
 
 
 class Table:
-    """One table under one set of credentials."""
+    """One table under one set of credentials. ``noted``: entries of the audit log ride with its writes (``shared.storage.noting``)."""
 
-    def __init__(self, name: str, region: str, endpoint: str | None = None, credentials: Credentials | None = None) -> None:
+    def __init__(
+        self, name: str, region: str, endpoint: str | None = None, credentials: Credentials | None = None, *, noted: bool = True
+    ) -> None:
         self.name = name
+        self._noted = noted
+        self._config = _CONFIG
         self._region = region
         self.endpoint = endpoint
         self._credentials = credentials
         self.consumed: list[dict[str, Any]] | None = None
         """Set to a list to collect ConsumedCapacity of every call (tests and benchmarks)."""
+
+    @cached_property
+    def hasty(self) -> Table:
+        """The same table under the same credentials, for what is not worth waiting for: given up after ``HASTE`` seconds, never noted."""
+        other = Table(self.name, self._region, self.endpoint, self._credentials, noted=False)
+        other._config = _HASTY
+        return other
 
     @cached_property
     def _client(self) -> Any:
@@ -145,7 +160,7 @@ class Table:
             "dynamodb",
             region_name=self._region,
             endpoint_url=self.endpoint,
-            config=_CONFIG,
+            config=self._config,
             aws_access_key_id=credentials.access_key if credentials else None,
             aws_secret_access_key=credentials.secret_key if credentials else None,
             aws_session_token=credentials.token if credentials else None,
@@ -239,23 +254,37 @@ class Table:
     # -- writes -----------------------------------------------------------------------------------------------------
 
     def put(self, item: Item, when: Condition | None = None, *, old: bool = False) -> None:
-        """Put one item; ``ConditionFailed`` if the condition does not hold. 1 write unit per KB."""
-        request = {"TableName": self.name, "Item": item.serialize(), **expressions(when)}
-        if old:
-            request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
-        self._call("put_item", **request)
+        """Put one item; ``ConditionFailed`` if the condition does not hold. 1 write unit per KB, 2 where the call is noted."""
+        self._write("Put", {"Item": item.serialize(), **expressions(when)}, old=old)
 
     def update(self, key: Key, actions: Sequence[Action], when: Condition | None = None, *, old: bool = False) -> RawItem:
-        """Update one item and answer it as it is then."""
-        request = {"TableName": self.name, "Key": raw_key(key), "ReturnValues": "ALL_NEW", **expressions(when, actions)}
-        if old:
-            request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
-        answer: RawItem = self._call("update_item", **request)["Attributes"]
-        return answer
+        """Update one item and answer it as it is then; where the call is noted, as a read right behind it finds it."""
+        request = {"Key": raw_key(key), **expressions(when, actions)}
+        changed = self._write("Update", request, old=old, more={"ReturnValues": "ALL_NEW"})
+        return (self.get(key) or {}) if changed is None else changed["Attributes"]
 
     def delete(self, key: Key, when: Condition | None = None) -> None:
         """Delete one item (no error if there is none and no condition)."""
-        self._call("delete_item", TableName=self.name, Key=raw_key(key), **expressions(when))
+        self._write("Delete", {"Key": raw_key(key), **expressions(when)})
+
+    def put_raw(self, item: RawItem) -> None:
+        """Put an item that is encoded already, and nothing with it."""
+        self._call("put_item", TableName=self.name, Item=item)
+
+    def _write(self, verb: str, request: dict[str, Any], *, old: bool = False, more: Mapping[str, Any] | None = None) -> Any:
+        """One write, or the transaction of it and the call's entry, which answers ``None``."""
+        request = {"TableName": self.name, **request}
+        if old:
+            request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+        actions, note = noting.with_entry([{verb: request}], self.name) if self._noted else ([], None)
+        if note is None:
+            return self._call(f"{verb.lower()}_item", **request, **(more or {}))
+        try:
+            self._send(actions, ["it"], str(uuid.uuid4()))
+        except TransactionCancelled as cancelled:
+            raise ConditionFailed(cancelled.failed["it"]) from cancelled
+        note.written = True
+        return None
 
     def transact(self, batch: WriteBatch, token: str) -> None:
         """All writes or none: 2 write units per KB each. Sent again with the same token within 10 minutes, it happens once.
@@ -263,16 +292,22 @@ class Table:
         Raises ``TransactionCancelled`` with the labels whose condition failed; that outweighs a conflict beside it.
         """
         actions = [{verb: {"TableName": self.name, **action} for verb, action in entry.items()} for entry in batch.actions]
+        actions, note = noting.with_entry(actions, self.name) if self._noted else (actions, None)
+        self._send(actions, batch.labels, token)
+        if note is not None:
+            note.written = True
+
+    def _send(self, actions: list[dict[str, Any]], labels: Sequence[str], token: str) -> None:
         try:
             self._call("transact_write_items", TransactItems=actions, ClientRequestToken=token)
         except self._client.exceptions.TransactionCanceledException as error:
-            raise self._cancelled(batch, error.response.get("CancellationReasons", []), error) from error
+            raise self._cancelled(labels, error.response.get("CancellationReasons", []), error) from error
 
     @staticmethod
-    def _cancelled(batch: WriteBatch, reasons: Sequence[Mapping[str, Any]], error: Any) -> Exception:
+    def _cancelled(labels: Sequence[str], reasons: Sequence[Mapping[str, Any]], error: Any) -> Exception:
         failed = {
             label: reason.get("Item")
-            for label, reason in zip(batch.labels, reasons, strict=False)
+            for label, reason in zip(labels, reasons, strict=False)
             if reason.get("Code") == "ConditionalCheckFailed"
         }
         if failed:

@@ -1,7 +1,7 @@
 """The decision of the authorizer: an Authorization header in, a principal or the reason for none out.
 
 Every call is let through with a context; the refusal itself is answered by ``shared.http`` as problem+json. Cost: an API
-key 1 read unit, a member's token none, and per tenant and minute one more for its status; the first use of a key's secret on
+key 1 read unit, a member's token none, and per tenant and minute one more for its status and rates; the first use of a key's secret on
 a day 1 write unit, which notes it.
 """
 
@@ -15,6 +15,7 @@ from typing import Final
 from shared.kernel.errors import InvalidValue, Unauthenticated
 from shared.kernel.instants import DAY, Clock, Instant, format_day
 from shared.kernel.scopes import MEMBER, OPERATOR
+from shared.limits.plans import OPERATOR_RATES, TenantRates
 from shared.observability.logs import logger
 from shared.storage import keys
 from shared.storage.items import TenantEntryItem
@@ -35,7 +36,7 @@ from shared.tenants.principal import (
 from shared.tenants.tokens import TokenSigner
 
 STATUS_SECONDS: Final = 60
-"""How long a tenant's status is kept. Unknown tenants are not kept: one that is made now can be used now."""
+"""How long a tenant's status and rates are kept. Unknown tenants are not kept: one that is made now can be used now."""
 MAX_TENANTS: Final = 1000
 MAX_NOTED: Final = 10_000
 """Of how many secrets an environment remembers that their use is noted; then it begins anew, and what is stored tells."""
@@ -55,7 +56,7 @@ class Access:
         self._operator_secret = operator_secret
         self._clock = clock
         self._monotonic = monotonic
-        self._statuses: OrderedDict[str, tuple[float, str]] = OrderedDict()
+        self._statuses: OrderedDict[str, tuple[float, str, TenantRates]] = OrderedDict()
         self._noted: dict[tuple[str, Which], str] = {}
 
     def context_of(self, authorization: str | None) -> dict[str, str]:
@@ -86,7 +87,8 @@ class Access:
         if parsed.tenant == OPERATOR_TENANT:
             if not matches_operator(self._operator_secret, parsed.secret):
                 raise InvalidCredential
-            return Principal(kind="operator", tenant=OPERATOR_TENANT, id=OPERATOR_KEY_ID, scopes=frozenset({OPERATOR}))
+            scopes = frozenset({OPERATOR})
+            return Principal(kind="operator", tenant=OPERATOR_TENANT, id=OPERATOR_KEY_ID, scopes=scopes, rates=OPERATOR_RATES)
         return self._by_stored_key(parsed)
 
     def _by_stored_key(self, parsed: ParsedKey) -> Principal:
@@ -97,9 +99,10 @@ class Access:
         which = self._which(stored, parsed.secret, now)
         if not stored.opens(now):
             raise RevokedKey
-        self._check_tenant(parsed.tenant)
+        rates = self._check_tenant(parsed.tenant).for_credential("key")
+        held = stored.scopes
         try:
-            found = Principal(kind="key", tenant=parsed.tenant, id=parsed.key_id, scopes=stored.scopes, location=stored.location)
+            found = Principal(kind="key", tenant=parsed.tenant, id=parsed.key_id, scopes=held, location=stored.location, rates=rates)
         except InvalidValue:
             # A scope that no key can hold: written by hand, and worth nothing.
             raise InvalidCredential from None
@@ -131,19 +134,22 @@ class Access:
 
     def _by_token(self, text: str) -> Principal:
         token = self._tokens.verify(text, self._clock())
-        self._check_tenant(token.tenant)
-        return Principal(kind="member", tenant=token.tenant, id=token.member, scopes=frozenset({MEMBER}), member=token.member)
+        rates, own = self._check_tenant(token.tenant).for_credential("member"), frozenset({MEMBER})
+        return Principal(kind="member", tenant=token.tenant, id=token.member, scopes=own, member=token.member, rates=rates)
 
-    def _check_tenant(self, tenant: str) -> None:
+    def _check_tenant(self, tenant: str) -> TenantRates:
+        """The rates of a tenant that is active. 1 read a minute, for both."""
         now = self._monotonic()
         kept = self._statuses.get(tenant)
         if kept is None or now - kept[0] >= STATUS_SECONDS:
             raw = self._table.get(keys.tenant_entry(tenant), consistent=False)
             if raw is None:
                 raise UnknownTenant
-            kept = (now, TenantEntryItem.read(raw).status)
+            entry = TenantEntryItem.read(raw)
+            kept = (now, entry.status, TenantRates.parse(entry.rates))
             self._statuses[tenant] = kept
             if len(self._statuses) > MAX_TENANTS:
                 self._statuses.popitem(last=False)
         if kept[1] != "active":
             raise SuspendedTenant
+        return kept[2]

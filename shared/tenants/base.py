@@ -11,7 +11,7 @@ from shared.kernel.ids import NAME_PATTERN
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 """An id that people choose: lower case letters, digits, ``-`` and ``_``, at most 48."""
 Label = Annotated[str, Field(min_length=1, max_length=200)]
-Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
+Language = Annotated[str, Field(max_length=35, pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
 
 
 class Frozen(BaseModel):

@@ -24,7 +24,7 @@ Moment = Annotated[str, StringConstraints(max_length=40), AfterValidator(_instan
 class KeyRequest(Frozen):
     """What a new API key may do. ``location_id`` restricts it to one location of the tenant."""
 
-    scopes: tuple[str, ...] = Field(min_length=1, max_length=20)
+    scopes: tuple[Annotated[str, StringConstraints(max_length=64)], ...] = Field(min_length=1, max_length=20)
     label: Label | None = None
     location_id: Name | None = None
     expires_at: Moment | None = Field(default=None, description="RFC 3339: from then on it opens nothing; none: until it is revoked")

@@ -119,7 +119,7 @@ class MessagingSettings(Frozen):
     caps: tuple[ChannelCap, ...] = Field(default=(), max_length=10)
     blackouts: tuple[Blackout, ...] = Field(default=(), max_length=100)
     global_holdout_percent: StrictInt = Field(default=0, ge=0, le=50, description="share that gets no marketing at all, always the same")
-    prices: dict[Channel, dict[Country, Price]] = Field(
+    prices: dict[Channel, Annotated[dict[Country, Price], Field(max_length=300)]] = Field(
         default_factory=dict, description="by channel and country (* for the others): millionths of a minor unit per message; none: 0"
     )
     per_second: dict[Channel, Annotated[StrictInt, Field(ge=1, le=10_000)]] = Field(

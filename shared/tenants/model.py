@@ -8,7 +8,9 @@ from pydantic import Field, field_validator, model_validator
 
 from shared.kernel.instants import zone
 from shared.kernel.money import currency_exponent
+from shared.limits.plans import Plan
 from shared.tenants.base import Frozen, Label, Language, Name
+from shared.tenants.counter import CounterSettings
 from shared.tenants.messaging import MessagingSettings
 
 __all__ = [
@@ -21,17 +23,17 @@ PushPlatform = Literal["apns", "apns_sandbox", "gcm"]
 class IdentityProviderSettings(Frozen):
     """Whose identity tokens the tenant's app accepts. ``jwks`` or ``jwks_url`` replace the provider's well-known keys."""
 
-    audiences: tuple[str, ...] = Field(min_length=1, max_length=10)
-    issuers: tuple[str, ...] | None = Field(default=None, max_length=4)
-    jwks: dict[str, object] | None = None
-    jwks_url: str | None = Field(default=None, pattern=r"^https://")
+    audiences: tuple[Annotated[str, Field(max_length=256)], ...] = Field(min_length=1, max_length=10)
+    issuers: tuple[Annotated[str, Field(max_length=256)], ...] | None = Field(default=None, max_length=4)
+    jwks: dict[str, object] | None = Field(default=None, max_length=10)
+    jwks_url: str | None = Field(default=None, max_length=1000, pattern=r"^https://")
     nonce_required: bool = True
 
 
 class PushSettings(Frozen):
     """The push application of the tenant on one platform. The credential itself is write-only and goes to SNS alone."""
 
-    application_arn: str
+    application_arn: str = Field(max_length=256)
 
 
 class WalletSettings(Frozen):
@@ -87,12 +89,19 @@ class CodeSettings(Frozen):
     per_day: int = Field(default=1000, ge=0, le=10**6, description="codes a UTC day to all together; 0: none")
 
 
+class LookupSettings(Frozen):
+    """How many members one credential may look for at the till in an hour, so that nobody walks through phone numbers."""
+
+    missed_per_hour: int = Field(default=600, ge=1, le=10**6, description="look-ups by an identifier that is nobody's")
+    found_per_hour: int = Field(default=3000, ge=1, le=10**6, description="different members found by an identifier")
+
+
 class TenantSettings(Frozen):
     """Everything about a tenant that is not a definition of its own."""
 
     name: Label
-    currency: str = Field(description="ISO 4217")
-    time_zone: str = Field(description="IANA zone: the tenant's days, and its members' unless they have their own")
+    currency: str = Field(max_length=3, description="ISO 4217")
+    time_zone: str = Field(max_length=64, description="IANA zone: the tenant's days, and its members' unless they have their own")
     languages: tuple[Language, ...] = Field(default=("en",), min_length=1, max_length=20)
     country: str | None = Field(default=None, pattern=r"^[A-Z]{2}$", description="ISO 3166-1: how phone numbers without + are read")
     identity_providers: dict[Literal["apple", "google"], IdentityProviderSettings] = Field(default_factory=dict)
@@ -109,6 +118,9 @@ class TenantSettings(Frozen):
     profile: ProfileSettings = ProfileSettings()
     messaging: MessagingSettings = MessagingSettings()
     codes: CodeSettings = CodeSettings()
+    counter: CounterSettings = CounterSettings()
+    plan: Plan = Field(default=Plan(), description="rates and sizes; the operator's to change")
+    lookups: LookupSettings = LookupSettings()
     status: Literal["active", "suspended"] = "active"
 
     @field_validator("currency")
@@ -147,7 +159,7 @@ class Location(Frozen):
 
     id: Name
     name: Label
-    time_zone: str | None = None
+    time_zone: str | None = Field(default=None, max_length=64)
     latitude_e6: int | None = Field(default=None, ge=-90_000_000, le=90_000_000)
     longitude_e6: int | None = Field(default=None, ge=-180_000_000, le=180_000_000)
     groups: tuple[Name, ...] = Field(default=(), max_length=20)

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, cast, get_args
 from shared.kernel.errors import AppError, Forbidden, InvalidValue, Unauthenticated, Unavailable
 from shared.kernel.ids import check_tenant
 from shared.kernel.scopes import MEMBER, OPERATOR
+from shared.limits.plans import Rates
 
 PrincipalKind = Literal["key", "member", "operator"]
 _KINDS: Final[tuple[str, ...]] = get_args(PrincipalKind)
@@ -83,6 +84,8 @@ class Principal:
     scopes: frozenset[str]
     member: str | None = None
     location: str | None = None
+    rates: Rates | None = None
+    """What its calls are limited to; the authorizer always says."""
 
     def __post_init__(self) -> None:
         check_tenant(self.tenant)
@@ -124,6 +127,8 @@ def principal_to_context(principal: Principal) -> dict[str, str]:
         context["member"] = principal.member
     if principal.location is not None:
         context["location"] = principal.location
+    if principal.rates is not None:
+        context["rates"] = principal.rates.text()
     return context
 
 
@@ -151,6 +156,7 @@ def principal_of(event: Mapping[str, Any]) -> Principal:
             scopes=frozenset(context["scopes"].split()),
             member=context.get("member"),
             location=context.get("location"),
+            rates=Rates.parse(context["rates"]) if "rates" in context else None,
         )
     except (KeyError, TypeError, AttributeError, InvalidValue):
         raise InvalidCredential from None

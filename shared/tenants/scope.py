@@ -15,7 +15,7 @@ from shared.definitions.repository import DefinitionRepository, OfferVersion
 from shared.kernel.errors import Gone, InvalidValue
 from shared.kernel.instants import Clock, Instant
 from shared.privacy.keyring import MemberCipher, TenantKeys
-from shared.storage import keys
+from shared.storage import keys, noting
 from shared.storage.commit import Effort
 from shared.storage.items import KeyringItem, WrappedKeyItem
 from shared.storage.table import Table
@@ -45,6 +45,10 @@ class TenantScope:
     """Shared by all scopes of an execution environment: a tenant's keys are unwrapped once."""
     media_url: str = ""
     """Where guests find images; empty in functions that link none."""
+
+    def __post_init__(self) -> None:
+        # What is only read is noted in the tenant's own partition, under the session that it was read with.
+        noting.offer(self.tenant, self.table)
 
     @property
     def definitions(self) -> DefinitionSet:

@@ -13,6 +13,7 @@ from typing import Final
 from shared.kernel.errors import FieldError, InvalidValue, PreconditionFailed, Unprocessable
 from shared.kernel.ids import check_tenant
 from shared.kernel.pages import open_cursor, seal_cursor
+from shared.limits.plans import TenantRates
 from shared.privacy.crypto import derive
 from shared.storage import keys, keys_access
 from shared.storage.errors import ConditionFailed
@@ -63,7 +64,7 @@ def create_tenant(operator: Operator, request: TenantRequest) -> TenantAnswer:
     body = pack(_stored(request.settings))
     try:
         scope.table.put(SettingsItem.at(keys.settings(tenant), version=1, status=_CREATING, body=body), not_there_yet)
-        _enter(operator, tenant, request.settings.status, new=True)
+        _enter(operator, tenant, request.settings, new=True)
         scope.table.update(keys.settings(tenant), [Path("status").remove()], Path("PK").exists())
     except ConditionFailed:
         raise TenantExists from None
@@ -109,7 +110,7 @@ def replace_tenant(operator: Operator, tenant: str, request: TenantRequest, if_m
         scope.table.put(item, unchanged)
     except ConditionFailed:
         raise PreconditionFailed from None
-    _enter(operator, tenant, request.settings.status, new=False)
+    _enter(operator, tenant, request.settings, new=False)
     scope.cache.forget(tenant)
     return TenantAnswer(id=tenant, etag=str(version + 1), settings=request.settings)
 
@@ -131,15 +132,15 @@ def _make_keyring(operator: Operator, scope: TenantScope) -> None:
         return
 
 
-def _enter(operator: Operator, tenant: str, status: str, *, new: bool) -> None:
-    key = keys.tenant_entry(tenant)
+def _enter(operator: Operator, tenant: str, settings: TenantSettings, *, new: bool) -> None:
+    key, status, rates = keys.tenant_entry(tenant), settings.status, TenantRates.of(settings.plan).text()
     if new:
-        entry = TenantEntryItem.at(key, tenant=tenant, status=status, due_shards=_DUE_SHARDS)
+        entry = TenantEntryItem.at(key, tenant=tenant, status=status, due_shards=_DUE_SHARDS, rates=rates)
         operator.table.put(entry, Path("PK").does_not_exist())
     else:
         stays: Condition = Path("PK").exists() & (Path("status") != REMOVING)
         try:
-            operator.table.update(key, [Path("status").set(status)], stays)
+            operator.table.update(key, [Path("status").set(status), Path("rates").set(rates)], stays)
         except ConditionFailed:
             raise TenantRemoving from None
 

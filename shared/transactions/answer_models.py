@@ -211,6 +211,21 @@ class HoldAnswer(Answer):
     decision: Decision | None = None
 
 
+class FlagView(Answer):
+    """Why a purchase is under review."""
+
+    code: str = Field(description="purchases_in_shift, identifier_blocked, unconfirmed_spending")
+    detail: str
+
+
+class ReviewedBy(Answer):
+    """Who decided about a flagged purchase, and why."""
+
+    by: str
+    reason: str
+    at: str
+
+
 class TransactionAnswer(Decision):
     """A recorded sale. A replay answers the same, with status 200."""
 
@@ -221,6 +236,9 @@ class TransactionAnswer(Decision):
     location_id: str
     receipt_number: str
     offline_losses: tuple[OfflineLoss, ...] | None = Field(default=None, description="what the till gave offline and what does not hold")
+    flags: tuple[FlagView, ...] | None = Field(default=None, description="why the purchase is under review: its points wait for that")
+    review: Literal["pending", "approved", "rejected"] | None = None
+    reviewed: ReviewedBy | None = None
 
 
 class ExplanationAnswer(Answer):

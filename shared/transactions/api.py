@@ -48,6 +48,9 @@ def _not_negative(value: str) -> str:
 
 Quantity = Annotated[str, StringConstraints(pattern=r"^-?\d{1,7}(\.\d{1,3})?$"), AfterValidator(_not_negative)]
 """A decimal string, three places at most, so that weight needs no float. What comes back is a return."""
+Token = Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=r"^[\x21-\x7e]+$")]
+PROOFS = {"identification", "confirmation_id"}
+"""Fields that prove who asks: no part of what is asked, so that the same request with another proof is the same request."""
 Ext = Annotated[dict[str, Any], AfterValidator(_small)]
 
 
@@ -136,6 +139,8 @@ class Basket(Frozen):
     points_to_spend: Annotated[StrictInt, Field(ge=0, le=10**9)] = 0
     member: MemberReference | None = None
     language: Language | None = Field(default=None, description="the guest's, for titles; else the tenant's first")
+    identification: Token | None = Field(default=None, description="what identify answered; without it nothing is proven of her")
+    confirmation_id: Token | None = Field(default=None, description="of spending above the tenant's limit; good once")
     ext: Ext = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -180,7 +185,7 @@ class TransactionRequest(Basket):
 
         A till may name her by card, phone or address. That must not stay in the books: they outlive her erasure.
         """
-        basket = self.model_dump(mode="json", exclude_defaults=True, exclude={"member"})
+        basket = self.model_dump(mode="json", exclude_defaults=True, exclude={"member", *PROOFS})
         return basket | {"member": {"id": member}} if member is not None else basket
 
 
@@ -195,9 +200,11 @@ class LookupRequest(Frozen):
 
 
 class ClaimRequest(Frozen):
-    """Who bought it."""
+    """Who bought it, and at which till and by whom that is said."""
 
     member: MemberReference
+    till_id: Ref | None = None
+    staff_id: Ref | None = None
 
 
 class ReturnedLine(Frozen):
@@ -218,6 +225,7 @@ class ReturnRequest(Frozen):
     location_id: Ref
     business_date: Date
     till_id: Ref | None = None
+    staff_id: Ref | None = None
     receipt_number: Ref
     occurred_at: Timestamp
     transaction_id: str | None = Field(default=None, max_length=400)

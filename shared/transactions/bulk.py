@@ -16,6 +16,7 @@ from shared.kernel.errors import AppError
 from shared.kernel.instants import parse_rfc3339
 from shared.member_state.service import MemberSession
 from shared.members.directory import find_many
+from shared.members.errors import IdentifierBlocked
 from shared.members.identifiers import IdentifierKind
 from shared.tenants.scope import TenantScope
 from shared.transactions.api import TransactionRequest
@@ -25,11 +26,13 @@ Parse = Callable[[Mapping[str, Any]], TransactionRequest]
 """A record as a request, or an ``AppError`` with pointers: the same check that the route makes."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Numbered:
     index: int
     request: TransactionRequest
     at: int
+    blocked: bool = False
+    """Made offline with a card that is blocked now."""
 
 
 def record_all(
@@ -43,7 +46,13 @@ def record_all(
     groups: dict[str | None, list[_Numbered]] = defaultdict(list)
     for each, identifier in zip(checked, named, strict=True):
         direct = each.request.member.id if each.request.member is not None else None
-        groups[direct or (references.get(identifier) if identifier is not None else None)].append(each)
+        found = references.get(identifier) if identifier is not None else None
+        has_happened = each.request.offline or each.request.mode == "historical"
+        if found is not None and found.blocked and not has_happened:
+            outcome.refused.append((each.index, IdentifierBlocked()))
+            continue
+        each.blocked = found is not None and found.blocked
+        groups[direct or (found.member if found is not None else None)].append(each)
     for member, group in groups.items():
         session = MemberSession(scope, member) if member is not None else None
         for each in sorted(group, key=lambda numbered: numbered.at):
@@ -67,7 +76,7 @@ def _identifier(request: TransactionRequest) -> tuple[IdentifierKind, str] | Non
 
 def _record_one(scope: TenantScope, each: _Numbered, correlation: str, session: MemberSession | None, outcome: Outcome) -> None:
     try:
-        recorded = ingest(scope, each.request, correlation, session)
+        recorded = ingest(scope, each.request, correlation, session, blocked=each.blocked)
     except AppError as refusal:
         if refusal.status >= 500:
             raise

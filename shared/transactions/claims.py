@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from shared.counter import counting
 from shared.kernel.instants import DAY
 from shared.member_state import challenges
 from shared.member_state.effects import Effects
@@ -16,22 +17,27 @@ from shared.tenants.scope import TenantScope
 from shared.transactions import gathering, offline_books, referrals, reversal, waiting
 from shared.transactions.answers import decision_fields, standing_of
 from shared.transactions.api import MemberReference, TransactionRequest
+from shared.transactions.at_the_counter import notice
 from shared.transactions.budgets import BudgetWalk
 from shared.transactions.errors import NotClaimable
 from shared.transactions.given import decode_given
 from shared.transactions.model import Circumstances, Decided, Recorded
 from shared.transactions.offline import after_claim, losses_in
+from shared.transactions.outcomes import balance_of, outcome_of, purchased, sale_answer
 from shared.transactions.repository import SaleRecord, SaleRepository, natural_key
 from shared.transactions.rules import decide_again
-from shared.transactions.service import balance_of, outcome_of, purchased, sale_answer
 from shared.wallet.model import Posting
 
 
-def claim(scope: TenantScope, transaction_id: str, reference: MemberReference, correlation: str = "") -> Recorded:
-    """The sale becomes the member's. Claiming again for the same member answers the same; for another it is refused."""
+def claim(scope: TenantScope, transaction_id: str, reference: MemberReference, correlation: str = "", cashier: str = "") -> Recorded:
+    """The sale becomes the member's. Claiming again for the same member answers the same; for another it is refused.
+
+    It is counted for the ``cashier`` who claims it, on the sale's business date.
+    """
     key = natural_key(transaction_id)
     sales = SaleRepository(scope.tenant, scope.table)
     sale = sales.get(key)
+    doer = counting.Doer(key.business_date, key.location, cashier)
     member = gathering.member_id(scope, reference)
     if member is None:
         raise UnknownMember
@@ -42,7 +48,7 @@ def claim(scope: TenantScope, transaction_id: str, reference: MemberReference, c
     if sale.member is not None:
         return _claimed_before(sale, member)
     _check(scope, sale)
-    request = TransactionRequest.model_validate(sale.basket)
+    sold = TransactionRequest.model_validate(sale.basket)
     at, budgets = sale.visit.at, BudgetWalk(scope.tenant, scope.table, sale.id)
 
     def decide_claim(state: MemberState, stale: Stale) -> Change[Recorded] | Done[Recorded]:
@@ -51,7 +57,7 @@ def claim(scope: TenantScope, transaction_id: str, reference: MemberReference, c
             if current.member is None:
                 _check(scope, current)
             return Done(_claimed_before(current, member))
-        basket, as_sold, applied = decode_given(sale.given, request, state.member, scope.definitions.programme)
+        basket, as_sold, applied = decode_given(sale.given, sold, state.member, scope.definitions.programme)
 
         def within(exhausted: frozenset[str]) -> tuple[Circumstances, Decided]:
             given = gathering.circumstances(scope, at, basket, as_sold.catalogue, state, exhausted=exhausted)
@@ -61,7 +67,9 @@ def claim(scope: TenantScope, transaction_id: str, reference: MemberReference, c
         view = scope.definitions.at(at)
         counts = challenges.counts_of(state, view.fold, decided.lines, given.scene)
         reward = referrals.after_purchase(scope, state, given, decided, sale.id, "late")
-        events = [purchased(sale.id, request, decided, given, view.asked, counts=counts), *reward.events]
+        noticed = notice(scope.definitions.settings.counter, state, sold, at)
+        happened = purchased(sale.id, sold, decided, given, view.asked, counts=counts, noticed=noticed)
+        events = [happened, *reward.events]
 
         lost = losses_in(sale.answer)
         decided.losses = after_claim(lost, basket, given, decided)
@@ -69,14 +77,20 @@ def claim(scope: TenantScope, transaction_id: str, reference: MemberReference, c
         def finish(after: MemberState, effects: Effects, batch: WriteBatch) -> Recorded:
             offline_books.book(batch, scope.tenant, key, decided.losses, before=lost)
             decision = decision_fields(decided, given.scene.currency, balance_of(after), standing_of(after, view.fold, at))
-            answer = sale_answer(key, request, at, after.member, decision)
-            outcome = outcome_of(basket, decided, given, answer, _spent(sale.id, effects), (*sale.budgets, *budgets.add(batch)))
+            answer = noticed.answered(sale_answer(key, sold, at, after.member, decision))
+            taken = (*sale.budgets, *budgets.add(batch))
+            outcome = outcome_of(basket, decided, given, answer, _spent(sale.id, effects), taken, noticed)
             sales.add_claim(batch, sale, outcome, after.member)
+            counting.add(batch, scope, doer, "claims")
+            if noticed.flags:
+                counting.add(batch, scope, doer, "flagged", sum(each.points for each in happened.earned))
             return Recorded(answer)
 
         return Change(events, finish, companion=reward.companion)
 
-    return MemberSession(scope, member).change(Occasion(sale.visit.at, correlation, "late"), decide_claim)
+    recorded = MemberSession(scope, member).change(Occasion(sale.visit.at, correlation, "late"), decide_claim)
+    counting.alert(scope, doer, "claims", correlation)
+    return recorded
 
 
 def _spent(transaction: str, effects: Effects) -> tuple[Posting, ...]:

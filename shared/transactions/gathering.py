@@ -12,7 +12,7 @@ from shared.coupons.repository import CouponRepository
 from shared.kernel.errors import FieldError, InvalidValue, Unprocessable
 from shared.kernel.instants import MINUTE, Instant, parse_rfc3339
 from shared.member_state.model import MemberState
-from shared.members.directory import find
+from shared.members.directory import Found, find_usable, look_up
 from shared.members.identifiers import InvalidIdentifier
 from shared.storage import keys
 from shared.storage.commit import Stale
@@ -65,7 +65,7 @@ def _too_long(field: str) -> Unprocessable:
 
 
 def member_id(scope: TenantScope, reference: MemberReference | None) -> str | None:
-    """The member that a reference names, or ``None``: also for an identifier that is not one. At most 1 read."""
+    """The member that a reference names, or ``None``: also for an identifier that is not one. At most 1 read. ``IdentifierBlocked``."""
     if reference is None:
         return None
     if reference.id is not None:
@@ -73,7 +73,20 @@ def member_id(scope: TenantScope, reference: MemberReference | None) -> str | No
     assert reference.kind is not None
     assert reference.value is not None
     try:
-        return find(scope, reference.kind, reference.value)
+        return find_usable(scope, reference.kind, reference.value)
+    except InvalidIdentifier:
+        return None
+
+
+def buyer(scope: TenantScope, request: TransactionRequest) -> Found | None:
+    """Who bought: of a sale that has happened already, offline or long ago, also whose card is blocked now. As ``member_id``."""
+    reference = request.member
+    has_happened = request.offline or request.mode == "historical"
+    if reference is None or reference.kind is None or reference.value is None or not has_happened:
+        member = member_id(scope, reference)
+        return Found(member) if member is not None else None
+    try:
+        return look_up(scope, reference.kind, reference.value)
     except InvalidIdentifier:
         return None
 

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from shared.counter.errors import ConfirmationNotUsable, ConfirmationRequired
 from shared.coupons.repository import CouponRepository
 from shared.kernel.errors import FieldError, InvalidValue, Unprocessable
 from shared.kernel.ids import NAME_PATTERN, natural_id, natural_parts
@@ -27,6 +28,7 @@ from shared.transactions import gathering
 from shared.transactions.answer_models import Decision, HoldAnswer
 from shared.transactions.answers import decision_fields, standing_of
 from shared.transactions.api import HoldRequest
+from shared.transactions.at_the_counter import spending_of, step_up
 from shared.transactions.budgets import affordable
 from shared.transactions.errors import HoldNotUsable, MemberNeeded, SaleRefused, UnknownHold
 from shared.transactions.model import Circumstances, Decided
@@ -50,8 +52,11 @@ class HoldRecord:
     ended: Literal["released", "committed"] | None = None
 
 
-def place(scope: TenantScope, request: HoldRequest, correlation: str = "") -> tuple[HoldAnswer, bool]:
-    """Hold what the basket uses; answers whether it was held before by the same call."""
+def place(scope: TenantScope, request: HoldRequest, correlation: str = "", caller: str = "") -> tuple[HoldAnswer, bool]:
+    """Hold what the basket uses; answers whether it was held before by the same call. ``caller`` is the till's credential.
+
+    ``ConfirmationRequired``, ``ConfirmationNotUsable``: what is held needs no confirmation again when it is sold.
+    """
     hold_id = natural_id("hold", (request.source, request.basket_id))
     hash_ = payload_hash(request)
     now = scope.clock()
@@ -62,6 +67,8 @@ def place(scope: TenantScope, request: HoldRequest, correlation: str = "") -> tu
     presented = gathering.presented_coupons(scope, request.coupons)
     catalogue = gathering.catalogue_for(scope, request)
     coupons = CouponRepository(scope.tenant, scope.table)
+
+    asking = step_up(scope, request, caller, now, hold_id)
 
     def replay(raw: RawItem) -> tuple[HoldAnswer, bool]:
         stored = _decode(hold_id, raw)
@@ -76,11 +83,15 @@ def place(scope: TenantScope, request: HoldRequest, correlation: str = "") -> tu
             return given, decide(request, asked, given)
 
         given, decided = affordable(scope.tenant, scope.table, hold_id, priced)
-        if decided.refused:
+        try:
+            if decided.refused:
+                raise SaleRefused(decided.refused)
+            asking.check(state, spending_of(decided), stale)
+        except (SaleRefused, ConfirmationRequired, ConfirmationNotUsable):
             # The coupon may be held by this very hold, whose answer got lost: then the stored answer is the answer.
             stored = scope.table.get(_key(scope.tenant, hold_id))
             if stored is None:
-                raise SaleRefused(decided.refused)
+                raise
             return Done(replay(stored))
         wallet = next(iter(decided.spent), given.programmes[0].body.wallet if given.programmes else "points")
         points, held = decided.spent.get(wallet, 0), tuple(each.coupon for each in decided.discounts)
@@ -93,6 +104,7 @@ def place(scope: TenantScope, request: HoldRequest, correlation: str = "") -> tu
             batch.put(REQUEST_LABEL, _encode(scope.tenant, record), Path("PK").does_not_exist(), old=True)
             for coupon in held:
                 coupons.add_hold(batch, coupon, hold_id, until, now)
+            asking.add(batch, after.member)
             return _view(record, "held"), False
 
         return Change([HoldPlaced(now, hold_id, wallet, points, until, ids)], finish, request=REQUEST_LABEL)

@@ -10,9 +10,17 @@ from shared.transactions.model import Recorded
 from shared.transactions.repository import SaleRepository
 
 
-def ingest(scope: TenantScope, request: TransactionRequest, correlation: str = "", session: MemberSession | None = None) -> Recorded:
+def ingest(
+    scope: TenantScope,
+    request: TransactionRequest,
+    correlation: str = "",
+    session: MemberSession | None = None,
+    *,
+    caller: str = "",
+    blocked: bool = False,
+) -> Recorded:
     """``service.record``; where returns waited for the sale, they are settled before it is answered, also when it is sent again."""
-    recorded = service.record(scope, request, correlation, session)
+    recorded = service.record(scope, request, correlation, session, caller=caller, blocked=blocked)
     if recorded.waited_for:
         sale = SaleRepository(scope.tenant, scope.table).get(gathering.natural_key(request))
         waiting.settle(scope, sale, reversal.settle_waiting)

@@ -5,21 +5,23 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel
 
 from shared.kernel.errors import InvalidValue
 from shared.kernel.ids import natural_parts
+from shared.kernel.instants import Instant
 from shared.profile.model import Visit
 from shared.programmes.outcome import Award
-from shared.storage import keys
+from shared.storage import keys, keys_counter
 from shared.storage.errors import RawItem
 from shared.storage.expressions import Condition, Path
 from shared.storage.items import RequestItem
 from shared.storage.packing import pack, unpack
 from shared.storage.table import NOT_THERE_YET, Table, WriteBatch
 from shared.transactions.answers import pack_trace, unpack_trace
+from shared.transactions.api import PROOFS
 from shared.transactions.errors import RequestReused, UnknownTransaction
 from shared.transactions.model import NaturalKey
 from shared.wallet.model import Posting
@@ -29,13 +31,28 @@ AWAITED: Final = "awaited"
 _UNITS: Final = 4
 """The place of units in a stored visit."""
 _WITH_UNITS: Final = "cti"
+_GONE: Final = ("returned", "voided")
+_LISTED: Final = ("GSI2PK", "GSI2SK")
 MAX_WAITING: Final = 20
 """Returns that may wait for one sale."""
 
 
 def payload_hash(body: BaseModel) -> bytes:
-    """What makes a replay the same request: the body's meaning, not its bytes."""
-    return hashlib.sha256(body.model_dump_json(exclude_defaults=True).encode()).digest()[:16]
+    """What makes a replay the same request: the body's meaning, not its bytes, nor what it proves itself with."""
+    return hashlib.sha256(body.model_dump_json(exclude_defaults=True, exclude=PROOFS).encode()).digest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """That a sale was flagged, and what became of it. ``until``: when time approves it (0: it does not)."""
+
+    state: Literal["pending", "approved", "rejected"]
+    until: Instant = 0
+    by: str = ""
+    reason: str = ""
+    at: Instant = 0
+    points: int = 0
+    """Approved: what was left of what it earned; rejected: what was taken back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +80,7 @@ class SaleRecord:
     """Returns that arrived before the sale and are still to be settled."""
     counts_units: bool = True
     """Whether the profile was told quantities by dimension: not of sales from before it kept them."""
+    review: Review | None = None
 
     @property
     def id(self) -> str:
@@ -81,6 +99,7 @@ class Outcome:
     spent: tuple[Posting, ...] = ()
     coupons: tuple[str, ...] = ()
     budgets: tuple[tuple[str, int, int], ...] = ()
+    review: Review | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +169,7 @@ class SaleRepository:
             budgets=tuple((key, shard, points) for key, shard, points in budgets),
             returned=unpack(item.returned) if item.returned else {},
             waiting=_keys_of(item.waiting),
+            review=_review_of(item),
         )
 
     def add_new(
@@ -191,11 +211,30 @@ class SaleRepository:
         actions = [Path("s").set(status), Path("v").set(sale.version + 1), Path("out").set(out) if out else Path("out").remove()]
         if returned is not None:
             actions.append(Path("r").set(pack(dict(returned))))
+        if sale.review is not None and status in _GONE:
+            # Nobody has to look at what is undone.
+            actions += [Path(name).remove() for name in _LISTED]
         if settled in sale.waiting:
             left = tuple(each for each in sale.waiting if each != settled)
             actions.append(Path("w").set(_pack_keys(left)) if left else Path("w").remove())
         unchanged = Path("v") == sale.version
         batch.update("sale", self._key(sale.key), actions, unchanged, old=True)
+
+    def add_review(self, batch: WriteBatch, sale: SaleRecord, review: Review) -> None:
+        """Somebody has decided: only of a sale that is as it was read. It is listed no more."""
+        told = pack([review.by, review.reason, review.at, review.points])
+        actions = [Path("rv").set(review.state), Path("rb").set(told), Path("v").set(sale.version + 1), Path("out").remove()]
+        actions += [Path(name).remove() for name in _LISTED]
+        batch.update("sale", self._key(sale.key), actions, Path("v") == sale.version, old=True)
+
+    def under_review(self, now: Instant, limit: int, start: RawItem | None) -> tuple[list[SaleRecord], RawItem | None]:
+        """A page of sales that wait for a person, those that time approves next first. One Query, one batch read."""
+        span = (keys_counter.review_from(now + 1), keys_counter.review_from(0) + "~")
+        rows, last = self.table.query(keys_counter.reviews(self.tenant), between=span, index="GSI2", limit=limit, start=start)
+        where = [keys.Key(row["PK"]["S"], row["SK"]["S"]) for row in rows]
+        found = self.table.get_many(where)
+        ids = [row["GSI2SK"]["S"].split("#", 2)[2] for row in rows]
+        return [self.decode(natural_key(id_), found[key]) for id_, key in zip(ids, where, strict=True) if key in found], last
 
     def add_claim(self, batch: WriteBatch, sale: SaleRecord, outcome: Outcome, member: str) -> None:
         """The same sale with a member, decided anew."""
@@ -218,7 +257,7 @@ class SaleRepository:
         # The trace is stored apart, but keeps its place: a replay answers the same to the byte.
         visit, answer = outcome.visit, {name: 0 if name == "trace" else value for name, value in outcome.answer.items()}
         lines = [line["id"] for line in basket["lines"]]
-        programmes = [id_ for id_, _ in outcome.given[2]]
+        programmes, review = [id_ for id_, _ in outcome.given[2]], outcome.review
         body = [
             basket,
             answer,
@@ -239,10 +278,24 @@ class SaleRepository:
             member=member,
             out=out,
             waiting=_pack_keys(waiting) if waiting else None,
+            **(self._listed(key, visit.at, review) if review is not None else {}),
         )
+
+    def _listed(self, key: NaturalKey, at: Instant, review: Review) -> dict[str, str | int | None]:
+        place = keys_counter.review(review.until, at, key.id("txn"))
+        return {
+            "review": review.state, "review_until": review.until or None, "GSI2PK": keys_counter.reviews(self.tenant), "GSI2SK": place
+        }  # fmt: skip
 
     def _key(self, key: NaturalKey) -> keys.Key:
         return keys.request(self.tenant, "txn", key.source, key.text())
+
+
+def _review_of(item: RequestItem) -> Review | None:
+    state: Any = item.review
+    if state is None:
+        return None
+    return Review(state, int(item.review_until or 0), *(unpack(item.reviewed) if item.reviewed else ()))
 
 
 def awaited_of(raw: RawItem) -> Awaited | None:

@@ -7,9 +7,10 @@ natural key, a void by the sale's id. A return that arrives before its sale wait
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
+from shared.counter import counting
 from shared.coupons.effects import Voucher
 from shared.coupons.issuing import campaign_of
 from shared.coupons.limits import QUOTA, counted_use
@@ -24,10 +25,7 @@ from shared.member_state.events import Reversed
 from shared.member_state.model import CountedUse, HeldCoupon, MemberState
 from shared.member_state.repository import Stamp, envelope
 from shared.member_state.service import Change, Done, MemberSession, Occasion
-from shared.member_state.tier_windows import VISITS
 from shared.observability.measures import count_late
-from shared.programmes.compiled import Programme
-from shared.programmes.outcome import Step
 from shared.storage import keys
 from shared.storage.commit import Plan, Stale, commit
 from shared.storage.errors import RawItem
@@ -38,12 +36,13 @@ from shared.storage.table import WriteBatch
 from shared.tenants.scope import TenantScope
 from shared.transactions import gathering, offline_books, referrals, waiting
 from shared.transactions.answers import trace
-from shared.transactions.api import LookupRequest, ReturnRequest, TransactionRequest
+from shared.transactions.api import LookupRequest, ReturnRequest
+from shared.transactions.bought import Bought, bought
 from shared.transactions.budgets import Taken, add_budget_return
 from shared.transactions.errors import AlreadyReversed
-from shared.transactions.given import decode_given
-from shared.transactions.model import Applied, Circumstances, NaturalKey, Recorded
+from shared.transactions.model import NaturalKey, Recorded
 from shared.transactions.offline import losses_in
+from shared.transactions.outcomes import balance_of
 from shared.transactions.repository import (
     REQUEST_LABEL,
     SaleRecord,
@@ -52,18 +51,15 @@ from shared.transactions.repository import (
     natural_key,
     payload_hash,
 )
-from shared.transactions.return_policy import give_back_of, paid_by_line, terms_of
+from shared.transactions.return_policy import give_back_of, terms_of
 from shared.transactions.returning import (
     NotReturnable,
     ReturnPlan,
-    Sold,
     decimal,
-    deducted_by_points,
     plan_return,
     returned_lines,
 )
-from shared.transactions.rules import decide_again, thousandths
-from shared.transactions.service import balance_of
+from shared.transactions.rules import thousandths
 
 ReversalKind = Literal["return", "void"]
 _GONE = ("returned", "voided")
@@ -96,54 +92,6 @@ def lookup_key(request: LookupRequest | None) -> NaturalKey:
     """The natural key that a look-up names."""
     assert request is not None
     return NaturalKey(request.source, request.location_id, request.business_date, request.till_id or "", request.receipt_number)
-
-
-@dataclass(frozen=True, slots=True)
-class _Bought:
-    """The sale as it was decided, read from its record."""
-
-    sold: Sold
-    given: Circumstances
-    applied: Applied
-
-    def steps(self, plan: ReturnPlan, *, short: bool, given_back: int) -> list[Step]:
-        """The trace of a return: what of each award was taken back, by which policy not all of it, and what was given back."""
-        found = [
-            replace(step, limit=self._programme(step.programme).body.returns.points_gone) if short else step for step in plan.trace
-        ]
-        payer = next((each for each in self.given.programmes if each.body.spending is not None), None)
-        if self.sold.spent and payer is not None:
-            policy = payer.body.returns.give_back
-            formula = f"{policy} of {-sum(posting.points for posting in self.sold.spent)}"
-            found.append(Step(payer.id, payer.version, "give_back", (), plan.value, formula, "floor", given_back))
-        return found
-
-    def _programme(self, id_: str) -> Programme:
-        return next(each for each in self.given.programmes if each.id == id_)
-
-
-def bought(scope: TenantScope, sale: SaleRecord) -> _Bought:
-    """The sale's lines as charged, decided again from what was stored. Reads nothing but cached definitions."""
-    request = TransactionRequest.model_validate(sale.basket)
-    basket, given, applied = decode_given(sale.given, request, sale.member, scope.definitions.programme)
-    decided = decide_again(basket, applied, given)
-    sold = Sold(
-        at=sale.visit.at,
-        location=request.location_id,
-        channel=request.channel,
-        lines=decided.lines,
-        awards=sale.awards,
-        spent=sale.spent,
-        paid_with_points=decided.tendered,
-        coupons={each.coupon.id: [line for line, _ in each.lines] for each in applied.coupons},
-        paid_with_vouchers=paid_by_line(applied.coupons),
-        deducted=deducted_by_points(decided),
-        opened_visit=VISITS in sale.visit.by,
-        promotions={each.id: [line for line, _ in each.lines] for each in applied.promotions},
-        booked=tuple(sale.visit.by),
-        counts_units=sale.counts_units,
-    )
-    return _Bought(sold, given, applied)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,10 +148,13 @@ class _Reversal:
         if sale.status in _GONE:
             return self._answered_before(AlreadyReversed())
         try:
-            return self._reverse(sale)
+            recorded = self._reverse(sale)
         except NotReturnable as refusal:
             # It may be this very return that has left too little, and whose answer got lost: then the stored answer is the answer.
             return self._answered_before(refusal)
+        if (sale.spent or sale.coupons) and not recorded.replayed:
+            counting.alert(self.scope, self._doer(sale), "returns", self.correlation)
+        return recorded
 
     def _reverse(self, sale: SaleRecord) -> Recorded:
         if sale.member is None:
@@ -275,7 +226,7 @@ class _Reversal:
         """The sale as it stood in the way of an attempt."""
         return self.sales.get(self.original) if "sale" in stale else sale
 
-    def _plan_of(self, was: _Bought, sale: SaleRecord) -> ReturnPlan:
+    def _plan_of(self, was: Bought, sale: SaleRecord) -> ReturnPlan:
         lines = self.request.lines if self.request is not None else ()
         wanted = [(line.line_id, None if line.quantity is None else thousandths(line.quantity)) for line in lines]
         policy = {wallet: give_back_of(was.given.programmes, wallet) for wallet in {posting.wallet for posting in sale.spent}}
@@ -299,7 +250,7 @@ class _Reversal:
         own = coupon.state == "redeemed" and coupon.redeemed_basket == sale_id
         return _Back(coupon, use=use) if own else None
 
-    def _uses_of_promotions(self, was: _Bought, plan: ReturnPlan) -> list[CountedUse]:
+    def _uses_of_promotions(self, was: Bought, plan: ReturnPlan) -> list[CountedUse]:
         """Which uses no longer count, by the same policy as with coupons."""
         versions = {each.id: each.version for each in was.applied.promotions}
         found = (self.scope.definitions.promotion(id_, versions[id_]) for id_ in plan.promotions)
@@ -310,7 +261,7 @@ class _Reversal:
         """Whether a use stays one although everything came back: never after a void, which makes the sale one that never was."""
         return terms.on_return == "keep" and self.kind == "return"
 
-    def _taken_back(self, was: _Bought, taken: tuple[Taken, ...]) -> tuple[Taken, ...]:
+    def _taken_back(self, was: Bought, taken: tuple[Taken, ...]) -> tuple[Taken, ...]:
         """What the sale gives back to budgets; a promotion's limit in all keeps its use where its policy does."""
         kept = {
             QUOTA + promotion.key
@@ -322,7 +273,7 @@ class _Reversal:
     def _add(
         self,
         batch: WriteBatch,
-        was: _Bought,
+        was: Bought,
         sale: SaleRecord,
         plan: ReturnPlan,
         came_back: list[_Back],
@@ -344,9 +295,19 @@ class _Reversal:
                 self.coupons.add_reissue(batch, coupon, sale.id)
             if coupon.quota_shard is not None and coupon.state == "redeemed":
                 self.coupons.add_quota_return(batch, coupon.key, coupon.quota_shard)
+        if sale.spent or sale.coupons:
+            counting.add(batch, self.scope, self._doer(sale), "returns")
         if plan.whole:
             add_budget_return(batch, self.scope.tenant, self._taken_back(was, sale.budgets))
             offline_books.book(batch, self.scope.tenant, sale.key, (), before=losses_in(sale.answer))
+
+    def _doer(self, sale: SaleRecord) -> counting.Doer:
+        """The cashier who takes it back; of a void, who sold it."""
+        if self.request is not None:
+            who = counting.cashier(self.request.staff_id, self.request.till_id)
+            return counting.Doer(self.request.business_date, self.request.location_id, who)
+        who = counting.cashier(sale.basket.get("staff_id"), sale.basket.get("till_id"))
+        return counting.Doer(sale.key.business_date, sale.key.location, who)
 
     def _status(self, plan: ReturnPlan) -> Literal["partly_returned", "returned", "voided"]:
         if self.kind == "void":
@@ -356,7 +317,7 @@ class _Reversal:
     def _answer(
         self,
         sale: SaleRecord,
-        was: _Bought,
+        was: Bought,
         plan: ReturnPlan,
         came_back: list[_Back],
         reversed_points: int,

@@ -9,22 +9,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from shared.challenges.model import Counts
-from shared.coupons.limits import QUOTA, counted_use, location_key
+from shared.counter.errors import ConfirmationNotUsable, ConfirmationRequired
+from shared.coupons.limits import QUOTA, location_key
 from shared.coupons.model import Promotion
 from shared.coupons.quota import QuotaWalk
 from shared.coupons.repository import CouponRepository
 from shared.definitions.model import TenantView
-from shared.kernel.instants import Instant, format_rfc3339
 from shared.member_state import challenges, handlers
 from shared.member_state.effects import DomainEvent, Effects
 from shared.member_state.errors import ErasedMember, UnknownMember
 from shared.member_state.events import Purchased
-from shared.member_state.model import CountedUse, MemberState
+from shared.member_state.model import MemberState
 from shared.member_state.repository import Stamp, envelope
 from shared.member_state.service import Change, Done, MemberSession, Occasion, view_member
+from shared.members.errors import IdentifierBlocked
 from shared.observability.measures import count_late
-from shared.programmes.asking import Asked
 from shared.storage.commit import NotAnAnswer, Plan, Stale, commit
 from shared.storage.errors import RawItem
 from shared.storage.table import WriteBatch
@@ -32,19 +31,19 @@ from shared.tenants.model import CatalogueItem
 from shared.tenants.scope import TenantScope
 from shared.transactions import gathering, holds, offline, offline_books, referrals
 from shared.transactions.answers import decision_fields, standing_of
-from shared.transactions.api import Basket, CouponReference, QuoteRequest, TransactionRequest
-from shared.transactions.budgets import BudgetWalk, affordable, applied_of
+from shared.transactions.api import CouponReference, QuoteRequest, TransactionRequest
+from shared.transactions.at_the_counter import NOTHING, AtCounter, Noticed, spending_of, step_up
+from shared.transactions.budgets import BudgetWalk, affordable
 from shared.transactions.errors import HoldNotUsable, SaleRefused, UnknownHold, UnknownTransaction
-from shared.transactions.given import encode_given
 from shared.transactions.model import Circumstances, Decided, NaturalKey, Recorded, Warned
-from shared.transactions.repository import REQUEST_LABEL, Awaited, Outcome, SaleRepository, awaited_of, check_same, payload_hash
+from shared.transactions.outcomes import balance_of, outcome_of, purchased, review_fields, sale_answer
+from shared.transactions.repository import REQUEST_LABEL, Awaited, SaleRepository, awaited_of, check_same, payload_hash
 from shared.transactions.rules import decide
 from shared.wallet.model import Posting
-from shared.wallet.rules import balance
 
 
-def quote(scope: TenantScope, request: QuoteRequest) -> dict[str, Any]:
-    """Price a basket (``api.QuoteAnswer``). Reads the member and her coupons; writes nothing."""
+def quote(scope: TenantScope, request: QuoteRequest, caller: str = "") -> dict[str, Any]:
+    """Price a basket (``api.QuoteAnswer``). Reads the member and her coupons; writes nothing. Warns where a confirmation will be asked."""
     at = gathering.occurred_at(request, scope.clock())
     member, warnings = gathering.member_id(scope, request.member), []
     state: MemberState | None = None
@@ -66,30 +65,44 @@ def quote(scope: TenantScope, request: QuoteRequest) -> dict[str, Any]:
     decided.warnings += warnings
     if state is None:
         return decision_fields(decided, given.scene.currency, None, None)
+    try:
+        step_up(scope, request, caller, scope.clock(), "").check(state, spending_of(decided), {})
+    except ConfirmationRequired as required:
+        decided.warnings.append(Warned(required.code, "/confirmation_id", required.title))
     view = scope.definitions.at(at)
     counts = challenges.counts_of(state, view.fold, decided.lines, given.scene)
     standing = _standing_after(scope, state, purchased(f"{at}", request, decided, given, view.asked, counts=counts))
     return {"member_id": state.member, **decision_fields(decided, given.scene.currency, balance_of(state), standing)}
 
 
-def record(scope: TenantScope, request: TransactionRequest, correlation: str = "", session: MemberSession | None = None) -> Recorded:
+def record(
+    scope: TenantScope,
+    request: TransactionRequest,
+    correlation: str = "",
+    session: MemberSession | None = None,
+    *,
+    caller: str = "",
+    blocked: bool = False,
+) -> Recorded:
     """Record a finished sale, or answer the stored one.
 
     A sale with an unknown member is stored without one, with a warning, and may be claimed. Coupons or points that cannot
     be used are refused whole (``SaleRefused``, nothing stored), but for a settled offline sale, which is never refused.
-    ``session`` keeps the member in memory over a batch.
+    ``session`` keeps the member in memory over a batch; ``blocked``: her card is. ``caller`` is the till's credential.
+    ``IdentifierBlocked``, ``ConfirmationRequired`` and ``ConfirmationNotUsable`` refuse a sale, too, that was not made offline.
     """
     sale = _Sale(scope, request, correlation)
-    member = gathering.member_id(scope, request.member) if session is None else None
     try:
-        if session is None and member is None:
+        buyer = gathering.buyer(scope, request) if session is None else None
+        if session is None and buyer is None:
             return sale.record_anonymous()
-        return sale.record_for(session or MemberSession(scope, member or ""))
+        sale.meet(caller, blocked=blocked or (buyer is not None and buyer.blocked))
+        return sale.record_for(session or MemberSession(scope, buyer.member if buyer is not None else ""))
     except (UnknownMember, ErasedMember) as nobody:
         if isinstance(nobody, ErasedMember):
             count_late("sale")
         return sale.record_anonymous()
-    except SaleRefused:
+    except (SaleRefused, IdentifierBlocked, ConfirmationRequired, ConfirmationNotUsable):
         # The coupon may be used up by this very sale, whose answer got lost: then the stored answer is the answer.
         stored = sale.stored()
         if stored is None:
@@ -116,6 +129,11 @@ class _Sale:
         self.quota = QuotaWalk(CouponRepository(scope.tenant, scope.table), self.key.id("txn"))
         self.budgets = BudgetWalk(scope.tenant, scope.table, self.key.id("txn"), self.quota, overdraws=request.offline)
         self.awaited: Awaited | None = None
+        self.meet("", blocked=False)
+
+    def meet(self, caller: str, *, blocked: bool) -> None:
+        """Who records it, and whether the guest showed what is blocked."""
+        self.counter = AtCounter(self.scope, self.request, self.at, caller, transaction=self.key.id("txn"), blocked=blocked)
 
     def _as_held(self, hold_id: str) -> TransactionRequest:
         """The basket with exactly what was held for it. A hold that we do not know refuses no sale that was made offline."""
@@ -154,13 +172,16 @@ class _Sale:
                 raise HoldNotUsable("The hold was released, used, or has run out.")
             return Done(stored)
         given, decided = self._decided(state, stale)
+        noticed = self.counter.look(state, decided, stale, was_held=hold is not None)
         referral = referrals.after_purchase(self.scope, state, given, decided, self.key.id("txn"), self.request.mode)
         view = self._view()
         counts = challenges.counts_of(state, view.fold, decided.lines, given.scene)
-        events = [purchased(self.key.id("txn"), self.request, decided, given, view.asked, hold, counts), *referral.events]
+        happened = purchased(self.key.id("txn"), self.request, decided, given, view.asked, hold, counts, noticed)
+        events = [happened, *referral.events]
 
         def finish(after: MemberState, effects: Effects, batch: WriteBatch) -> Recorded:
-            answer = self._answer(decided, given, balance_of(after), standing_of(after, self._view().fold, self.at), after.member)
+            standing = standing_of(after, self._view().fold, self.at)
+            answer = noticed.answered(self._answer(decided, given, balance_of(after), standing, after.member))
             spent = tuple(
                 posting
                 for entry in effects.entries
@@ -168,7 +189,8 @@ class _Sale:
                 for posting in entry.postings
                 if posting.kind == "spend"
             )
-            self._add_record(batch, decided, given, answer, after.member, spent)
+            self._add_record(batch, decided, given, answer, after.member, spent, noticed=noticed)
+            self.counter.add(batch, after.member, noticed, sum(each.points for each in happened.earned))
             self._add_coupons(batch, decided)
             for told in self._losses_told(decided):
                 effects.tell("offline.loss", self.at, told)
@@ -288,9 +310,10 @@ class _Sale:
         member: str | None,
         spent: tuple[Posting, ...],
         out: str | None = None,
+        noticed: Noticed = NOTHING,
     ) -> None:
         taken = self.budgets.add(batch)
-        outcome = outcome_of(self.basket, decided, given, answer, spent, taken)
+        outcome = outcome_of(self.basket, decided, given, answer, spent, taken, noticed)
         self.sales.add_new(batch, self.key, self.hash, self.request.kept(member), outcome, member, out, self.awaited)
         offline_books.book(batch, self.scope.tenant, self.key, decided.losses)
 
@@ -316,85 +339,12 @@ class _Sale:
         return Recorded(sale.answer, replayed=True, waited_for=bool(sale.waiting))
 
 
-def purchased(
-    transaction: str,
-    basket: Basket,
-    decided: Decided,
-    given: Circumstances,
-    asked: Asked,
-    hold: str | None = None,
-    counts: Counts = (),
-) -> Purchased:
-    """The decision as what happens to the member. Pure."""
-    assert decided.visit is not None
-    wallets = {posting.wallet for posting in decided.earned} | set(decided.spent)
-    return Purchased(
-        at=given.scene.at,
-        transaction=transaction,
-        visit=decided.visit,
-        earned=decided.earned,
-        spent=decided.spent,
-        redeemed=tuple(each.coupon.id for each in decided.discounts if not each.left),
-        hold=hold,
-        location=basket.location_id,
-        channel=basket.channel,
-        usage=tuple(used for award in decided.awards for used in award.usage),
-        uses=uses_of(decided),
-        visit_minutes=asked.visit_minutes,
-        idle_days=tuple(each for each in asked.idle_days if each[0] in wallets),
-        counts=counts,
-    )
-
-
-def uses_of(decided: Decided) -> tuple[CountedUse, ...]:
-    """What counts towards the member's limits of offers and promotions. Pure."""
-    counted = (counted_use(each.key, each.terms.limits) for each in applied_of(decided) if each.terms is not None)
-    return tuple(use for use in counted if use is not None)
-
-
-def outcome_of(
-    basket: Basket,
-    decided: Decided,
-    given: Circumstances,
-    answer: dict[str, Any],
-    spent: tuple[Posting, ...] = (),
-    budgets: tuple[tuple[str, int, int], ...] = (),
-) -> Outcome:
-    """What is kept of a sale. Pure."""
-    assert decided.visit is not None
-    return Outcome(
-        answer=answer,
-        visit=decided.visit,
-        given=encode_given(given, decided, basket.points_to_spend),
-        awards=tuple(decided.awards),
-        spent=spent,
-        coupons=tuple(each.coupon.id for each in decided.discounts),
-        budgets=budgets,
-    )
-
-
-def sale_answer(
-    key: NaturalKey, request: TransactionRequest, at: Instant, member: str | None, decision: dict[str, Any]
-) -> dict[str, Any]:
-    """``api.TransactionAnswer`` of a recorded sale."""
-    answer: dict[str, Any] = {"transaction_id": key.id("txn"), "status": "recorded"}
-    if member is not None:
-        answer["member_id"] = member
-    answer |= {"occurred_at": format_rfc3339(at), "location_id": request.location_id, "receipt_number": request.receipt_number}
-    return answer | decision
-
-
 def read_sale(scope: TenantScope, key: NaturalKey) -> dict[str, Any]:
     """A recorded sale as answered, with its present status. 1 read."""
     sale = SaleRepository(scope.tenant, scope.table).get(key)
     answer = dict(sale.answer)
     answer["status"] = sale.status
-    return answer
-
-
-def balance_of(state: MemberState) -> int:
-    """Points over all wallets that are there to be used, less what is owed."""
-    return balance(state.wallets, state.holds)
+    return answer | review_fields(sale.review, scope.clock())
 
 
 def _standing_after(scope: TenantScope, state: MemberState, event: Purchased) -> dict[str, Any] | None:

@@ -146,6 +146,19 @@ def release(wallet: Wallet, event: str) -> int:
     return _become_available(wallet, sorted(awaiting, key=lambda lot: true_expiry(wallet, lot.expires_at)))
 
 
+def let_go(wallet: Wallet, mark: str, posting: Posting, now: Instant) -> int:
+    """What awaits ``mark`` waits from now on as ``posting`` says, or no longer. Answers how many points became available."""
+    lot = next((each for each in wallet.lots if each.awaits == mark), None)
+    if lot is None:
+        return 0
+    waits_for_event_only = posting.awaits != "" and posting.available_at == 0
+    if waits_for_event_only or posting.available_at > now:
+        wallet.lots.remove(lot)
+        add(wallet, Lot(lot.points, posting.available_at, lot.expires_at, posting.awaits))
+        return 0
+    return _become_available(wallet, [lot])
+
+
 def touch(wallet: Wallet, until: Instant) -> None:
     """An activity: sliding lots live until ``until`` at least. The first one sets it; no later one brings it forward."""
     none_so_far = wallet.idle_until == NEVER

@@ -40,9 +40,11 @@ def test_domain_code_has_no_clock_environment_or_chance(file: Path) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(SPECS))
-def test_a_function_is_a_handler_and_its_settings_and_nothing_else(name: str) -> None:
+def test_a_function_is_a_handler_its_routes_and_its_settings_and_nothing_else(name: str) -> None:
     files = {file.name for file in (ROOT / "functions" / name).iterdir() if file.suffix in (".py", ".json")}
-    assert files - {"settings.py", "openapi.json"} == {"__init__.py", "handler.py"}
+    routes = {file for file in files if file.endswith("_routes.py")}
+    wiring = {"wiring.py"} if routes else set()
+    assert files - {"settings.py", "openapi.json"} == {"__init__.py", "handler.py"} | routes | wiring
 
 
 @pytest.mark.parametrize("name", sorted({route.function for route in ROUTES}))

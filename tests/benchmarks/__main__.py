@@ -1,6 +1,6 @@
 """``python -m tests.benchmarks [part ...]``: measure, and write docs/benchmarks.md.
 
-Parts: decision segments purchase states replay coupons quota imports snapshots backfill campaigns local.
+Parts: decision segments purchase states replay coupons quota imports snapshots backfill campaigns limits local.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from tests.benchmarks import (
     bench_coupons,
     bench_decision,
     bench_imports,
+    bench_limits,
     bench_local,
     bench_purchase,
     bench_quota,
@@ -47,6 +48,7 @@ PARTS: dict[str, tuple[str, Callable[[], list[Row]]]] = {
     "snapshots": ("Snapshots of profiles", bench_snapshots.run),
     "backfill": ("A new segment over everybody", bench_backfill.run),
     "campaigns": ("Campaigns: planning, sending, texts, cost", bench_campaigns.run),
+    "limits": ("Limits: what counting costs, and a noisy tenant", bench_limits.run),
     "local": ("The deployed system on the local AWS", bench_local.run),
 }
 _HEAD = """\

@@ -28,6 +28,7 @@ from shared.tenants.sessions import SessionDesk
 from shared.tenants.tokens import TokenSigner
 from tests.builders.house import SETTINGS, House
 from tests.fakes.push import FakePush
+from tests.fakes.real_time import real_now
 from tests.fakes.senders import FakeSender
 
 MASTER = b"a master secret of the tests"
@@ -101,6 +102,7 @@ class Front:
         home = SimpleNamespace(
             scope=lambda _principal: self.house.scope(),
             now=lambda: self.house.now,
+            real_now=real_now,
             begin=lambda _context: None,
             client=lambda _service: self.aws,
             master_secret=MASTER,

@@ -29,7 +29,7 @@ _serial = itertools.count(1)
 BY_OPERATION: dict[str, Route] = {route.operation: route for route in ROUTES if route.function == "transaction_ingestion"}
 NOBODY = "mbr_00000000000000000000000000"
 LINE = {"id": "1", "item_id": "burger", "unit_price": 900}
-TILL = frozenset({"transactions:write", "transactions:read"})
+TILL = frozenset({"transactions:write", "transactions:read", "transactions:review", "reports:read"})
 
 
 @dataclass(frozen=True)
@@ -231,6 +231,10 @@ def every_call(till: Till) -> dict[str, tuple[Any, dict[str, Any]]]:
         "claim_transaction": ({"member": {"id": member}}, {"transaction_id": anonymous}),
         "record_return": (return_of(bought), {}),
         "report_offline_losses": (None, {"location_id": "mitte"}),
+        "approve_transaction": ({"reason": "checked"}, {"transaction_id": bought}),
+        "reject_transaction": ({"reason": "checked"}, {"transaction_id": bought}),
+        "report_counter": (None, {}),
+        "list_flagged": (None, {}),
         "record_event": (happened(member), {}),
     }
     assert calls.keys() == BY_OPERATION.keys()

@@ -22,6 +22,7 @@ from shared.messaging.port import Message
 from shared.privacy.crypto import derive
 from tests.builders.campaigns import CONSENT, Post
 from tests.builders.house import House
+from tests.fakes.real_time import real_now
 from tests.fakes.senders import FakeSender, only
 
 MASTER = b"a master secret of the tests"
@@ -68,7 +69,8 @@ class Guests:
     def __init__(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
         self.post, self.house = Post.of(house), house
         self.post.messaging(email={"from_address": "news@example.com"}, sms={"origination": "demo"})
-        home = SimpleNamespace(begin=lambda _context: None, scope=self._scope, master_secret=MASTER, now=lambda: house.now)
+        now = {"now": lambda: house.now, "real_now": real_now}
+        home = SimpleNamespace(begin=lambda _context: None, scope=self._scope, master_secret=MASTER, **now)
         monkeypatch.setattr(handler, "runtime", lambda: home)
         handler.key.cache_clear()
 

@@ -9,11 +9,12 @@ from typing import Any
 
 from shared.campaigns.deliveries import DeliveryRepository
 from shared.campaigns.model import Delivery
+from shared.counter.repository import Confirmation, ConfirmationRepository
 from shared.coupons.issuing import blind_code, issued, new_coupon
 from shared.coupons.repository import CouponRepository
 from shared.erasure.working import work
-from shared.kernel.ids import new_id
-from shared.kernel.instants import DAY
+from shared.kernel.ids import new_id, new_ulid
+from shared.kernel.instants import DAY, MINUTE
 from shared.member_state.service import Change, Occasion, change_member
 from shared.members.repository import MemberRepository, StoredProfile
 from shared.messaging.inbox import InboxRepository
@@ -86,6 +87,9 @@ def live(front: Front) -> Life:
     _put_row(house.scope(), member, "regulars", 1, 1, True, house.now)
     _put_row(house.scope(), member, "was-in", 2, 1, False, house.now)
     session = keys_access.session(house.tenant, member, "family")
+    ConfirmationRepository(house.tenant, house.table).put(
+        Confirmation(member, new_ulid(house.now), "asked", "app", "mitte", 5, 0, house.now + 10 * MINUTE, "demo-till")
+    )
     house.table.put(SessionItem.at(session, digest=b"x" * 32, generation=1, created_at=house.now, rotated_at=house.now))
     return Life(member, coupon, code, held)
 

@@ -65,6 +65,7 @@ def test_a_key_becomes_its_principal(desk: Desk) -> None:
         "id": key_id,
         "scopes": "members:identify transactions:write",
         "location": "mitte",
+        "rates": "200/400 150/300",
     }
 
 
@@ -76,7 +77,31 @@ def test_a_stored_key_does_not_hold_its_secret(desk: Desk) -> None:
 
 def test_a_members_token_becomes_her_principal(desk: Desk) -> None:
     token = desk.signer.issue("demo", MEMBER, NOW)
-    assert desk.ask(f"bearer {token}") == {"kind": "member", "tenant": "demo", "id": MEMBER, "scopes": "me", "member": MEMBER}
+    principal = {"kind": "member", "tenant": "demo", "id": MEMBER, "scopes": "me", "member": MEMBER}
+    assert desk.ask(f"bearer {token}") == principal | {"rates": "200/400 10/50"}
+
+
+def test_the_rates_of_a_plan_ride_along_and_hold_within_a_minute(desk: Desk) -> None:
+    _, header = desk.key("members:read")
+    token = f"Bearer {desk.signer.issue('demo', MEMBER, NOW)}"
+    key = keys.tenant_entry("demo")
+    desk.house.table.put(TenantEntryItem.at(key, tenant="demo", status="active", due_shards=1, rates="20/40 7/9 3/4"))
+    assert (desk.ask(header)["rates"], desk.ask(token)["rates"]) == ("20/40 7/9", "20/40 3/4")
+    desk.house.table.put(TenantEntryItem.at(key, tenant="demo", status="active", due_shards=1, rates="50/90 7/9 3/4"))
+    assert desk.ask(header)["rates"] == "20/40 7/9"
+    desk.seconds = STATUS_SECONDS
+    assert desk.ask(header)["rates"] == "50/90 7/9"
+
+
+def test_the_rates_cost_no_read_of_their_own(desk: Desk) -> None:
+    _, header = desk.key("members:read")
+    desk.ask(header)
+    desk.house.table.consumed = []
+    desk.ask(header)
+    assert len(desk.house.table.consumed) == 1
+    desk.seconds = STATUS_SECONDS
+    desk.ask(header)
+    assert len(desk.house.table.consumed) == 3
 
 
 def test_the_operator_is_known_by_the_secret(desk: Desk) -> None:

@@ -30,7 +30,7 @@ def test_what_is_no_body_is_refused_by_every_route_that_takes_one(till: Till, se
     calls = every_call(till)
     before = till.stored()
     taking = [operation for operation, (body, _) in calls.items() if body is not None]
-    assert len(taking) == 9
+    assert len(taking) == 11
     for operation in taking:
         said = till.call(operation, sent, **calls[operation][1])
         refused(said, status, code, operation)

@@ -393,6 +393,9 @@ BODIES: dict[str, Any] = {
     "set_profiling": {"allowed": False},
     "add_device": {"platform": "apns", "token": "token-of-a-phone"},
     "add_identifier": {"kind": "card", "value": "1234"},
+    "block_identifier": {"kind": "external"},
+    "unblock_identifier": {"kind": "external"},
+    "replace_identifier": {"old": {"kind": "card"}, "new": {"kind": "card", "value": "1234"}},
     "adjust_points": {"points": 5, "reason": "goodwill"},
     "transfer_points": {"to": {"kind": "card", "value": "9"}, "points": 1},
     "convert_points": {"programme": "points", "conversion": "voucher"},
@@ -410,7 +413,7 @@ def about(front: Front, route: Any, member: str, **more: Any) -> Any:
     """A sensible call of a route that is about a member."""
     path = {"member_id": member, "segment_id": "regulars", "device_id": "dev_00000000000000", "coupon_id": "cpn_nothing",
             "access_id": "acc_nothing"}  # fmt: skip
-    path |= {"claim_id": "rwd_nothing", "message_id": f"inb_{NOBODY.removeprefix('mbr_')}", "channel": "email"}
+    path |= {"claim_id": "rwd_nothing", "message_id": f"inb_{NOBODY.removeprefix('mbr_')}", "channel": "email", "kind": "card"}
     wanted = {name: value for name, value in path.items() if f"{{{name}}}" in route.path}
     return front.call(route.operation, BODIES.get(route.operation), headers=KEYED, **wanted, **more)
 

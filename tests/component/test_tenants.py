@@ -42,6 +42,16 @@ def test_a_tenant_is_made_with_its_keyring_and_found_again(office: Office) -> No
     assert ring.kek
     entry = TenantEntryItem.read(office.house.table.get(keys.tenant_entry("corner")) or {})
     assert (entry.tenant, entry.status, entry.due_shards) == ("corner", "active", 1)
+    assert entry.rates == "200/400 150/300 10/50"
+
+
+def test_the_operator_changes_a_plan_and_the_entry_has_its_rates(office: Office) -> None:
+    office.call("create_tenant", {"id": "corner", "settings": SETTINGS})
+    changed = {"settings": SETTINGS | {"plan": {"name": "small", "key_rate": {"per_second": 7, "burst": 9}}}}
+    said = office.call("replace_tenant", changed, tenant_id="corner", if_match="1")
+    assert said.status == 200
+    entry = TenantEntryItem.read(office.house.table.get(keys.tenant_entry("corner")) or {})
+    assert entry.rates == "50/100 7/9 10/50"
 
 
 @pytest.mark.parametrize("tenant", ["corner", "operator", "local"])

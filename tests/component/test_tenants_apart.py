@@ -122,7 +122,7 @@ def furnish(world: World) -> None:
     left_out = {"business_date", "receipt_number", "mode", "training", "offline", "tenders", "hold_id"}
     basket = sale(member).model_dump(exclude=left_out) | {"basket_id": "b1", "points_to_spend": 5}
     ids["hold"] = holds.place(scope, HoldRequest.model_validate(basket))[0].hold_id
-    ids["job"] = jobs.accept(scope, "transactions", [{}], {}, world.bucket, FakeQueue()).job_id
+    ids["job"] = jobs.accept(scope, "transactions", [{}], {}, world.bucket, FakeQueue(), pointer="/transactions").job_id
     campaigns.on_publish(scope, Definition("campaign", "summer", 1, "published", NEWS, effective_from=0))
     event = {"type": "segment.entered", "occurred_at": NOW, "data": {"segment": "recent", "segment_version": 1}}
     about_her = {"id": "e", "tenant": "demo", "key": keys.member("demo", member), "aggregate": f"member:{member}", "member": member}

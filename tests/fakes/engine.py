@@ -104,7 +104,8 @@ def without_stream() -> dict[str, Any]:
 
 def table(endpoint: str, name: str) -> Table:
     """One of our tables on the engine; all of them share one client of the product's own settings."""
-    return share_client(Table(name, REGION, endpoint, CREDENTIALS), endpoint)
+    is_of_keys = "keys" in name
+    return share_client(Table(name, REGION, endpoint, CREDENTIALS, noted=not is_of_keys), endpoint)
 
 
 def share_client(table: Table, endpoint: str) -> Any:

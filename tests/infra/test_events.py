@@ -13,6 +13,7 @@ DEAD_ENDS = ("dead", "relay-failures")
 """Queues that nothing consumes: they need no dead-letter queue."""
 CONSUMERS = {
     "removals": "tenant_removal",
+    "audit": "audit_sealing",
     "members-bulk": "registration",
     "transactions-bulk": "transaction_ingestion",
     "coupons-bulk": "coupon_redemption",
@@ -141,7 +142,7 @@ def test_what_providers_tell_comes_over_encrypted_topics_that_only_they_publish_
     assert allowed == {topics["push-events"]: "sns.amazonaws.com", topics["sms-events"]: "sms-voice.amazonaws.com"}
 
 
-def test_schedules_wake_the_sweep_each_minute_and_the_statistics_each_hour_and_have_dead_letter_queues(prod: Synthesised) -> None:
+def test_schedules_wake_the_sweep_the_sealing_and_the_statistics_and_have_dead_letter_queues(prod: Synthesised) -> None:
     names = queue_names(prod.service)
     found = {}
     for schedule in (r["Properties"] for r in prod.service.resources("AWS::Scheduler::Schedule").values()):
@@ -150,6 +151,7 @@ def test_schedules_wake_the_sweep_each_minute_and_the_statistics_each_hour_and_h
         found[schedule["ScheduleExpression"]] = (queue, json.loads(target["Input"]), dead)
     assert found == {
         "rate(1 minute)": ("segments", {"kind": "sweep"}, "sweep-target-dead"),
+        "rate(5 minutes)": ("audit", {"kind": "seal"}, "sealing-target-dead"),
         "rate(1 hour)": ("snapshots", {"kind": "statistics"}, "statistics-target-dead"),
     }
 
@@ -200,3 +202,10 @@ def test_the_reports_are_in_order_and_each_transition_once(prod: Synthesised) ->
     assert set(fifo) == {"regulars-prod-reports.fifo", "regulars-prod-reports-dead.fifo"}
     assert all(queue["DeduplicationScope"] == "messageGroup" for queue in fifo.values())
     assert all("ContentBasedDeduplication" not in queue for queue in fifo.values()), "the relay says what is the same"
+
+
+def test_the_bus_delivers_in_groups_of_a_tenant_so_that_queues_are_fair(prod: Synthesised) -> None:
+    rules = [rule["Properties"] for rule in prod.service.resources("AWS::Events::Rule").values()]
+    groups = {rule["Description"]: [each.get("SqsParameters", {}).get("MessageGroupId") for each in rule["Targets"]] for rule in rules}
+    for name in (*SUBSCRIPTIONS, "snapshots"):
+        assert groups[f"Commits that {name} works on"] == ["$.detail.tenant"]

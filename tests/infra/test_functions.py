@@ -37,6 +37,7 @@ OWN = {
     "sign_in": {"TENANT_ROLE_ARN", "DATA_BUCKET"},
     "tenancy": {"TENANT_ROLE_ARN", "PUSH_EVENTS_TOPIC_ARN", "REMOVALS_QUEUE_URL"},
     "tenant_removal": {"REMOVALS_QUEUE_URL", "DEAD_LETTER_URL", "DATA_BUCKET", "MEDIA_BUCKET"},
+    "audit_sealing": {"AUDIT_QUEUE_URL", "SEALS_BUCKET", "DEAD_LETTER_URL"},
     "administration": {"TENANT_ROLE_ARN", "SENDING_QUEUE_URL", "DATA_BUCKET", "PUBLIC_URL"},
     "guest_links": {"TENANT_ROLE_ARN"},
     "delivery_feedback": {"DEAD_LETTER_URL"},

@@ -87,6 +87,7 @@ def recorded() -> Iterator[Recorded]:
         building.deliver("segment_evaluation", [{"kind": "sweep"}])
         _work_off(building)
         tenant.tell()
+        building.deliver("audit_sealing", [{"kind": "seal"}])
         _work_off(building)
         _remove(tenant)
         sts = building.cloud.sts
@@ -107,6 +108,7 @@ def _work_off(building: Building) -> None:
     queues = {name: f"{name}_queue_url" for name in ("members", "transactions", "coupons", "exports", "segments", "snapshots", "planning")}
     consumers = ("registration", "transaction_ingestion", "coupon_redemption", "audiences", "segment_evaluation", "segment_snapshots", "campaign_planning")  # fmt: skip  # noqa: E501
     more = {"sending_queue_url": "campaign_sending", "rights_queue_url": "member_rights", "removals_queue_url": "tenant_removal"}
+    more["audit_queue_url"] = "audit_sealing"
     for _ in range(3):
         for url, function in (dict(zip(queues.values(), consumers, strict=True)) | more).items():
             if waiting := building.cloud.sqs.take(url):

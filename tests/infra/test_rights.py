@@ -176,7 +176,7 @@ def test_objects_are_reached_below_a_prefix_only(stage: Synthesised) -> None:
     for name, statement in stage.service.statements():
         lists = listed(statement["Action"]) == ["s3:ListBucket"] and name == role_of(stage, "tenant_removal")
         if not lists and any(action.startswith("s3:") for action in listed(statement["Action"])):
-            below = ("/bulk/*", "/outbox/*", "/media/*", "/snapshots/*", "/exports/*", "/access/*")
+            below = ("/bulk/*", "/outbox/*", "/media/*", "/snapshots/*", "/exports/*", "/access/*", "/seals/*")
             assert all(json.dumps(r).rstrip(']}"').endswith(below) for r in listed(statement["Resource"])), name
 
 
@@ -193,6 +193,15 @@ def test_snapshots_are_written_by_their_function_alone_which_makes_no_keys(stage
     its, sweeps = ({each for each in actions_of(stage, name) if each.startswith(("kms:", "secretsmanager:"))}
                    for name in ("segment_snapshots", "segment_evaluation"))  # fmt: skip
     assert its == sweeps == {"kms:Decrypt", "secretsmanager:GetSecretValue"}
+
+
+def test_seals_are_written_by_their_function_alone_and_deleted_by_none(stage: Synthesised) -> None:
+    touching = {name: set(listed(s["Action"])) for name, s in stage.service.statements() if "/seals/*" in json.dumps(s["Resource"])}
+    assert touching == {role_of(stage, "audit_sealing"): {"s3:PutObject"}}
+    its = actions_of(stage, "audit_sealing")
+    assert not {each for each in its if each.startswith("s3:") or "Delete" in each} - {"s3:PutObject", "sqs:DeleteMessage"}
+    written = [s for s in rights_of(stage, "audit_sealing") if "dynamodb:PutItem" in listed(s["Action"])]
+    assert [s["Condition"] for s in written] == [{"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["T#*#SEALS"]}}]
 
 
 def test_only_erasure_destroys_members_keys(prod: Synthesised) -> None:

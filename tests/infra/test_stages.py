@@ -11,6 +11,8 @@ import pytest
 
 from infra.packaging import FUNCTIONS
 from infra.stage import stage_named
+from shared.audit.model import SEALS_KEPT
+from shared.kernel.instants import DAY
 from tests.infra.conftest import Synthesised, Template
 
 LOCAL_ENVIRONMENT = {"DEFINITION_CACHE_SECONDS": "1", "LOCAL_CLOCK": "1", "STAGE": "local"}
@@ -70,6 +72,11 @@ def test_the_state_differs_only_in_what_keeps_it_from_being_deleted_and_in_the_d
             resource["DeletionPolicy"] = resource["UpdateReplacePolicy"] = "Delete"
         if resource["Type"] == "AWS::DynamoDB::Table":
             assert resource["Properties"].pop("DeletionProtectionEnabled") is True
+        if resource["Properties"].pop("ObjectLockEnabled", False):
+            locked = resource["Properties"].pop("ObjectLockConfiguration")["Rule"]["DefaultRetention"]
+            assert locked == {"Mode": "COMPLIANCE", "Days": SEALS_KEPT // DAY}
+            # What is locked cannot be emptied, and what is thrown away is not locked.
+            assert resource["Properties"]["VersioningConfiguration"] == {"Status": "Enabled"}
     for resource in ours["Resources"].values():
         if resource["Type"] == "AWS::DynamoDB::Table":
             assert resource["Properties"].pop("DeletionProtectionEnabled") is False

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import importlib
+import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ import pytest
 
 from shared.aws import runtime as wiring
 from shared.http.routes import ROUTES, Route
-from shared.kernel.instants import Instant
+from shared.kernel.instants import SECOND, Instant
 from shared.messaging.inbox import InboxSender
 from shared.storage.errors import RawItem
 from shared.storage.table import Credentials, Table
@@ -205,6 +206,9 @@ class Building:
         for name in ("LOCAL_CLOCK", "PUSH_OUTBOX", "PUSH_EVENTS_TOPIC_ARN"):
             patch.delenv(name, raising=False)
         patch.setattr(wiring, "Table", self._table)
+        # Each call comes a second after the one before, as far as rates go: nobody here is to be told to wait.
+        seconds = itertools.count(NOW, SECOND)
+        patch.setattr(wiring.Runtime, "real_now", lambda _runtime: next(seconds))
         patch.setattr(wiring.Runtime, "_kms", lambda _runtime, credentials: self.kms_of(credentials.token))
         for name in FUNCTIONS:
             settings = importlib.import_module(f"functions.{name}.settings")
@@ -232,8 +236,10 @@ class Building:
             "TENANT_ROLE_ARN": f"arn:aws:iam::{ACCOUNT}:role/tenant", "MEDIA_URL": "https://media.example",
         }  # fmt: skip
 
-    def _table(self, name: str, region: str, endpoint: str | None = None, credentials: Credentials | None = None) -> Table:
-        table = WatchedTable(name, region, endpoint, credentials)
+    def _table(
+        self, name: str, region: str, endpoint: str | None = None, credentials: Credentials | None = None, *, noted: bool = True
+    ) -> Table:
+        table = WatchedTable(name, region, endpoint, credentials, noted=noted)
         table.building, table.session = self, credentials.token if credentials else OWN
         engine.share_client(table, self.address)
         return table

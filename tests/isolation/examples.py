@@ -21,12 +21,15 @@ PARAMETERS: Final[Mapping[str, str]] = {
     "challenge_id": "challenge", "segment_id": "segment", "hold_id": "hold", "job_id": "job", "transaction_id": "transaction",
     "location_id": "location", "offer_id": "offer", "pool_id": "pool", "tenant_id": "tenant", "key_id": "key", "campaign_id": "campaign",
     "media_id": "media", "export_id": "export", "item_id": "item", "access_id": "access",
+    "confirmation_id": "confirmation",
 }  # fmt: skip
 """Parameters of paths and queries -> kind of ``Tenant.ids``."""
 PLACES: Final[Mapping[str, Mapping[str, str]]] = {
     **{f"{verb}_{kind}": {"definition_id": kind} for kind in KINDS for verb in ("get", "replace", "publish", "retire")},
     "lint_programme": {"definition_id": "programme"},
     "claim_transaction": {"transaction_id": "anonymous"},
+    **{f"{verb}_transaction": {"transaction_id": "flagged"} for verb in ("approve", "reject")},
+    "type_confirmation_code": {"confirmation_id": "coded confirmation"},
     **{each: {"offer_id": "gift"} for each in ("order_pool", "import_codes", "get_pool", "list_pool_files", "void_pool")},
     **{each: {"token": "form token"} for each in ("get_form", "submit_form")},
     **{each: {"token": "click token"} for each in ("follow_link", "check_link")},
@@ -37,13 +40,15 @@ PLACES: Final[Mapping[str, Mapping[str, str]]] = {
 """Where a parameter's name says too little, or another thing of that kind is needed for a good call."""
 FIXED: Final[Mapping[str, str]] = {
     "channel": "push", "platform": "gcm", "limit": "10", "from": "2026-11-01", "until": "2026-11-30", "to": "2026-11-30", "days": "30",
-    "by_days": "7", "awaits_approval": "false", "force": "false", "reason": "a test",
+    "by_days": "7", "awaits_approval": "false", "force": "false", "reason": "a test", "actor": "nobody", "operation": "update_member",
+    "kind": "external",
 }  # fmt: skip
 """Parameters that are no ids."""
 NAMES: Final[Mapping[str, str]] = {"show_webhook_secret": WEBHOOK, "install_campaign": "birthday"}
 """The parameter ``name``: no id, but different things."""
 QUERIES: Final[Mapping[str, Maker]] = {
     "get_calendar": lambda t: {"from": "2026-11-20", "to": "2026-11-30", "with": t.ids["campaign"]},
+    **{each: (lambda t: {"member_id": t.ids["member"], "from": "2026-11-01T00:00:00Z"}) for each in ("list_audit", "list_audit_of_tenant")},
     "list_member_rewards": lambda t: {"location_id": t.ids["location"]},
     "list_member_rewards_of_me": lambda t: {"location_id": t.ids["location"]},
     "report_offline_losses": lambda _t: {"from": "2026-11-01", "until": "2026-11-30"},
@@ -65,6 +70,7 @@ IDS_IN_BODIES: Final[Mapping[str, str]] = {
     "receipt_number": "receipt", "reward": "reward", "reward_id": "reward", "segment": "segment", "tier": "tier",
     "transaction_id": "transaction", "id": "id", "offer_id": "offer", "coupon_id": "coupon", "key_id": "key", "segment_id": "segment",
     "export_id": "export", "claim_id": "claim", "device_id": "device", "from_member_id": "friend", "into_member_id": "member",
+    "confirmation_id": "confirmation",
 }  # fmt: skip
 """Names in bodies that are ids of things, for bodies that are made of a schema."""
 
@@ -118,7 +124,8 @@ SAME_ANSWER: Final[Mapping[tuple[str, str], str]] = {
     **dict.fromkeys(
         [
             (each, "location")
-            for each in ("register_member", "list_member_rewards", "claim_reward", "record_return", "hold_coupon", "redeem_coupon")
+            for each in ("register_member", "list_member_rewards", "claim_reward", "record_return", "hold_coupon", "redeem_coupon",
+                         "ask_confirmation", "transfer_points", "convert_points")
         ],
         "a location may be named before it is configured",
     ),
@@ -156,14 +163,25 @@ BODIES: Final[Mapping[str, tuple[Maker, ...]]] = {
     "add_device": (lambda t: {"platform": "gcm", "token": f"token-two-of-{t.mark}"},),
     "set_profiling": (lambda _t: {"allowed": False},),
     "change_list_members": (lambda t: {"add": [t.ids["member"]]},),
-    "transfer_points": (lambda t: {"to": {"id": t.ids["friend"]}, "points": 1},),
-    "convert_points": (lambda t: {"programme": t.ids["programme"], "conversion": "five"},),
+    "transfer_points": (lambda t: {"to": {"id": t.ids["friend"]}, "points": 1, "location_id": t.ids["location"]},),
+    "convert_points": (lambda t: {"programme": t.ids["programme"], "conversion": "five", "location_id": t.ids["location"]},),
     "claim_reward": (lambda t: {"reward_id": t.ids["reward"], "location_id": t.ids["location"]},),
     "cancel_reward": (lambda _t: {"reason": "a test"},),
     "give_challenge": (lambda t: {"member_id": t.ids["friend"], "request_id": "walk"},),
     "adjust_points": (lambda _t: {"points": 5, "reason": "a test"},),
     "set_tier": (lambda t: {"tier": t.ids["tier"], "reason": "a test"},),
     "add_identifier": (lambda t: {"kind": "external", "value": t.ids["external"]},),
+    **{f"{verb}_transaction": (lambda _t: {"reason": "a test"},) for verb in ("approve", "reject")},
+    **{f"{verb}_identifier": (lambda t: {"kind": "external", "value": t.ids["external"]},) for verb in ("block", "unblock")},
+    "block_identifier_of_me": (lambda t: {"kind": "external", "value": t.ids["external"]},),
+    "replace_identifier": (
+        lambda t: {"old": {"kind": "external", "value": t.ids["external"]}, "new": {"kind": "external", "value": "walk"}},
+    ),
+    "ask_confirmation": (
+        lambda t: {"member": {"id": t.ids["member"]}, "location_id": t.ids["location"], "points": 5, "way": "app"},
+    ),
+    "type_confirmation_code": (lambda t: {"code": t.confirmation_code},),
+    "decide_confirmation_of_me": (lambda _t: {"approve": True},),
     "submit_form": (lambda _t: {"values": {"city": "Ulm"}},),
     "quote": (basket,),
     "create_hold": (lambda t: basket(t, basket_id="walk"),),

@@ -48,6 +48,8 @@ class Tenant:
     """What a provider told of a letter."""
     code: str = ""
     """The one-time code that ``member`` was sent."""
+    confirmation_code: str = ""
+    """What ``friend`` was sent to confirm a payment with points."""
     etags: dict[str, str] = field(default_factory=dict)
     """What If-Match takes, by operation."""
 
@@ -85,6 +87,7 @@ class Tenant:
         self._enrol()
         self._sell()
         self._reward()
+        self._flag()
         self._send()
         self._let_know()
         self._tidy()
@@ -96,6 +99,7 @@ class Tenant:
         """Tokens and codes of members, and what a definition's If-Match takes: all are of the moment."""
         self.ids["otp"] = self.call("send_code", {"kind": "email", "value": f"member@{self.mark}.example"})["otp_id"]
         (self.code,) = re.findall(r"[0-9]{6}", self.building.senders["email"].taken[-1][1].body)
+        self._ask_confirmations()
         for who in ("member", "friend"):
             body = {"grant": "refresh_token", "refresh_token": self.ids[f"refresh token of {who}"]}
             self.tokens[who] = ok("get_tokens", self.building.call("get_tokens", body=body))["access_token"]
@@ -104,6 +108,15 @@ class Tenant:
             got = self.building.call(f"get_{kind}", self.key, path={"definition_id": self.ids[kind]})
             self.etags[f"replace_{kind}"] = got.headers["etag"]
         self.etags["replace_tenant"] = self.building.call("get_tenant", THE_OPERATOR, path={"tenant_id": self.id}).headers["etag"]
+
+    def _ask_confirmations(self) -> None:
+        """Of one member in her app, of another by a code; both are good for ten minutes."""
+        about = {"location_id": self.ids["location"], "points": 5}
+        asked = self.call("ask_confirmation", {"member": {"id": self.ids["member"]}, "way": "app", **about})
+        self.ids["confirmation"] = asked["confirmation_id"]
+        asked = self.call("ask_confirmation", {"member": {"id": self.ids["friend"]}, "way": "email", **about})
+        self.ids["coded confirmation"] = asked["confirmation_id"]
+        (self.confirmation_code,) = re.findall(r"[0-9]{6}", self.building.senders["email"].taken[-1][1].body)
 
     def name(self, what: str) -> str:
         """An id of a definition of this tenant: as long as every other tenant's."""
@@ -213,6 +226,16 @@ class Tenant:
         invitation = Invitation(self.id, self.ids["member"], self.ids["campaign"], "tell", ("city",), None, self.building.now + 30 * DAY)
         self.ids["form token"] = seal_invitation(derive(MASTER.encode(), KEY_PURPOSE), invitation)
 
+    def _flag(self) -> None:
+        """A sale that was made offline with a card that is blocked, and a proven address to send codes to."""
+        third, card = self.ids["third"], {"kind": "card", "value": f"99{self.card}"}
+        self.call("add_identifier", card, member_id=third)
+        self.call("block_identifier", card, member_id=third)
+        sold = self.call("record_transaction", self.sale(f"{self.mark}-flagged", offline=True) | {"member": card})
+        self.ids["flagged"] = sold["transaction_id"]
+        email = {"kind": "email", "value": f"friend@{self.mark}.example", "proof": "till"}
+        self.call("add_identifier", email, member_id=self.ids["friend"])
+
     def sale(self, receipt: str, member: str | None = None, **more: Any) -> dict[str, Any]:
         """The body of a sale here."""
         body = {
@@ -315,6 +338,15 @@ class Tenant:
         self.building.deliver("delivery_feedback", [self.feedback])
         records = [{"eventName": "INSERT", "dynamodb": {"NewImage": item}} for item in self.building.image().values() if "out" in item]
         self.building.run("event_relay", {"Records": records})
+        self._seal()
+
+    def _seal(self) -> None:
+        """Two links of the chain: what is old enough already, and the rest."""
+        for later in (0, 5 * MINUTE):
+            self.building.now += later
+            self.building.deliver("audit_sealing", [{"kind": "seal"}])
+            self._work("audit_queue_url", "audit_sealing")
+            self.building.now -= later
 
     def told_bounce(self) -> dict[str, Any]:
         """The same letter's, that came back for good."""

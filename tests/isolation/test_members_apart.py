@@ -17,6 +17,7 @@ HERS = ("device", "coupon", "claim", "message", "code", "access")
 OF_MEMBERS = sorted(route.operation for route in ROUTES if route.scope == MEMBER or "{member_id}" in route.path)
 AT_A_LOCATION = {
     "quote", "create_hold", "record_transaction", "record_return", "report_offline_losses", "hold_coupon", "redeem_coupon",
+    "ask_confirmation", "transfer_points", "convert_points",
 }  # fmt: skip
 """Where a key of one location is refused at another."""
 ANYWHERE = {

@@ -25,9 +25,9 @@ from shared.privacy.crypto import derive
 from shared.privacy.registry import GROUPS
 from shared.storage.packing import pack
 from tests.builders.planted import Needles
-from tests.fakes import engine
-from tests.isolation.building import BY_OPERATION, Asked, Building, Image, open_building
+from tests.isolation.building import BY_OPERATION, Asked, Building, Image
 from tests.isolation.cloud import MASTER
+from tests.isolation.conftest import Street
 from tests.isolation.filling import Tenant
 from tests.isolation.test_walk import QUEUES
 
@@ -62,11 +62,18 @@ class Told:
 
     building: Building
     tenant: Tenant
+    asked_before: int
+    delivered_before: int
     guest: str = ""
     stored: list[Image] = field(default_factory=list)
     """Tables at several points of the story."""
     printed: io.StringIO = field(default_factory=io.StringIO)
     answers: list[tuple[str, int]] = field(default_factory=list)
+
+    @property
+    def asked(self) -> list[Asked]:
+        """Every request to a service since the story began."""
+        return self.building.asked[self.asked_before :]
 
     def say(self, operation: str, body: Any, credential: str | None = None, **path: str) -> Any:
         """A call, whatever becomes of it."""
@@ -91,20 +98,22 @@ class Told:
 
 
 @pytest.fixture(scope="module")
-def told() -> Iterator[Told]:
-    """Once for all tests."""
-    with engine.running_engine() as address, open_building(address, "planted") as building:
-        told = Told(building, Tenant(building, "planta", "plant", 321))
-        lines = logging.StreamHandler(told.printed)
-        lines.setFormatter(logger().handlers[0].formatter)
-        logger().addHandler(lines)
-        try:
-            with redirect_stdout(told.printed):
-                told.tenant.fill()
-                _tell(told)
-        finally:
-            logger().removeHandler(lines)
-        yield told
+def told(street: Street) -> Iterator[Told]:
+    """Once for all tests, by a third tenant in the street; she is gone afterwards."""
+    building = street.building
+    told = Told(building, Tenant(building, "planta", "plant", 321), len(building.asked), len(building.delivered))
+    lines, now = logging.StreamHandler(told.printed), building.now
+    lines.setFormatter(logger().handlers[0].formatter)
+    logger().addHandler(lines)
+    try:
+        with redirect_stdout(told.printed):
+            told.tenant.fill()
+            _tell(told)
+    finally:
+        logger().removeHandler(lines)
+    yield told
+    building.now = now
+    street.clean()
 
 
 def _tell(told: Told) -> None:
@@ -218,7 +227,7 @@ def test_no_request_to_a_service_has_them(told: Told) -> None:
     needles = Needles(MEANT)
     bad = [
         (asked.function, asked.service, asked.operation, found)
-        for asked in told.building.asked
+        for asked in told.asked
         if asked.service not in PASSED_ON and not _is_put_aside(asked) and (found := needles.found(asked.request))
     ]
     assert bad == [], bad
@@ -231,9 +240,10 @@ def _is_put_aside(asked: Asked) -> bool:
 
 def test_no_message_of_a_queue_and_no_event_has_them(told: Told) -> None:
     needles = Needles(MEANT)
-    ours = [(function, body) for function, body in told.building.delivered if "job" not in body or body["job"] != PROFILE["phone"]]
+    delivered = told.building.delivered[told.delivered_before :]
+    ours = [(function, body) for function, body in delivered if body.get("job") != PROFILE["phone"]]
     assert [(function, found) for function, body in ours if (found := needles.found(body))] == []
-    sent = {asked.operation for asked in told.building.asked if asked.service in ("sqs", "events")}
+    sent = {asked.operation for asked in told.asked if asked.service in ("sqs", "events")}
     assert {"send_message", "put_events"} <= sent, "nothing was looked at"
 
 

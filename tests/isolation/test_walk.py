@@ -22,7 +22,7 @@ QUEUES = {
     "members_queue_url": "registration", "transactions_queue_url": "transaction_ingestion", "coupons_queue_url": "coupon_redemption",
     "exports_queue_url": "audiences", "segments_queue_url": "segment_evaluation", "snapshots_queue_url": "segment_snapshots",
     "planning_queue_url": "campaign_planning", "sending_queue_url": "campaign_sending", "rights_queue_url": "member_rights",
-    "removals_queue_url": "tenant_removal",
+    "removals_queue_url": "tenant_removal", "audit_queue_url": "audit_sealing",
 }  # fmt: skip
 _OF_ITS_STATE = {"request_reused"}
 """Refusals with 422 that say something of what is stored, and not of the body alone."""

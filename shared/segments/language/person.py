@@ -31,7 +31,7 @@ class Attribute(Leaf):
     kind: Literal["attribute"]
     name: Annotated[StrictStr, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,47}(:[a-z0-9_]{1,48})?$")]
     op: Comparison | Literal["in", "exists", "missing"]
-    value: Scalar | tuple[Scalar, ...] | None = None
+    value: Scalar | Annotated[tuple[Scalar, ...], Field(max_length=200)] | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +12,8 @@ from pydantic import BaseModel
 from shared.http.app import Answer, HttpApp, Request, etag
 from shared.http.routes import MEMBER, ROUTES, FunctionName, Route
 from shared.kernel.errors import StateConflict, Unavailable
+from shared.storage import noting
+from shared.storage.errors import RawItem
 from shared.tenants.principal import AUTH_ERRORS, Principal, auth_error_to_context
 from tests.unit.http.events import KEY, MEMBER_ID, event_for, principal_for
 
@@ -127,10 +131,26 @@ def test_every_route_but_the_public_ones_needs_its_scope(route: Route) -> None:
 @pytest.mark.parametrize("route", PROTECTED, ids=lambda route: route.operation)
 def test_every_route_is_reached_with_its_scope(route: Route) -> None:
     app = HttpApp(route.function)
-    app.operation(route.operation)(lambda request: Answer(body={"tenant": request.tenant}))
+    notes: list[RawItem] = []
+
+    @app.operation(route.operation)
+    def handler(request: Request) -> Answer:
+        # As a scope does: the tenant's own, or the one that the operator names.
+        for tenant in (request.tenant, request.path.get("tenant_id", request.tenant)):
+            noting.offer(tenant, SimpleNamespace(put_raw=notes.append))
+        return Answer(body={"tenant": request.tenant})
+
     caller = principal_for(route)
-    response = app.handle(event_for(route, caller))
+    response = app.handle(event_for(route, caller, pathParameters=dict.fromkeys(re.findall(r"{(\w+)}", route.path), "acme")))
     assert (response["statusCode"], json.loads(response["body"])) == (route.status, {"tenant": caller.tenant})
+    assert len(notes) == (route.audited in ("read", "order"))
+
+
+def test_what_cannot_be_noted_is_not_shown() -> None:
+    app, route = HttpApp("registration"), next(each for each in ROUTES if each.operation == "get_member")
+    app.operation("get_member")(lambda _request: Answer(body={"first_name": "Anna"}))
+    response = app.handle(event_for(route, principal_for(route)))
+    assert (response["statusCode"], "Anna" in response["body"]) == (500, False)
 
 
 def test_the_public_routes_are_these() -> None:

@@ -11,7 +11,8 @@ import jsonschema
 import pytest
 
 from local.events import documents, strays
-from shared.relay.catalogue import CATALOGUE, envelope_schema, sample_of, schema_of
+from shared.relay.catalogue import CATALOGUE, envelope_schema, schema_of
+from shared.relay.samples import sample_of
 
 ROOT = Path(__file__).resolve().parents[3]
 _TYPE = re.compile(r"[a-z_]+\.[a-z_]+")

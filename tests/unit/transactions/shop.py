@@ -20,15 +20,15 @@ from shared.tenants.scope import TenantScope
 from shared.transactions import facts
 from shared.transactions.answers import decision_fields
 from shared.transactions.api import TransactionRequest
+from shared.transactions.bought import bought
 from shared.transactions.gathering import natural_key
 from shared.transactions.given import decode_given
 from shared.transactions.model import Circumstances, Decided, PresentedCoupon
+from shared.transactions.outcomes import outcome_of, purchased
 from shared.transactions.repository import SaleRecord
 from shared.transactions.return_policy import give_back_of, terms_of
 from shared.transactions.returning import ReturnPlan, plan_return
-from shared.transactions.reversal import bought
 from shared.transactions.rules import decide, decide_again, thousandths
-from shared.transactions.service import outcome_of, purchased
 from shared.wallet.model import Posting
 from tests.builders.house import NOW, SETTINGS
 

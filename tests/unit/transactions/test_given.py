@@ -23,9 +23,9 @@ from shared.transactions.api import TransactionRequest
 from shared.transactions.gathering import natural_key
 from shared.transactions.given import ProgrammeGone, decode_given
 from shared.transactions.model import NOBODY, Circumstances, Decided, PresentedCoupon
+from shared.transactions.outcomes import outcome_of
 from shared.transactions.repository import SaleRecord, SaleRepository
 from shared.transactions.rules import decide, decide_again
-from shared.transactions.service import outcome_of
 from tests.builders.house import NOW
 from tests.unit.transactions.shop import CATALOGUE, receipt
 

@@ -16,10 +16,10 @@ from shared.member_state.events import HoldPlaced, HoldReleased, PointsBooked, P
 from shared.member_state.model import MAX_HOLDS, USAGE_DAYS, MemberState, copy_state
 from shared.profile.rules import all_cells
 from shared.transactions.api import TransactionRequest
+from shared.transactions.bought import bought
 from shared.transactions.model import PresentedCoupon
 from shared.transactions.repository import SaleRecord
 from shared.transactions.returning import NotReturnable, Sold, decimal, is_correction, share
-from shared.transactions.reversal import bought
 from shared.transactions.rules import PROFILE_KINDS
 from shared.wallet.model import Posting, Wallet
 from shared.wallet.rules import available, pending, spendable

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from shared.kernel.instants import DAY, HOUR, MINUTE, NEVER, Instant
 from shared.member_state.events import PointsBooked, TimePassed
 from shared.member_state.model import MemberState, copy_state
+from shared.transactions.bought import bought
 from shared.transactions.repository import SaleRecord
 from shared.transactions.returning import NotReturnable, decimal
-from shared.transactions.reversal import bought
 from shared.wallet.model import Posting
 from shared.wallet.rules import balance
 from tests.builders.house import NOW

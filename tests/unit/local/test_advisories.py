@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from local import audit
+from local import advisories
 
 CLEAN = {"name": "six", "version": "1", "vulns": []}
 BAD = {"name": "old", "version": "2", "vulns": [{"id": "PYSEC-1"}]}
@@ -29,7 +29,7 @@ def test_what_is_known_fails_and_what_is_unknown_is_said(
 ) -> None:
     text = answer if isinstance(answer, str) else json.dumps(answer)
     monkeypatch.setattr(subprocess, "run", lambda *_args, **_more: subprocess.CompletedProcess([], 1, stdout=text))
-    assert audit.main() == code
+    assert advisories.main() == code
     assert capsys.readouterr().out.strip() == said
 
 
@@ -38,4 +38,4 @@ def test_an_audit_that_takes_too_long_is_none(monkeypatch: pytest.MonkeyPatch) -
         raise subprocess.TimeoutExpired("pip_audit", 1)
 
     monkeypatch.setattr(subprocess, "run", slow)
-    assert audit.main() == 0
+    assert advisories.main() == 0
