@@ -24,7 +24,10 @@ from typing import Final
 from infra.stage import RUNTIME_VERSION, Stage
 
 SERVICES: Final = frozenset(
-    {"dynamodb", "sqs", "events", "sns", "sts", "kms", "s3", "secretsmanager", "scheduler", "sesv2", "pinpoint-sms-voice-v2"}
+    {
+        "dynamodb", "sqs", "events", "sns", "sts", "kms", "s3", "secretsmanager", "scheduler", "sesv2", "pinpoint-sms-voice-v2",
+        "cognito-idp",
+    }
 )
 """Services whose botocore data is kept."""
 _SHARED_DATA: Final = frozenset({"endpoints.json", "partitions.json", "_retry.json", "sdk-default-configuration.json"})

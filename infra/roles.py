@@ -127,6 +127,10 @@ class Rights:
         arns = [f"arn:{stack.partition}:{service}:{stack.region}:{stack.account}:{kind}/*" for kind in kinds]
         return iam.PolicyStatement(actions=list(actions), resources=arns)
 
+    def staff_pool(self, *actions: str) -> iam.PolicyStatement:
+        """Users of the pool of staff, and of no other."""
+        return iam.PolicyStatement(actions=[f"cognito-idp:{action}" for action in actions], resources=[self._state.staff.pool_arn])
+
     def make_push_applications(self) -> iam.PolicyStatement:
         """Making a platform application: the service authorization reference lists no resource for it, so ``*`` is the only value."""
         return iam.PolicyStatement(actions=["sns:CreatePlatformApplication"], resources=["*"])

@@ -15,6 +15,7 @@ from infra.functions import SPECS, Function, Layer
 from infra.packaging import FUNCTIONS, Packages
 from infra.queues import FailureQueue, WorkQueue
 from infra.roles import READ, SEALED_KEYS, SEALS_KEYS, WRITE, Rights, TenantRole, acknowledge_wildcards, consume, read_stream, send_to
+from infra.staff import STAFF_ACTIONS
 from infra.stage import Stage
 from infra.state_stack import StateStack
 
@@ -59,7 +60,7 @@ class ServiceStack(Stack):
     def _public_url(self) -> None:
         """Where links of messages lead; on a local stage a path below the local AWS, whose address each function knows."""
         url = f"/_aws/execute-api/{self.api.api.ref}" if self._stage.local else self.api.url
-        for name in ("campaign_sending", "administration"):
+        for name in ("campaign_sending", "administration", "member_rights"):
             self.functions[name].function.add_environment("PUBLIC_URL", url)
 
     def _functions(self) -> dict[str, Function]:
@@ -116,7 +117,7 @@ class ServiceStack(Stack):
     def _environment(self) -> dict[str, dict[str, str]]:
         bucket, operator = self._state.data.bucket_name, self._state.operator.secret_arn
         return {
-            "authorizer": {"OPERATOR_SECRET_ARN": operator},
+            "authorizer": {"OPERATOR_SECRET_ARN": operator, **self._staff_pool(), "STAFF_CLIENT_ID": self._state.staff.client_id},
             "registration": {
                 "MEMBERS_QUEUE_URL": self._url("members-bulk"),
                 "RIGHTS_QUEUE_URL": self._url("rights"),
@@ -126,11 +127,16 @@ class ServiceStack(Stack):
             "transaction_ingestion": {"TRANSACTIONS_QUEUE_URL": self._url("transactions-bulk"), "DATA_BUCKET": bucket},
             "coupon_redemption": {"COUPONS_QUEUE_URL": self._url("coupons-bulk"), "DATA_BUCKET": bucket},
             "sign_in": self._outbox(),
-            "tenancy": {"PUSH_EVENTS_TOPIC_ARN": self.feedback.push.topic_arn, "REMOVALS_QUEUE_URL": self._url("removals")},
+            "tenancy": {
+                "PUSH_EVENTS_TOPIC_ARN": self.feedback.push.topic_arn,
+                "REMOVALS_QUEUE_URL": self._url("removals"),
+                **self._staff_pool(),
+            },
             "tenant_removal": {
                 "REMOVALS_QUEUE_URL": self._url("removals"),
                 "DATA_BUCKET": bucket,
                 "MEDIA_BUCKET": self._state.media.bucket_name,
+                **self._staff_pool(),
             },
             "audit_sealing": {"AUDIT_QUEUE_URL": self._url("audit"), "SEALS_BUCKET": self._state.seals.bucket_name},
             "administration": {"SENDING_QUEUE_URL": self._url("sending"), **self._outbox()},
@@ -149,15 +155,23 @@ class ServiceStack(Stack):
             "campaign_planning": {"PLANNING_QUEUE_URL": self._url("planning"), "SENDING_QUEUE_URL": self._url("sending")},
             "campaign_sending": {"SENDING_QUEUE_URL": self._url("sending"), **self._outbox()},
             "campaign_reports": {},
-            "guest_links": {},
+            "guest_links": self._links_images(),
             "delivery_feedback": {},
-            "member_rights": {"RIGHTS_QUEUE_URL": self._url("rights"), "DATA_BUCKET": bucket},
+            "member_rights": {
+                "RIGHTS_QUEUE_URL": self._url("rights"),
+                "DATA_BUCKET": bucket,
+                **self._outbox(),
+                **self._links_images(),
+            },
             "event_relay": {
                 "BUS_NAME": self.bus.bus.event_bus_name,
                 "REPORTS_QUEUE_URL": self._url("reports"),
                 "FAILURE_QUEUE_URL": self.failures.queue.queue_url,
             },
         }
+
+    def _staff_pool(self) -> dict[str, str]:
+        return {"STAFF_POOL_ID": self._state.staff.pool_id}
 
     def _outbox(self) -> dict[str, str]:
         """Of whoever sends: on a local stage what went out can be read in the bucket."""
@@ -214,6 +228,10 @@ class ServiceStack(Stack):
             send_to(self._arn("rights")),
             rights.push("DeleteEndpoint", kinds=("endpoint",)),
             rights.access_objects("s3:PutObject"),
+            rights.master_secret(),
+            rights.outbox_objects("s3:PutObject"),
+            rights.send_email(),
+            rights.send_sms(),
         ]
 
     def _sealing_statements(self, rights: Rights) -> list[iam.PolicyStatement]:
@@ -282,11 +300,13 @@ class ServiceStack(Stack):
                 rights.main_keys(["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem"], _OWN_PARTITION),
                 rights.make_push_applications(),
                 rights.push("SetPlatformApplicationAttributes", kinds=("app",)),
+                rights.staff_pool(*STAFF_ACTIONS),
                 send_to(self._arn("removals")),
             ],
             "tenant_removal": [
                 *rights.remove_tenants(),
                 rights.push("DeletePlatformApplication", kinds=("app",)),
+                rights.staff_pool("ListUsers", "AdminDeleteUser"),
                 *self._consume("removals"),
                 send_to(self._arn("removals")),
             ],

@@ -15,6 +15,7 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from infra.nag import acknowledge
+from infra.staff import StaffPool
 from infra.stage import Stage
 
 BULK_PREFIX = "bulk/"
@@ -31,7 +32,9 @@ INDEXES = ("GSI1", "GSI2")
 
 
 class StateStack(Stack):
-    """Tables ``main`` and ``keys``, the KMS key, secrets ``master`` and ``operator``, the data bucket, images and their delivery."""
+    """Tables ``main`` and ``keys``, the KMS key, secrets ``master`` and ``operator``, the data bucket, images and their delivery, and the
+    user pool of staff.
+    """
 
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, **more: Any) -> None:
         super().__init__(scope, construct_id, **more)
@@ -60,6 +63,9 @@ class StateStack(Stack):
         self.seals = self._seals_bucket()
         self.seals_arn_export = stage.named("seals-bucket-arn")
         self.seals_arn = self.export_value(self.seals.bucket_arn, name=self.seals_arn_export)
+        self.staff = StaffPool(self, "Staff", stage=stage)
+        CfnOutput(self, "StaffPoolId", value=self.staff.pool_id)
+        CfnOutput(self, "StaffClientId", value=self.staff.client_id)
         CfnOutput(self, "SealsBucket", value=self.seals.bucket_name)
         CfnOutput(self, "MediaBucket", value=self.media.bucket_name)
         CfnOutput(self, "TableName", value=self.main.table_name)

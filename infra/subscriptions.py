@@ -28,7 +28,14 @@ SUBSCRIPTIONS: Final[dict[str, tuple[str | dict[str, str], ...]]] = {
         "definition.published",
         "definition.retired",
     ),
-    "rights": ("member.erased",),
+    "rights": (
+        "member.erased",
+        "member.merged",
+        "consent.confirmation_asked",
+        "member.restriction_changed",
+        "member.inactive",
+        "member.inactivity_ended",
+    ),
 }
 """Queue -> types of events. A commit with at least one of them is delivered once to the queue."""
 

@@ -12,7 +12,7 @@ from local import console
 
 COMMANDS: Final = (
     "up", "down", "env", "demo", "load", "replay", "starbucks", "compare", "clock", "tick", "verify", "audit", "snapshots", "dlq", "till",
-    "openapi", "events", "privacy", "outbox", "definitions",
+    "openapi", "events", "privacy", "outbox", "definitions", "catalogue",
 )
 """Modules of this package with ``add_parser(subparsers)``. Each sets ``run`` to a function of the arguments."""
 

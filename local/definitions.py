@@ -128,7 +128,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Export, compare or apply. 1 where there are differences."""
-    client = _client(options.tenant, options.url)
+    client = client_of(options.tenant, options.url)
     if options.what == "export":
         console.say(f"{export(client, options.folder)} definitions in {options.folder}.")
         return 0
@@ -146,7 +146,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _client(tenant: str, url: str | None) -> Client:
+def client_of(tenant: str, url: str | None) -> Client:
     """A caller with a key of that tenant: from the environment, or of the local instance."""
     facts = read_env()
     key = os.environ.get(KEY_VARIABLE) or facts.get("tenants", {}).get(tenant, {}).get(_HOLDER)

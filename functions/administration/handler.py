@@ -20,7 +20,7 @@ from shared.campaigns.library import service as library
 from shared.campaigns.library.api import InstallRequest
 from shared.campaigns.preview_api import PreviewRequest, SendTestRequest
 from shared.coupons import quota
-from shared.definitions import api, approving, catalogue, linting, service
+from shared.definitions import api, approving, catalogue, catalogue_csv, linting, service
 from shared.definitions.model import Definition, Kind
 from shared.http.app import Answer, HttpApp, LambdaContext, Request, etag
 from shared.messaging.port import Senders
@@ -29,6 +29,8 @@ from shared.reports.rules import to_csv
 from shared.segments import listing
 from shared.segments.model import schema
 from shared.tenants import service as tenants
+from shared.tenants.location_groups import LocationGroups
+from shared.tenants.principal import require_everywhere
 from shared.tenants.scope import TenantScope
 
 app = HttpApp("administration")
@@ -75,6 +77,12 @@ def put_items(request: Request) -> Answer:
     return Answer(body=catalogue.put_items(_scope(request), request.parse(api.ItemsRequest)))
 
 
+@app.operation("import_items")
+def import_items(request: Request) -> Answer:
+    """POST /v1/catalogue/items/import."""
+    return Answer(body=catalogue_csv.import_csv(_scope(request), request.parse(catalogue_csv.CatalogueImport)))
+
+
 @app.operation("list_items")
 def list_items(request: Request) -> Answer:
     """GET /v1/catalogue/items."""
@@ -83,8 +91,22 @@ def list_items(request: Request) -> Answer:
 
 @app.operation("put_locations")
 def put_locations(request: Request) -> Answer:
-    """PUT /v1/locations."""
+    """PUT /v1/locations. Not for whoever is bound to some of them: a location's groups say who reaches it."""
+    require_everywhere(request.principal)
     return Answer(body=catalogue.put_locations(_scope(request), request.parse(api.LocationsRequest)))
+
+
+@app.operation("put_location_groups")
+def put_location_groups(request: Request) -> Answer:
+    """PUT /v1/location-groups."""
+    require_everywhere(request.principal)
+    return Answer(body=catalogue.put_groups(_scope(request), request.parse(LocationGroups)))
+
+
+@app.operation("get_location_groups")
+def get_location_groups(request: Request) -> Answer:
+    """GET /v1/location-groups."""
+    return Answer(body=catalogue.get_groups(_scope(request)))
 
 
 @app.operation("list_locations")

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from functions.audiences.settings import AudienceSettings, audience_settings
-from shared.audiences import api, drafts, exporting, preview, searching, writing
+from shared.audiences import api, drafts, exporting, preview, retention, searching, writing
 from shared.audiences.asking import Rebuild
 from shared.audiences.drafts import Draft
 from shared.audiences.errors import UnknownExport
@@ -148,6 +148,14 @@ def run_statistics(request: Request) -> Answer:
 def list_complements(request: Request) -> Answer:
     """GET /v1/catalogue/items/{item_id}/complements."""
     return Answer(body=statistics.complements_of(_scope(request), request.path["item_id"]))
+
+
+@app.operation("preview_retention")
+def preview_retention(request: Request) -> Answer:
+    """GET /v1/retention/preview."""
+    scope = _scope(request)
+    months = retention.months_of(request.query.get("inactive_months"), scope.definitions.settings.retention)
+    return Answer(body=retention.preview(scope, months, _store(), _rebuild(scope), wall))
 
 
 def _source(scope: TenantScope) -> Source:

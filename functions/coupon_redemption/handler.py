@@ -55,7 +55,7 @@ def _caller(request: Request) -> guesses.Caller:
 def _check_location(request: Request, named: str | None) -> None:
     """A key of one location acts for no other; where the call names none, the offer's own rules decide."""
     if named is not None:
-        require_location(request.principal, named)
+        require_location(request.principal, named, _scope(request).groups_of)
 
 
 def _files() -> S3Store:

@@ -1,4 +1,4 @@
-"""Links in messages: clicks, openings, unsubscribing. No credential but the token in the link. Translate, call, answer.
+"""Links in messages: clicks, openings, unsubscribing, confirming. No credential but the token in the link. Translate, call, answer.
 
 Whatever is no link of ours, for whichever reason, is the same page; that is decided from the token alone, before anything is read.
 """
@@ -15,8 +15,10 @@ from shared.aws.runtime import NamedTenant, Runtime
 from shared.campaigns import following
 from shared.http.app import Answer, HttpApp, LambdaContext, Request
 from shared.kernel.errors import Gone, NotFound
+from shared.members import double_opt_in
 from shared.messaging import pages
 from shared.messaging.links import KEY_PURPOSE, open_link, open_unsubscribe
+from shared.messaging.look import dressed, look_of
 from shared.messaging.scanners import is_person
 from shared.privacy.crypto import derive
 from shared.tenants.scope import TenantScope
@@ -97,6 +99,42 @@ def unsubscribe(request: Request) -> Answer:
     return _known(request, work)
 
 
+@cache
+def confirming_key() -> bytes:
+    """What links that confirm a consent are signed with."""
+    return derive(runtime().master_secret, double_opt_in.KEY_PURPOSE)
+
+
+def _confirmation(request: Request) -> double_opt_in.Confirmation:
+    return double_opt_in.open_confirmation(confirming_key(), request.path["tenant_id"], request.path["token"], runtime().now())
+
+
+@app.operation("ask_to_confirm", "check_confirming")
+def ask_to_confirm(request: Request) -> Answer:
+    """GET or HEAD /c/{tenant_id}/{token}: asks, and does nothing; scanners open links too."""
+
+    def work() -> Answer:
+        _confirmation(request)
+        _admitted(request)
+        return _page(request, 200, "confirm", None)
+
+    return _known(request, work)
+
+
+@app.operation("confirm_consent")
+def confirm_consent(request: Request) -> Answer:
+    """POST /c/{tenant_id}/{token}: by the page's button."""
+
+    def work() -> Answer:
+        link = _confirmation(request)
+        if not pages.says_yes(request.body):
+            return _page(request, 400, "confirm", None)
+        double_opt_in.confirm(_admitted(request), link, request.correlation_id)
+        return _page(request, 200, "confirmed", None)
+
+    return _known(request, work)
+
+
 def _admitted(request: Request) -> TenantScope:
     """The same, if its guests do not call too often. Not by address: a mail service opens for all its users from a few. Who wants no
     more messages is never refused.
@@ -120,6 +158,8 @@ def _known(request: Request, work: Callable[[], Answer]) -> Answer:
 
 def _page(request: Request, status: int, which: pages.Page, hers: str | None) -> Answer:
     """In the language of the message; else in one that her browser asks for."""
-    settings = _scope(request).definitions.settings
+    scope = _scope(request)
+    settings = scope.definitions.settings
     wanted = [hers] if hers else [*pages.accepted(request.headers.get("accept-language", "")), *settings.languages]
-    return Answer(status, pages.page(which, pages.language_of(wanted), settings.name), pages.HEADERS)
+    look = look_of(settings, scope.tenant, scope.media_url)
+    return Answer(status, *dressed(pages.page(which, pages.language_of(wanted), look.name), look))

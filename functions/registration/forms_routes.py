@@ -10,6 +10,7 @@ from shared.kernel.errors import Gone, NotFound, Unprocessable
 from shared.members import form_page, forms
 from shared.members.form_links import KEY_PURPOSE, Invitation, open_invitation
 from shared.messaging import pages
+from shared.messaging.look import dressed, look_of
 from shared.tenants.links import UnknownLink
 from shared.tenants.scope import TenantScope
 
@@ -48,16 +49,17 @@ def _form_page(wiring: Wiring, request: Request, typed: dict[str, str] | None = 
     except (NotFound, Gone):
         return Answer(404, pages.page("unknown", language), pages.HEADERS)
     settings = scope.definitions.settings
+    look = look_of(settings, scope.tenant, scope.media_url)
     language = pages.language_of([*languages, *settings.languages])
     if before is None and typed is None:
-        return Answer(200, form_page.asking(asked, language, settings.name), pages.HEADERS)
+        return Answer(200, *dressed(form_page.asking(asked, language, look.name), look))
     try:
         # An empty form is no submission of any field: what is missing is said beside each.
         receipt = before or forms.submit(scope, invitation, FormSubmission.model_construct(values=typed or {}), request.correlation_id)
     except Unprocessable as refusal:
-        return Answer(422, form_page.asking(asked, language, settings.name, typed, refusal.errors), pages.HEADERS)
+        return Answer(422, *dressed(form_page.asking(asked, language, look.name, typed, refusal.errors), look))
     gift = receipt.coupon.title if receipt.coupon is not None else None
-    return Answer(200, form_page.thanks(language, settings.name, gift, again=before is not None), pages.HEADERS)
+    return Answer(200, *dressed(form_page.thanks(language, look.name, gift, again=before is not None), look))
 
 
 def _host(wiring: Wiring, invitation: Invitation) -> TenantScope:

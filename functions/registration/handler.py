@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from functions.registration import counter_routes, forms_routes, members_routes, points_routes, rights_routes
+from functions.registration import apple_routes, counter_routes, forms_routes, members_routes, points_routes, rights_routes
 from functions.registration.settings import RegistrationSettings, registration_settings
 from functions.registration.wiring import Wiring
 from shared.aws.fetch import Fetcher
@@ -88,7 +88,7 @@ WIRING = Wiring(
     session_desk=lambda: session_desk(),  # noqa: PLW0108
     derived=lambda purpose: derived(purpose),  # noqa: PLW0108
 )
-for routes in (members_routes, rights_routes, points_routes, counter_routes, forms_routes):
+for routes in (members_routes, rights_routes, points_routes, counter_routes, forms_routes, apple_routes):
     routes.add(WIRING)
 
 

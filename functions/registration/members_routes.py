@@ -25,8 +25,9 @@ from shared.members import (
     why,
 )
 from shared.members.errors import IdentifierBlocked
-from shared.tenants import sessions
+from shared.tenants import apple_client, sessions
 from shared.tenants.jwks import JwkSet
+from shared.tenants.oidc import audience_of
 from shared.tenants.principal import require_location
 from shared.tenants.scope import TenantScope
 
@@ -61,17 +62,25 @@ def _register_member(wiring: Wiring, request: Request) -> Answer:
     body, scope = request.parse(api.RegisterRequest), wiring.scope(request)
     registered = service.register(scope, body, wiring.desk(), actor_of(request), request.correlation_id, request.idempotency_key)
     answer = registered.answer
+    _keep_apples_token(wiring, scope, body, answer.member_id)
     if body.remember:
         begun = sessions.begin(scope, answer.member_id, wiring.session_desk())
         answer = answer.model_copy(update={"refresh_token": begun.token, "refresh_expires_in": begun.seconds})
     return Answer(201 if registered.created else 200, answer)
 
 
+def _keep_apples_token(wiring: Wiring, scope: TenantScope, body: api.RegisterRequest, member: str) -> None:
+    """Where the app sent Apple's authorization code. The identity token was verified, so the audience is one of the tenant's apps."""
+    identity = body.identity
+    if identity is not None and identity.provider == "apple" and identity.authorization_code is not None:
+        apple_client.keep_token(scope, member, identity.authorization_code, audience_of(identity.token), wiring.apple())
+
+
 def _identify_member(wiring: Wiring, request: Request) -> Answer:
     """POST /v1/members/identify."""
     scope, body, caller = wiring.scope(request), request.parse(api.IdentifyRequest), request.principal.id
     if body.location_id is not None:
-        require_location(request.principal, body.location_id)
+        require_location(request.principal, body.location_id, scope.groups_of)
     wiring.lookups.admit(scope, caller, body)
     try:
         answer = lookup.identify(scope, body, caller, partial(_own_keys, wiring))

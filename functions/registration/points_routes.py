@@ -70,12 +70,12 @@ def _claim_reward(_wiring: Wiring, request: Request, scope: TenantScope, member:
 
 
 def _transfer(_wiring: Wiring, request: Request, scope: TenantScope, member: str) -> Answer:
-    body = _here(request, request.parse(points_api.TransferRequest))
+    body = _here(request, scope, request.parse(points_api.TransferRequest))
     return done(points.transfer(scope, member, body, actor_of(request), request.idempotency_key, request.correlation_id))
 
 
 def _convert(_wiring: Wiring, request: Request, scope: TenantScope, member: str) -> Answer:
-    body = _here(request, request.parse(points_api.ConversionRequest))
+    body = _here(request, scope, request.parse(points_api.ConversionRequest))
     return done(points.convert(scope, member, body, actor_of(request), request.idempotency_key, request.correlation_id))
 
 
@@ -83,8 +83,8 @@ def _rewards(_wiring: Wiring, request: Request, scope: TenantScope, member: str)
     return Answer(body=list_rewards(scope, member, request.query.get("location_id")))
 
 
-def _here(request: Request, body: ProvenT) -> ProvenT:
+def _here(request: Request, scope: TenantScope, body: ProvenT) -> ProvenT:
     """A body that names no location but one that the caller may act for."""
     if body.location_id is not None:
-        require_location(request.principal, body.location_id)
+        require_location(request.principal, body.location_id, scope.groups_of)
     return body

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from functions.registration.settings import RegistrationSettings
+from shared.aws.apple import Apple
 from shared.aws.objects import S3Store
 from shared.aws.queues import SqsQueue
 from shared.aws.runtime import Runtime
@@ -17,6 +18,7 @@ from shared.member_state.errors import UnknownMember
 from shared.members import service
 from shared.members.lookup_limits import LookupLimits
 from shared.tenants import sessions
+from shared.tenants.apple_client import AppleSide
 from shared.tenants.scope import TenantScope
 
 WRITE = "members:write"
@@ -32,6 +34,7 @@ class Wiring:
     desk: Callable[[], service.Desk]
     session_desk: Callable[[], sessions.SessionDesk]
     derived: Callable[[str], bytes]
+    apple: Callable[[], AppleSide] = Apple
     lookups: LookupLimits = field(default_factory=LookupLimits)
     """How many members each credential has looked for."""
 

@@ -10,7 +10,7 @@ from shared.aws.queues import Poison, SqsQueue, consume, message_scope
 from shared.aws.runtime import RemainingTime, Runtime
 from shared.observability.logs import log_context
 from shared.relay.envelope import Unreadable, received
-from shared.segments import fan_out, listing, ticks
+from shared.segments import arming, fan_out, listing, ticks
 from shared.tenants.scope import ForeignKey
 
 _FIELDS: dict[str, dict[str, type]] = {
@@ -62,6 +62,7 @@ def _own(message: dict[str, Any]) -> None:
     with log_context(tenant=scope.tenant, operation=kind):
         if kind == "sweep_tenant":
             ticks.sweep_tenant(scope, message["shard"], message.get("after"), _queue(), _planning())
+            arming.go_on(scope)
         else:
             fan_out.work(scope, message, _queue())
 

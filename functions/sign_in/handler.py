@@ -14,14 +14,14 @@ from shared.counter import confirmations
 from shared.counter.api import ConfirmationDecision, ConfirmationRequest, TypedCode
 from shared.http.app import Answer, HttpApp, LambdaContext, Request
 from shared.kernel.instants import SECOND
-from shared.members import one_time_codes, signing_in
+from shared.members import one_time_codes, presence, signing_in
 from shared.messaging.port import Senders
 from shared.tenants import sessions
 from shared.tenants.jwks import JwkSet
 from shared.tenants.principal import require_location
 from shared.tenants.refresh import RefreshKeys
 from shared.tenants.scope import TenantScope
-from shared.tenants.sessions_api import CodeRequest, CodeSent, ProveRequest, RefreshRequest, TokensRequest
+from shared.tenants.sessions_api import CodeRequest, CodeSent, ProveRequest, RefreshRequest, TokensAnswer, TokensRequest
 from shared.tenants.signing import SigningKeys
 from shared.tenants.tokens import TokenSigner
 
@@ -84,10 +84,15 @@ def get_tokens(request: Request) -> Answer:
     if isinstance(body, RefreshRequest):
         given = desk().keys.open(body.refresh_token, now)
         request.admit_guest(given.tenant, by_address=True)
-        return Answer(body=sessions.refresh(_scope_of(given.tenant), given, desk()))
+        return _signed_in(_scope_of(given.tenant), sessions.refresh(_scope_of(given.tenant), given, desk()))
     to = codes().open(body.otp_id, now)
     request.admit_guest(to.tenant, by_address=True)
-    return Answer(body=signing_in.sign_in(_scope_of(to.tenant), to, body.code, codes(), desk()))
+    return _signed_in(_scope_of(to.tenant), signing_in.sign_in(_scope_of(to.tenant), to, body.code, codes(), desk()))
+
+
+def _signed_in(scope: TenantScope, answer: TokensAnswer) -> Answer:
+    presence.note_sign_in(scope, answer.member_id)
+    return Answer(body=answer)
 
 
 @app.operation("prove_identifier_of_me")
@@ -111,8 +116,9 @@ def confirming() -> confirmations.ConfirmingDesk:
 def ask_confirmation(request: Request) -> Answer:
     """POST /v1/confirmations."""
     body = request.parse(ConfirmationRequest)
-    require_location(request.principal, body.location_id)
-    return Answer(body=confirmations.ask(runtime().scope(request.principal), body, request.principal.id, confirming()))
+    scope = runtime().scope(request.principal)
+    require_location(request.principal, body.location_id, scope.groups_of)
+    return Answer(body=confirmations.ask(scope, body, request.principal.id, confirming()))
 
 
 @app.operation("get_confirmation")

@@ -1,26 +1,28 @@
-"""Tenants, their keys and stops, push applications and signing keys: what the operator does, and a tenant's own owner."""
+"""Tenants, their keys, staff and stops, push applications and signing keys: what the operator does, and a tenant's own owner."""
 
 from __future__ import annotations
 
 from functools import cache
 from typing import Any
 
-from functions.tenancy.settings import push_events_topic, removals_queue_url, tenancy_settings
+from functions.tenancy.settings import push_events_topic, removals_queue_url, staff_pool_id, tenancy_settings
 from shared.audit import asking
 from shared.audit.repository import AuditRepository
 from shared.aws.platform_applications import SnsApplications
 from shared.aws.queues import SqsQueue
 from shared.aws.runtime import NamedTenant, Runtime
+from shared.aws.staff_pool import CognitoPool
 from shared.http.app import Answer, HttpApp, LambdaContext, Request, etag
 from shared.privacy.crypto import derive
 from shared.storage import keys
-from shared.tenants import api_keys, channels, removal, signing, stopping
+from shared.tenants import api_keys, apple_client, channels, removal, signing, staff_desk, stopping
 from shared.tenants import service as tenants
 from shared.tenants.api import PushRequest, TenantRequest
 from shared.tenants.keys_api import KeyRequest, RotateRequest
 from shared.tenants.keys_repository import PEPPER_PURPOSE
 from shared.tenants.removal_api import RemovalRequest
 from shared.tenants.scope import TenantScope
+from shared.tenants.staff_api import StaffChange, StaffRequest
 from shared.tenants.stops import Stops
 
 app = HttpApp("tenancy")
@@ -139,6 +141,38 @@ def revoke_key(request: Request) -> Answer:
     return Answer()
 
 
+def _staff(request: Request) -> staff_desk.StaffDesk:
+    """The caller's own staff, as far as its own rights reach."""
+    scope, caller, home = _scope(request), request.principal, runtime()
+    reach = api_keys.reach_of(scope, caller)
+    return staff_desk.StaffDesk(scope, CognitoPool(home.client("cognito-idp"), staff_pool_id()), reach, caller.id, home.real_now)
+
+
+@app.operation("list_staff")
+def list_staff(request: Request) -> Answer:
+    """GET /v1/staff."""
+    return Answer(body=staff_desk.page(_staff(request), request.page_limit(), request.cursor, _cursors()))
+
+
+@app.operation("invite_staff")
+def invite_staff(request: Request) -> Answer:
+    """POST /v1/staff."""
+    return Answer(body=staff_desk.invite(_staff(request), request.parse(StaffRequest)))
+
+
+@app.operation("change_staff")
+def change_staff(request: Request) -> Answer:
+    """PATCH /v1/staff/{staff_id}."""
+    return Answer(body=staff_desk.change(_staff(request), request.path["staff_id"], request.parse(StaffChange)))
+
+
+@app.operation("remove_staff")
+def remove_staff(request: Request) -> Answer:
+    """DELETE /v1/staff/{staff_id}."""
+    staff_desk.remove(_staff(request), request.path["staff_id"])
+    return Answer()
+
+
 @app.operation("get_signing_keys", "rotate_signing_keys")
 def signing_keys(request: Request) -> Answer:
     """GET /v1/signing-keys; POST /v1/signing-keys/rotate."""
@@ -152,6 +186,13 @@ def set_push_application(request: Request) -> Answer:
     applications = SnsApplications(runtime().client("sns"), runtime().settings.stage, push_events_topic())
     body = request.parse(PushRequest)
     return Answer(body=channels.set_push(_operator(), applications, request.path["tenant_id"], request.path["platform"], body))
+
+
+@app.operation("set_apple_client")
+def set_apple_client(request: Request) -> Answer:
+    """PUT /v1/tenants/{tenant_id}/apple."""
+    apple_client.store_client(_named(request.path["tenant_id"]), request.parse(apple_client.AppleClientRequest))
+    return Answer()
 
 
 @app.operation("show_webhook_secret")

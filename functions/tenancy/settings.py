@@ -17,6 +17,11 @@ def push_events_topic() -> str:
     return os.environ.get("PUSH_EVENTS_TOPIC_ARN", "")
 
 
+def staff_pool_id() -> str:
+    """The user pool of staff."""
+    return variable("STAFF_POOL_ID")
+
+
 def removals_queue_url() -> str:
     """The queue of tenants that are to be removed."""
     return variable("REMOVALS_QUEUE_URL")

@@ -9,6 +9,7 @@ from functions.tenant_removal.settings import RemovalSettings, removal_settings
 from shared.aws.objects import S3Store
 from shared.aws.queues import Poison, SqsQueue, consume
 from shared.aws.runtime import RemainingTime, Runtime
+from shared.aws.staff_pool import CognitoPool
 from shared.kernel.errors import InvalidValue
 from shared.kernel.ids import check_tenant
 from shared.observability.logs import log_context
@@ -58,6 +59,7 @@ def tools() -> removal.Tools:
             (S3Store(s3, found.media_bucket), removal.MEDIA_PREFIXES),
         ),
         delete_application=lambda arn: home.client("sns").delete_platform_application(PlatformApplicationArn=arn),
+        staff=CognitoPool(home.client("cognito-idp"), found.staff_pool_id),
         queue=SqsQueue(home.client("sqs"), found.queue_url),
         clock=home.now,
         time_left_ms=lambda: home.effort().time_left_ms(),

@@ -22,7 +22,7 @@ from shared.kernel.scopes import RELEASE
 from shared.members.lookup_limits import LookupLimits
 from shared.observability.logs import log_context
 from shared.privacy.crypto import derive
-from shared.tenants.principal import check_location, require, require_location
+from shared.tenants.principal import Place, check_location, require, require_location
 from shared.tenants.scope import TenantScope
 from shared.transactions import (
     activity,
@@ -78,7 +78,7 @@ def _scope(request: Request) -> TenantScope:
 def _basket(request: Request, model: type[BasketT]) -> BasketT:
     """The body, which names a location that the caller may act for."""
     body = request.parse(model)
-    require_location(request.principal, body.location_id)
+    require_location(request.principal, body.location_id, _scope(request).groups_of)
     return body
 
 
@@ -110,7 +110,7 @@ def _guarded(scope: TenantScope, request: Request, body: api.Basket) -> Iterator
 def _sale_id(request: Request) -> str:
     """The sale in the path, of a location that the caller may act for."""
     id_ = request.path["transaction_id"]
-    require_location(request.principal, natural_key(id_).location)
+    require_location(request.principal, natural_key(id_).location, _scope(request).groups_of)
     return id_
 
 
@@ -198,7 +198,8 @@ def import_transactions(request: Request) -> Answer:
     """POST /v1/transactions/bulk."""
     body = request.parse(api.BulkTransactionsRequest)
     queue = SqsQueue(runtime().client("sqs"), settings().queue_url)
-    extra = {"mode": body.mode, "correlation": request.correlation_id, "location": request.principal.location}
+    place = request.principal.place
+    extra = {"mode": body.mode, "correlation": request.correlation_id, "location": place.location, "location_group": place.group}
     return Answer(body=jobs.accept(_scope(request), "transactions", body.transactions, extra, _store(), queue, pointer="/transactions"))
 
 
@@ -244,9 +245,9 @@ def record_return(request: Request) -> Answer:
 @app.operation("report_offline_losses")
 def report_offline_losses(request: Request) -> Answer:
     """GET /v1/locations/{location_id}/offline-losses."""
-    location = request.path["location_id"]
-    require_location(request.principal, location)
-    return Answer(body=offline_books.report(_scope(request), location, request.query.get("from"), request.query.get("until")))
+    location, scope = request.path["location_id"], _scope(request)
+    require_location(request.principal, location, scope.groups_of)
+    return Answer(body=offline_books.report(scope, location, request.query.get("from"), request.query.get("until")))
 
 
 @app.operation("approve_transaction")
@@ -268,18 +269,19 @@ def _review(request: Request, decision: reviewing.Decision) -> Answer:
 
 @app.operation("report_counter")
 def report_counter(request: Request) -> Answer:
-    """GET /v1/reports/counter. A key of one location reads of that one."""
-    location = request.query.get("location_id") or request.principal.location
+    """GET /v1/reports/counter. Whoever is bound to a location, or to a group of them, reads of that alone."""
+    place, scope = request.principal.place, _scope(request)
+    location = request.query.get("location_id") or place.location
     if location is not None:
-        require_location(request.principal, location)
-    return Answer(body=reporting.report(_scope(request), location, request.query.get("from"), request.query.get("until")))
+        require_location(request.principal, location, scope.groups_of)
+    return Answer(body=reporting.report(scope, Place(location, place.group), request.query.get("from"), request.query.get("until")))
 
 
 @app.operation("list_flagged")
 def list_flagged(request: Request) -> Answer:
     """GET /v1/reports/counter/flagged."""
     key = derive(runtime().master_secret, "cursors")
-    return Answer(body=reviewing.waiting(_scope(request), request.page_limit(), request.cursor, key, request.principal.location))
+    return Answer(body=reviewing.waiting(_scope(request), request.page_limit(), request.cursor, key, request.principal.place))
 
 
 @app.operation("record_event")
@@ -294,13 +296,13 @@ def _work_on_part(message: dict[str, Any]) -> None:
     scope = runtime().scope(NamedTenant(message["tenant"]))
     body = jobs.body_of(message, _store())
     with log_context(tenant=message["tenant"], operation="import_transactions", correlation_id=body.get("correlation")):
-        parse = partial(_parse, body.get("location"))
+        parse = partial(_parse, scope, Place(body.get("location"), body.get("location_group")))
         outcome = bulk.record_all(scope, body["records"], body.get("mode"), parse, body.get("correlation") or "")
         jobs.finish(scope, message, outcome)
 
 
-def _parse(location: str | None, record: Mapping[str, Any]) -> api.TransactionRequest:
-    """A record as the route takes it; ``location`` is that of the key which sent the job, if it has one."""
+def _parse(scope: TenantScope, place: Place, record: Mapping[str, Any]) -> api.TransactionRequest:
+    """A record as the route takes it; ``place`` is where the credential is good which sent the job."""
     sale = parse_model(api.TransactionRequest, json.dumps(record).encode())
-    check_location(location, sale.location_id)
+    check_location(place, sale.location_id, scope.groups_of)
     return sale

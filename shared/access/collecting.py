@@ -19,6 +19,7 @@ from shared.members.identifiers import mask
 from shared.members.objections import contacts_of, standing
 from shared.members.profiles import get_profile
 from shared.members.repository import MemberRepository
+from shared.merging.repository import MergeRepository
 from shared.messaging.inbox import opened
 from shared.privacy.keyring import MemberCipher
 from shared.privacy.registry import ENTRIES, PROFILE_GROUPS, PURPOSES, Entry
@@ -68,10 +69,22 @@ class Source:
         """Every entry with when it was committed, newest commit first."""
         repository, found, start = StateRepository(self.scope.tenant, self.scope.table), [], None
         while True:
-            rows, start = repository.ledger(self.member, _PAGE, start)
+            rows, start = repository.ledger_of(self.loaded.state, _PAGE, start)
             found += [(committed_at, entry) for _, committed_at, entries in rows for entry in entries]
             if start is None:
                 return found
+
+    @property
+    def persons(self) -> tuple[str, ...]:
+        """Her id, and those of members who turned out to be her: what lies in their partitions is hers."""
+        return self.member, *self.loaded.state.former
+
+    def rows_of_all(self, prefix: str) -> Iterator[tuple[MemberCipher, RawItem]]:
+        """Items of each partition that is hers, with the key that opens them."""
+        for member in self.persons:
+            cipher = self.scope.cipher(member)
+            for raw in self.scope.table.query_all(keys.member(self.scope.tenant, member), begins=prefix, consistent=True):
+                yield cipher, raw
 
     def rows(self, prefix: str) -> list[RawItem]:
         """Items of her partition."""
@@ -123,8 +136,16 @@ def _attributes(source: Source) -> Any:
 
 
 def _consents(source: Source) -> Any:
-    records = MemberRepository(source.scope.tenant, source.scope.table).consents(source.member, source.cipher)
+    scope = source.scope
+    repository = MemberRepository(scope.tenant, scope.table)
+    records = [record for member in source.persons for record in repository.consents(member, scope.cipher(member))]
     return [record | {"at": _at(record["at"])} for record in records]
+
+
+def _restriction(source: Source) -> Any:
+    """What stands; each restriction and lifting is a record among the consents."""
+    stands = source.state.restriction
+    return {"reason": stands.reason, "since": _at(stands.since)} if stands is not None else None
 
 
 def _devices(source: Source) -> Any:
@@ -177,7 +198,7 @@ def _sales(source: Source) -> Any:
             sale = repository.get(natural_key(id_ or ""))
         except UnknownTransaction:
             continue
-        if sale.member == source.member:
+        if sale.member in source.persons:
             found.append({"transaction": sale.id, "status": sale.status, "basket": sale.basket, "answer": sale.answer})
     return found
 
@@ -190,28 +211,36 @@ def _coupons(source: Source) -> Any:
     claims = ClaimRepository(scope.tenant, scope.table)
     return {
         "coupons": [{"id": each.id, "offer": each.offer, "state": each.state, "from": _at(each.active_from), "until": _at(each.expires_at),
-                     "why": each.choice.kind if each.choice is not None else None} for each in coupons if each.member == source.member],
+                     "why": each.choice.kind if each.choice is not None else None} for each in coupons if each.member in source.persons],
         "rewards": [{"id": each.id, "reward": each.reward, "state": each.state, "at": _at(each.at), "points": each.points}
                     for each in map(claims.decode, source.rows(keys.CLAIM_PREFIX))],
     }  # fmt: skip
 
 
 def _deliveries(source: Source) -> Iterator[dict[str, Any]]:
-    for raw in source.rows(keys.DELIVERY_PREFIX):
+    for cipher, raw in source.rows_of_all(keys.DELIVERY_PREFIX):
         row = DeliveryRepository.decode(raw)
         is_letter = row.channel in ("email", "sms", "push", "inbox")
         yield {
             "campaign": row.campaign, "step": row.step, "occurrence": row.occurrence, "channel": row.channel, "state": row.state,
             "at": _at(row.claimed_at), "reason": row.reason, "language": row.language, "variant": row.variant,
             "responses": {name: _at(at) for name, at in row.responses.items()},
-            "links": list(kept_links(source.cipher, row.data)) if is_letter and row.data else [],
+            "links": list(kept_links(cipher, row.data)) if is_letter and row.data else [],
         }  # fmt: skip
 
 
 def _inbox(source: Source) -> Any:
-    messages = [opened(source.cipher, raw) for raw in source.rows(keys.INBOX_PREFIX)]
+    messages = [opened(cipher, raw) for cipher, raw in source.rows_of_all(keys.INBOX_PREFIX)]
     return [{"title": each.title, "body": each.body, "data": each.data, "campaign": each.campaign, "sent_at": _at(each.sent_at),
              "read_at": _at(each.read_at) if each.read_at is not None else None} for each in messages]  # fmt: skip
+
+
+def _merges(source: Source) -> Any:
+    """Who turned out to be her, when, and why."""
+    repository = MergeRepository(source.scope.tenant, source.scope.table)
+    found = (repository.get(member) for member in source.loaded.state.former)
+    return [{"member_id": each.duplicate, "into": each.survivor, "at": _at(each.at), "reason": each.reason,
+             "fields_not_taken": list(each.outcome.conflicts)} for each in found if each is not None]  # fmt: skip
 
 
 def _objections(source: Source) -> Any:
@@ -229,6 +258,7 @@ COLLECTORS: Final[Mapping[str, Callable[[Source], Any]]] = {
     "identifiers": _identifiers,
     "attributes and tags": _attributes,
     "consents": _consents,
+    "restriction": _restriction,
     "devices": _devices,
     "sessions": _sessions,
     "confirmations": _confirmations,
@@ -239,9 +269,13 @@ COLLECTORS: Final[Mapping[str, Callable[[Source], Any]]] = {
     "deliveries": lambda source: list(_deliveries(source)),
     "inbox": _inbox,
     "objections": _objections,
+    "merges": _merges,
 }
 NOT_COPIED: Final[Mapping[str, str]] = {
     "one-time codes": "Digests that hold for minutes, under nobody's name.",
+    "confirmation mails": "A count by address that holds for two days, under nobody's name.",
+    "Apple's token": "What we end her sign-in with at Apple by; it says nothing of her.",
+    "staff accounts": "Of the tenant's staff, not of her.",
     "names of cashiers": "Of the tenant's staff, not of her.",
     "snapshot": "The same as above, in another form.",
     "exports": "Copies of the above that staff asked for.",

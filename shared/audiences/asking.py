@@ -113,7 +113,7 @@ class Question:
     def look(self, ids: Iterable[str], *, facts: bool) -> Iterator[tuple[MemberState, Facts | None, bool]]:
         """The same with the personal facts, opened where they are wanted."""
         for chunk in chunks(ids, TOGETHER):
-            active = [loaded for loaded in load_stored(self.scope, chunk) if loaded.state.status == "active"]
+            active = [loaded for loaded in load_stored(self.scope, chunk) if loaded.state.is_considered]
             opened = facts_of(self.scope, active) if facts or self._compiled.needs_facts else {}
             for loaded in active:
                 state = peek(self.scope, loaded, self.now)

@@ -58,7 +58,7 @@ class Column:
 
     def of(self, subject: Subject) -> Value:
         """The value; ``None`` where there is none."""
-        return None if self.behavioural and not subject.state.profiled else self.read(subject)
+        return None if self.behavioural and not subject.state.may_profile else self.read(subject)
 
 
 def columns_of(names: Sequence[str], wallets: Collection[str] | None, segment: str | None = None) -> tuple[Column, ...]:

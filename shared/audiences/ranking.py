@@ -36,7 +36,7 @@ def rank_state(order: Order, state: MemberState, now: Instant) -> int:
     if order.by == "balance":
         return balance_steps(state, order.wallet, now)[0][1]
     profile = state.profile
-    if order.by == "id" or not state.profiled:
+    if order.by == "id" or not state.may_profile:
         return 0 if order.by == "id" else MISSING
     if order.by == "lifetime_value":
         return max(profile.value, 0) if profile.last_at is not None else MISSING

@@ -18,7 +18,8 @@ class ActorShown(Answer):
 
     kind: str = Field(description="key, operator, member or staff")
     id: str
-    location_id: str | None = Field(default=None, description="the one location that the key is bound to")
+    location_id: str | None = Field(default=None, description="the one location that it is bound to")
+    location_group: str | None = Field(default=None, description="the group of locations that it is bound to")
 
 
 class TargetShown(Answer):

@@ -140,7 +140,9 @@ def _shown(entry: Entry) -> EntryShown:
     return EntryShown(
         id=entry.id,
         at=format_rfc3339(entry.at),
-        actor=ActorShown(kind=entry.actor.kind, id=entry.actor.id, location_id=entry.actor.location),
+        actor=ActorShown(
+            kind=entry.actor.kind, id=entry.actor.id, location_id=entry.actor.location, location_group=entry.actor.location_group
+        ),
         operation=entry.operation,
         outcome=entry.outcome,
         target=TargetShown(kind=entry.target.kind, id=entry.target.id) if entry.target else None,

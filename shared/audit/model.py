@@ -19,11 +19,12 @@ SEALS_KEPT: Final = KEPT + 30 * DAY
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who called: an API key, the operator, a member or one of the staff, and the one location that it may work for."""
+    """Who called: an API key, the operator, a member or one of the staff, and the location, or group of them, that it may work for."""
 
     kind: str
     id: str
     location: str | None = None
+    location_group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +64,12 @@ def canonical(document: dict[str, Any]) -> str:
 def text_of(entry: Entry) -> str:
     """The canonical text of an entry."""
     actor, target = entry.actor, entry.target
+    bound = {"location": actor.location, "location_group": actor.location_group}
     document = {
         "format": FORMAT,
         "id": entry.id,
         "tenant": entry.tenant,
-        "actor": _named(actor.kind, actor.id) | ({"location": actor.location} if actor.location else {}),
+        "actor": _named(actor.kind, actor.id) | {name: value for name, value in bound.items() if value},
         "operation": entry.operation,
         "outcome": entry.outcome,
         "target": _named(target.kind, target.id) if target else None,
@@ -85,7 +87,7 @@ def entry_of(text: str) -> Entry:
     return Entry(
         id=found["id"],
         tenant=found["tenant"],
-        actor=Actor(actor["kind"], actor["id"], actor.get("location")),
+        actor=Actor(actor["kind"], actor["id"], actor.get("location"), actor.get("location_group")),
         operation=found["operation"],
         outcome=found["outcome"],
         target=Target(target["kind"], target.get("id")) if target else None,

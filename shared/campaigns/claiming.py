@@ -40,7 +40,7 @@ STOPPED: Final = "campaign_stopped"
 HELD_OUT: Final = "held_out"
 TAKEN: Final = "claimed_by_another"
 """A waiting delivery was claimed again by somebody else."""
-_NOT_MEANT: Final = frozenset({STOPPED, "not_active", "not_in_segment", "not_in_audience"})
+_NOT_MEANT: Final = frozenset({STOPPED, "not_active", "restricted", "not_in_segment", "not_in_audience"})
 """It was not for her, or may be yet: of these there is no record that she did not get it."""
 _NOT_HERS: Final = frozenset({"no_consent", "suppressed", "unreachable"})
 """Why she would not get it whoever she is compared with: nobody is held out of what would not be sent."""

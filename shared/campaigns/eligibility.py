@@ -52,6 +52,8 @@ class Policy:
     priority: int = 50
     drops: frozenset[str] = frozenset()
     """Of ``quiet_hours``, ``cap``, ``blackout`` those that drop the message instead of deferring it."""
+    age_required: bool = False
+    """No marketing to members whose age is not known."""
     patience: int = 48 * HOUR
     """Milliseconds that it may be deferred in all."""
 
@@ -113,7 +115,9 @@ def allowed(policy: Policy, state: MemberState, channel: Channel) -> Reason | No
     asked_for = policy.purpose if policy.marketing else "service"
     consent = state.consents.get(f"{asked_for}:{channel}")
     said_no = consent is not None and not consent.granted
-    if said_no or (policy.marketing and consent is None):
+    # Who may be a child has not consented.
+    may_be_a_child = policy.marketing and policy.age_required and "birth_date" not in state.known
+    if said_no or may_be_a_child or (policy.marketing and consent is None):
         return "no_consent"
     return "suppressed" if channel in state.suppressed else None
 

@@ -114,6 +114,8 @@ class Participant:
         """Why she is not in the audience, or ``None``. The last purchase counts: what claims is conditional on the state asked here."""
         if state.status != "active":
             return "not_active"
+        if state.restriction is not None:
+            return "restricted"
         audience: Audience = self.body.audience
         if audience.segment is not None and not in_segment(audience.segment, state, self._served):
             return "not_in_segment"

@@ -30,6 +30,7 @@ def policy_of(body: CampaignBody, step: SendStep, settings: TenantSettings) -> P
         blackouts=_blackouts(messaging) if marketing else (),
         priority=body.priority,
         drops=_drops(deferral),
+        age_required=settings.age_limit.required,
         patience=deferral.max_hours * HOUR,
     )
 

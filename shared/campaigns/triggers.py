@@ -24,8 +24,10 @@ from shared.tenants.base import Frozen, Name
 from shared.tenants.messaging import LocalTime
 
 FLIPS: Final = frozenset({"segment.entered", "segment.left"})
-_OF_OURS: Final = ("campaign.", "message.claimed", "message.held_out", "member.erased")
-"""What campaigns themselves do to a member: it may trigger none, that would be a loop. And who is forgotten gets nothing."""
+_OF_OURS: Final = ("campaign.", "message.claimed", "message.held_out", "member.erased", "member.merged", "member.united")
+"""What campaigns themselves do to a member: it may trigger none, that would be a loop. Who is forgotten, or another
+by now, gets nothing, and nobody a message because she turned out to be one.
+"""
 EVENT_TYPES: Final = frozenset(
     each.type
     for each in CATALOGUE.values()

@@ -10,14 +10,15 @@ from shared.kernel.errors import FieldError, InvalidValue, Unprocessable
 from shared.kernel.instants import day_of, format_day, local_day
 from shared.storage import keys_counter
 from shared.storage.items_counter import CountItem
+from shared.tenants.principal import Place
 from shared.tenants.scope import TenantScope
 
 MAX_DAYS: Final = 31
 _USUAL_DAYS: Final = 7
 
 
-def report(scope: TenantScope, location: str | None, first: str | None, until: str | None) -> CounterReport:
-    """Business dates, both ends inclusive; the last seven where none are named, 31 at most. ``location``: of that one alone."""
+def report(scope: TenantScope, place: Place, first: str | None, until: str | None) -> CounterReport:
+    """Business dates, both ends inclusive; the last seven where none are named, 31 at most. ``place``: of what is within alone."""
     today = local_day(scope.clock(), scope.definitions.settings.time_zone)
     last_day = _day(until, "/until") if until is not None else today
     first_day = _day(first, "/from") if first is not None else last_day - _USUAL_DAYS + 1
@@ -25,7 +26,7 @@ def report(scope: TenantScope, location: str | None, first: str | None, until: s
         hint = FieldError("/from", "invalid_value", f"not after until, and at most {MAX_DAYS} days")
         raise Unprocessable("The query does not fit; see errors.", errors=(hint,))
     days = [format_day(day) for day in range(first_day, last_day + 1)]
-    rows = tuple(row for day in days for row in _rows(scope, day, location))
+    rows = tuple(row for day in days for row in _rows(scope, day, place))
     return CounterReport(
         first=days[0],
         until=days[-1],
@@ -44,10 +45,11 @@ def summed(rows: Iterable[tuple[str, CounterRow]]) -> dict[str, dict[str, int]]:
     return sums
 
 
-def _rows(scope: TenantScope, day: str, location: str | None) -> list[CounterRow]:
-    begins = keys_counter.counts_of(location) if location is not None else keys_counter.COUNT_PREFIX
+def _rows(scope: TenantScope, day: str, place: Place) -> list[CounterRow]:
+    begins = keys_counter.counts_of(place.location) if place.location is not None else keys_counter.COUNT_PREFIX
     found = scope.table.query_all(keys_counter.counts(scope.tenant, day), begins=begins)
-    return [_row(day, CountItem.values(raw)) for raw in found]
+    rows = (_row(day, CountItem.values(raw)) for raw in found)
+    return [row for row in rows if place.covers(row.location_id, scope.groups_of)]
 
 
 def _row(day: str, item: dict[str, Any]) -> CounterRow:

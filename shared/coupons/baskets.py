@@ -247,7 +247,7 @@ class _Using:
             usage = usage_of(state, coupon.key, local_day(self.now, view.settings.time_zone))
             facts = replace(facts, usage={coupon.key: usage})
         stopped = self.scope.definitions.stops.marks
-        use = Use(self.now, scene, self.member, facts, request.basket_id, stopped)
+        use = Use(self.now, scene, state.member if state is not None else self.member, facts, request.basket_id, stopped)
         reason = state_reason(coupon, use) or unmet(when, facts, scene)
         nobody_yet = state is None and isinstance(request, HoldCouponRequest)
         if reason is None and body is not None and not nobody_yet:

@@ -109,7 +109,7 @@ def choose(plan: NextBest, her: Her, tenant: str, experiment: str, decision: str
 
 def score(contender: Contender, body: OfferBody, her: Her, days: int) -> int:
     """Hundredths of minor units, as the module says."""
-    profiled = her.state.profiled
+    profiled = her.state.may_profile
     share = affinity(her.state.profile, goods(body, her.catalogue), days, local_day(her.at, her.zone)) if profiled else 0
     return (share + FLOOR) * contender.margin * contender.weight // _OF_10_000
 

@@ -18,6 +18,7 @@ from shared.coupons.service import answer_of
 from shared.kernel.errors import FieldError, KeyRequired
 from shared.kernel.instants import Instant
 from shared.member_state.effects import Effects
+from shared.member_state.errors import MemberRestricted
 from shared.member_state.events import MemberEvent, OfferWithheld
 from shared.member_state.model import MemberState
 from shared.member_state.service import Change, Occasion, change_member
@@ -88,6 +89,8 @@ class _Choosing:
         return change_member(self.scope, self.member, Occasion(self.now, self.correlation), self._decide, replay=self._replay)
 
     def _decide(self, state: MemberState, _stale: Stale) -> Change[NextOffer]:
+        if state.restriction is not None:
+            raise MemberRestricted
         # A request that was answered before may choose another offer here, or none: its record is in the way of the commit.
         choice = choose_for(self.scope, self.plan, state, self.now, self.plan.experiment or API, self.key)
         coupon = self._coupon(choice, state)

@@ -84,7 +84,7 @@ class Number(Frozen):
 
     def resolve(self, state: MemberState, at: Instant, zone: str) -> int:
         """Its value for her at the instant; ``otherwise`` for who objected to profiling, but of her points, which are no behaviour."""
-        number = _number(self, state, at, zone) if state.profiled or self.of == "points" else None
+        number = _number(self, state, at, zone) if state.may_profile or self.of == "points" else None
         if number is None:
             return self.otherwise
         numerator, denominator = number
@@ -113,7 +113,7 @@ class Favourite(Frozen):
 
     def resolve(self, state: MemberState, at: Instant, zone: str) -> str:
         """Its value for her at the instant; ``otherwise`` for who objected to profiling."""
-        if not state.profiled:
+        if not state.may_profile:
             return self.otherwise
         ranked = sorted(self._sums(state, at, zone).items(), key=lambda each: (-each[1][1], -each[1][0], each[0]))
         name = next((name for name, (_, value) in ranked if value > 0), None)
@@ -161,7 +161,7 @@ class Complement(Frozen):
     def resolve(self, state: MemberState, at: Instant, zone: str, goes_with: GoesWith) -> str:
         """Its value for her at the instant; ``otherwise`` for who objected to profiling."""
         last = local_day(at, zone)
-        sums = totals_by(state.profile, "i", last - self.days + 1, last) if state.profiled else {}
+        sums = totals_by(state.profile, "i", last - self.days + 1, last) if state.may_profile else {}
         ranked = sorted((-each.count, -each.value, name) for name, each in sums.items() if name != OTHERS and each.count > 0)
         hers = {name for _, _, name in ranked}
         best = goes_with.get(ranked[0][2], ()) if ranked else ()

@@ -125,7 +125,7 @@ def state_reason(coupon: Coupon, use: Use) -> str | None:
         return "not_yet_active"
     if coupon.state == "held" and (coupon.hold_until or 0) > use.now and coupon.hold_basket != use.basket:
         return "held"
-    if coupon.member is not None and coupon.member != use.member:
+    if coupon.member is not None and coupon.member != use.member and coupon.member not in use.facts.former:
         return "other_member"
     promised = coupon.state == "held" and coupon.hold_basket == use.basket and (coupon.hold_until or 0) > use.now
     return None if promised else _stopped(coupon.offer, use.exhausted)

@@ -247,9 +247,15 @@ class ItemPage(Frozen):
     next_cursor: str | None = None
 
 
+class ListedLocation(Location):
+    """A location, and whether it is open now."""
+
+    open_now: bool | None = Field(default=None, description="null: its hours are not known")
+
+
 class LocationPage(Frozen):
     """Locations by id."""
 
-    data: tuple[Location, ...]
+    data: tuple[ListedLocation, ...]
     next_cursor: str | None = None
     stops: Stops = Field(default=NO_STOPS, description="what the tenant has stopped: a till that is offline redeems none of it")

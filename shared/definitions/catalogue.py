@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from shared.definitions.api import ItemPage, ItemsAnswer, ItemsRequest, LocationPage, LocationsAnswer, LocationsRequest, PutResult
+from shared.definitions.api import (
+    ItemPage,
+    ItemsAnswer,
+    ItemsRequest,
+    ListedLocation,
+    LocationPage,
+    LocationsAnswer,
+    LocationsRequest,
+    PutResult,
+)
 from shared.definitions.characters import refuse_control_characters
 from shared.definitions.sizes import check_locations
 from shared.kernel.errors import FieldError, InvalidValue, Unprocessable
 from shared.kernel.pages import open_cursor, seal_cursor
-from shared.storage import keys
+from shared.storage import keys, keys_access
 from shared.storage.errors import RawItem
 from shared.storage.items import SettingsItem
 from shared.storage.keys import Key
 from shared.storage.packing import pack, unpack
+from shared.tenants.hours import is_open
+from shared.tenants.location_groups import LocationGroups, check_groups
 from shared.tenants.model import CatalogueItem, Location
 from shared.tenants.scope import TenantScope
 from shared.tenants.stopping import get_stops
@@ -43,6 +54,21 @@ def put_locations(scope: TenantScope, request: LocationsRequest) -> LocationsAns
     return answer
 
 
+def put_groups(scope: TenantScope, request: LocationGroups) -> LocationGroups:
+    """All groups of locations at once: what is not named is gone. ``Unprocessable`` for cycles and the like. A read, and 1 write if it
+    changes anything.
+    """
+    check_groups(request.groups)
+    _put(scope, [(keys_access.GROUPS, request)], lambda tenant, _: keys_access.location_groups(tenant), "/groups")
+    scope.cache.forget(scope.tenant)
+    return request
+
+
+def get_groups(scope: TenantScope) -> LocationGroups:
+    """All groups of locations, as they are stored now. 1 read."""
+    return LocationGroups(groups=tuple(scope.repository.groups().values()))
+
+
 def list_items(scope: TenantScope, limit: int, cursor: str | None, key: bytes) -> ItemPage:
     """A page of items by id. One Query."""
     raws, more = _page(scope, keys.catalogue(scope.tenant), "ITEM#", limit, cursor, key)
@@ -53,8 +79,15 @@ def list_items(scope: TenantScope, limit: int, cursor: str | None, key: bytes) -
 def list_locations(scope: TenantScope, limit: int, cursor: str | None, key: bytes) -> LocationPage:
     """A page of locations by id, and what is stopped. One Query and a read."""
     raws, more = _page(scope, keys.definitions(scope.tenant), "LOCATION#", limit, cursor, key)
-    data = tuple(Location.model_validate(unpack(SettingsItem.read(raw).body)) for raw in raws)
+    data = tuple(_listed(scope, unpack(SettingsItem.read(raw).body)) for raw in raws)
     return LocationPage(data=data, next_cursor=more, stops=Stops.model_validate(get_stops(scope).model_dump(exclude={"changed_at"})))
+
+
+def _listed(scope: TenantScope, body: dict[str, Any]) -> ListedLocation:
+    stored = Location.model_validate(body)
+    zone = stored.time_zone or scope.definitions.settings.time_zone
+    open_now = is_open(stored.hours, scope.clock(), zone) if stored.hours is not None else None
+    return ListedLocation.model_validate(body | {"open_now": open_now})
 
 
 def categories(scope: TenantScope) -> frozenset[str]:

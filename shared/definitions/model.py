@@ -29,6 +29,7 @@ from shared.rewards.model import RewardBody
 from shared.segments.context import Context
 from shared.segments.live import LiveSegments
 from shared.segments.parsing import StoredSegment, stored_segment
+from shared.tenants.location_groups import LocationGroup, with_ancestors
 from shared.tenants.model import Location, TenantSettings
 from shared.tenants.stops import NO_STOPS, Stops
 
@@ -197,6 +198,7 @@ class TenantView:
             events=self.settings.events,
             switches=self._whole.epochs_until(self._at),
             dates=self.dates,
+            retention=self.settings.retention,
         )
 
     @cached_property
@@ -244,6 +246,8 @@ class DefinitionSet:
     goes_with: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """What is often bought together, if an offer that is given by itself asks for it."""
     stops: Stops = NO_STOPS
+    groups: Mapping[str, LocationGroup] = field(default_factory=dict)
+    """Groups of locations, by id."""
     _views: dict[int, TenantView] = field(default_factory=dict, compare=False, repr=False)
     _parsed: dict[tuple[Kind, str, int], Any] = field(default_factory=dict, compare=False, repr=False)
 
@@ -258,6 +262,11 @@ class DefinitionSet:
         for each in self.definitions:
             found.update(instant for instant in (each.effective_from, each.retired_from, each.served_at) if instant is not None)
         return sorted(found)
+
+    def groups_of(self, location: str) -> frozenset[str]:
+        """Every group that a location is in, those above included; none of one that there is not."""
+        found = self.locations.get(location)
+        return with_ancestors(found.groups, self.groups) if found is not None else frozenset()
 
     def at(self, instant: Instant) -> TenantView:
         """The view that holds at the instant; one object between two switches, so that its parts are made once."""

@@ -11,12 +11,13 @@ from shared.definitions.timeline import Timeline, head_actions, timeline_of
 from shared.kernel.errors import NotFound
 from shared.kernel.instants import Instant
 from shared.statistics.stored import from_body
-from shared.storage import keys
+from shared.storage import keys, keys_access
 from shared.storage.errors import RawItem
 from shared.storage.expressions import Path
 from shared.storage.items import DefinitionItem, SettingsItem
 from shared.storage.packing import pack, unpack
 from shared.storage.table import Table, WriteBatch, raw_key
+from shared.tenants.location_groups import LocationGroup, LocationGroups
 from shared.tenants.model import CatalogueItem, Location, TenantSettings
 from shared.tenants.stops import NO_STOPS, Stops
 
@@ -45,6 +46,7 @@ class DefinitionRepository:
         settings: TenantSettings | None = None
         stops = NO_STOPS
         locations: dict[str, Location] = {}
+        groups: dict[str, LocationGroup] = {}
         definitions: list[Definition] = []
         for raw in self.table.query_all(keys.definitions(self.tenant), consistent=True):
             kind = raw["SK"]["S"].partition("#")[0]
@@ -52,6 +54,8 @@ class DefinitionRepository:
                 settings = TenantSettings.model_validate(unpack(SettingsItem.read(raw).body))
             elif kind == keys.STOPS:
                 stops = Stops.model_validate(unpack(SettingsItem.read(raw).body)["stops"])
+            elif kind == keys_access.GROUPS:
+                groups = _groups(raw)
             elif kind == "LOCATION":
                 location = Location.model_validate(unpack(SettingsItem.read(raw).body))
                 locations[location.id] = location
@@ -62,7 +66,12 @@ class DefinitionRepository:
         definitions += self._versions_of(sorted({*gifts(definitions), *offers}))
         personal = (given.body.get("personal", {}) for given in definitions if given.kind == "offer")
         asked = any("complement" in each for places in personal for each in places.values())
-        return DefinitionSet(self.tenant, settings, locations, tuple(definitions), self.goes_with() if asked else {}, stops)
+        return DefinitionSet(self.tenant, settings, locations, tuple(definitions), self.goes_with() if asked else {}, stops, groups)
+
+    def groups(self) -> dict[str, LocationGroup]:
+        """The groups of locations, as they are stored now. 1 read."""
+        raw = self.table.get(keys_access.location_groups(self.tenant), consistent=True)
+        return {} if raw is None else _groups(raw)
 
     # -- offers -----------------------------------------------------------------------------------------------------
 
@@ -194,3 +203,8 @@ def _instant(value: float | None) -> Instant | None:
 
 def _label(definition: Definition) -> str:
     return f"{definition.kind}:{definition.id}@{definition.version}"
+
+
+def _groups(raw: RawItem) -> dict[str, LocationGroup]:
+    stored = LocationGroups.model_validate(unpack(SettingsItem.read(raw).body))
+    return {each.id: each for each in stored.groups}

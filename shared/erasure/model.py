@@ -8,8 +8,8 @@ from typing import Final, Literal
 
 from shared.kernel.instants import Instant
 
-Step = Literal["surveyed", "objections", "devices", "identifiers", "coupons", "records", "key", "verified"]
-STEPS: Final[tuple[Step, ...]] = ("surveyed", "objections", "devices", "identifiers", "coupons", "records", "key", "verified")
+Step = Literal["surveyed", "objections", "apple", "devices", "identifiers", "coupons", "records", "key", "verified"]
+STEPS: Final[tuple[Step, ...]] = ("surveyed", "objections", "apple", "devices", "identifiers", "coupons", "records", "key", "verified")
 """In this order. Her key is the last to go: until then what it seals could still be read by a step that has to."""
 Status = Literal["accepted", "completed"]
 
@@ -25,6 +25,8 @@ class Traces:
     """``segment@version`` of those that she was in."""
     identifiers: tuple[tuple[str, str], ...] = ()
     """Kind and blind index; found by the survey."""
+    former: tuple[str, ...] = ()
+    """Members who turned out to be her (``shared.merging``): what is left of them goes, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,11 @@ class Erasure:
     def next_step(self) -> Step | None:
         """The first step that is not done; ``None`` when all are."""
         return next((step for step in STEPS if step not in self.done), None)
+
+    @property
+    def persons(self) -> tuple[Erasure, ...]:
+        """The same about each id that was hers: the present one, and those of before."""
+        return (self, *(replace(self, member=member) for member in self.traces.former))
 
     def after(self, step: Step, at: Instant) -> Erasure:
         """With one step more. After the last nothing leads to her any more."""

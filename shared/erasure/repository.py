@@ -49,7 +49,10 @@ class ErasureRepository:
             "c": erasure.correlation,
             "done": dict(erasure.done),
             "counts": dict(erasure.counts),
-            "traces": [traces.version, list(traces.coupons), list(traces.segments), [list(each) for each in traces.identifiers]],
+            "traces": [
+                traces.version, list(traces.coupons), list(traces.segments), [list(each) for each in traces.identifiers],
+                *([list(traces.former)] if traces.former else []),
+            ],
         }
         key = keys_rights.erasure(self.tenant, erasure.member)
         return ErasureItem.at(key, status=erasure.status, revision=erasure.revision, body=pack(body))
@@ -58,7 +61,7 @@ class ErasureRepository:
     def _decode(raw: RawItem) -> Erasure:
         item = ErasureItem.read(raw)
         body: dict[str, Any] = unpack(item.body)
-        version, coupons, segments, identifiers = body["traces"]
+        version, coupons, segments, identifiers, *former = body["traces"]
         status: Any = item.status
         return Erasure(
             id=body["id"],
@@ -69,6 +72,8 @@ class ErasureRepository:
             status=status,
             done=body["done"],
             counts=body["counts"],
-            traces=Traces(version, tuple(coupons), tuple(segments), tuple((kind, blind) for kind, blind in identifiers)),
+            traces=Traces(
+                version, tuple(coupons), tuple(segments), tuple((kind, blind) for kind, blind in identifiers), tuple(*former)
+            ),
             revision=int(item.revision),
         )

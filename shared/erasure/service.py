@@ -5,6 +5,7 @@ The rest is carried out by a worker (``shared.erasure.working``), which the comm
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from shared.erasure.api import ErasureAnswer, ErasureStep
@@ -18,7 +19,7 @@ from shared.member_state.erasing import Erased
 from shared.member_state.errors import ErasedMember
 from shared.member_state.model import MemberState
 from shared.member_state.repository import StateRepository
-from shared.member_state.service import Change, Occasion, change_member
+from shared.member_state.service import Change, Done, Occasion, change_member
 from shared.storage.commit import Stale
 from shared.storage.table import WriteBatch
 from shared.tenants.scope import TenantScope
@@ -36,7 +37,7 @@ def ask(scope: TenantScope, member: str, actor: str, correlation: str = "") -> E
     id_ = new_id("era", now)
 
     def decide(state: MemberState, _stale: Stale) -> Change[Erasure]:
-        traces = Traces(state.version + 1, tuple(sorted(state.coupons)), tuple(sorted(state.segments)))
+        traces = Traces(state.version + 1, tuple(sorted(state.coupons)), tuple(sorted(state.segments)), (), tuple(state.former))
         asked_by = BY_HERSELF if actor == state.member else actor
         erasure = Erasure(id_, state.member, asked_by, now, correlation, traces=traces)
 
@@ -52,14 +53,38 @@ def ask(scope: TenantScope, member: str, actor: str, correlation: str = "") -> E
         return certificate(scope, member)
 
 
+def ask_for(scope: TenantScope, member: str, actor: str, holds: Callable[[MemberState], bool], correlation: str = "") -> bool:
+    """Forget her if something is true of her at that very moment; whether it was. As ``ask``; who is forgotten already is left so."""
+    now, repository = scope.clock(), ErasureRepository(scope.tenant, scope.table)
+    id_ = new_id("era", now)
+
+    def decide(state: MemberState, _stale: Stale) -> Change[bool] | Done[bool]:
+        if not holds(state):
+            return Done(False)
+        traces = Traces(state.version + 1, tuple(sorted(state.coupons)), tuple(sorted(state.segments)))
+        erasure = Erasure(id_, state.member, actor, now, correlation, traces=traces)
+
+        def finish(_after: MemberState, _effects: Effects, batch: WriteBatch) -> bool:
+            repository.add_new(batch, erasure)
+            return True
+
+        return Change([Erased(now, id_)], finish)
+
+    return change_member(scope, member, Occasion(now, correlation), decide)
+
+
 def certificate(scope: TenantScope, member: str) -> ErasureAnswer:
     """How far the erasure is, or that it is complete; also when nothing else is known of her. 1 read unit.
 
     ``UnknownErasure`` for a member who is one, ``UnknownMember`` for anybody else.
     """
-    erasure = ErasureRepository(scope.tenant, scope.table).get(member)
+    repository = ErasureRepository(scope.tenant, scope.table)
+    erasure = repository.get(member)
     if erasure is None:
-        StateRepository(scope.tenant, scope.table).load(member)
+        # An old id of one who was merged leads to her certificate, too.
+        hers = StateRepository(scope.tenant, scope.table).stands(member).state.member
+        erasure = repository.get(hers) if hers != member else None
+    if erasure is None:
         raise UnknownErasure
     return _answer(erasure)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol, TypeVar
 
 from shared.coupons.issuing import derived_code
@@ -24,12 +24,14 @@ from shared.storage.expressions import Condition, Path
 from shared.storage.items import CouponItem, DeviceItem, IdentifierItem, SegmentRowItem
 from shared.storage.items_rights import ObjectionItem
 from shared.storage.table import NOT_THERE_YET
+from shared.tenants.apple_client import AppleSide, forget_token, revoke_token
 from shared.tenants.scope import TenantScope
 
 T = TypeVar("T")
 TIME_TO_STOP_MS: Final = 8_000
 """With less left than this a worker goes on in a new message."""
 _LOOKS: Final = 2
+_TRIES: Final = 3
 
 
 class OutOfTime(Exception):
@@ -49,6 +51,7 @@ class Hands:
 
     scope: TenantScope
     push: Endpoints
+    apple: AppleSide | None = None
 
     def each(self, several: Iterable[T]) -> Iterator[T]:
         """One after another, as long as there is time; ``OutOfTime`` then."""
@@ -65,28 +68,66 @@ class Hands:
 
 def survey(hands: Hands, erasure: Erasure) -> Erasure:
     """Count what there is, and find which identifiers lead to her. One Query a page, and a read."""
-    counts = Counter(kind_of(raw["SK"]["S"]) for raw in partition(hands.scope, erasure.member))
-    held = hands.members.held(erasure.member)
-    counts.update(identifiers=len(held), coupons=len(erasure.traces.coupons))
-    scope, code = hands.scope, derived_code(hands.scope, CODE_PURPOSE, erasure.member, CODE_LENGTH)
-    return erasure.surveyed(counts, (*held, (KIND, scope.blind(KIND, code))))
+    counts, scope = Counter({"coupons": len(erasure.traces.coupons)}), hands.scope
+    found: list[tuple[str, str]] = []
+    for each in erasure.persons:
+        counts.update(kind_of(raw["SK"]["S"]) for raw in partition(scope, each.member))
+        held, code = hands.members.held(each.member), derived_code(scope, CODE_PURPOSE, each.member, CODE_LENGTH)
+        counts["identifiers"] += len(held)
+        found += [*held, (KIND, scope.blind(KIND, code))]
+    return erasure.surveyed(counts, tuple(dict.fromkeys(found)))
 
 
 def objections(hands: Hands, erasure: Erasure) -> int:
     """Her phone and e-mail, proven or not, get no marketing any more, whoever brings them: kept as keyed hashes. A write each."""
     scope = hands.scope
-    try:
-        stored = hands.members.profile(erasure.member)
-        fields = stored.fields(scope.cipher(erasure.member), "contact") if stored.version else {}
-    except Gone:
-        fields = {}
     contacts = {(kind, blind) for kind, blind in erasure.traces.identifiers if kind in ADDRESSES}
-    contacts |= {(kind, scope.blind(kind, fields[kind])) for kind in ADDRESSES if kind in fields}
+    for each in erasure.persons:
+        fields = _contact_of(hands, each.member)
+        contacts |= {(kind, scope.blind(kind, fields[kind])) for kind in ADDRESSES if kind in fields}
     return sum(_object(scope, kind, blind, erasure.accepted_at) for kind, blind in hands.each(sorted(contacts)))
+
+
+def revoke_apple(hands: Hands, erasure: Erasure) -> Erasure:
+    """What Apple gave for her sign-in is revoked there. Tried ``_TRIES`` times; the certificate says whether it came about, and an Apple
+    that does not answer holds up no erasure. Done again it is asked again, which Apple takes.
+    """
+    found: Counter[str] = Counter()
+    for each in hands.each(erasure.persons):
+        outcome = _revoked(hands, each.member)
+        if outcome is not None:
+            found["apple_revoked" if outcome else "apple_not_revocable"] += 1
+    return replace(erasure, counts={**erasure.counts, **found})
+
+
+def _revoked(hands: Hands, member: str) -> bool | None:
+    effort = hands.scope.effort()
+    for _ in range(_TRIES):
+        try:
+            return revoke_token(hands.scope, member, hands.apple or _NOBODY)
+        except OSError:
+            if effort.time_left_ms() < TIME_TO_STOP_MS:
+                raise OutOfTime from None
+            effort.sleep(1)
+    return False
+
+
+class _Nobody:
+    """Where there is no way to Apple."""
+
+    def post(self, what: str, form: Mapping[str, str]) -> None:  # noqa: ARG002
+        return None
+
+
+_NOBODY: Final = _Nobody()
 
 
 def devices(hands: Hands, erasure: Erasure) -> int:
     """Her devices: the endpoint with the push service, what leads from the device to her, the device. Another's is left alone."""
+    return sum(_devices_of(hands, each) for each in erasure.persons)
+
+
+def _devices_of(hands: Hands, erasure: Erasure) -> int:
     scope, done = hands.scope, 0
     rows = scope.table.query_all(keys.member(scope.tenant, erasure.member), begins=keys.DEVICE_PREFIX, consistent=True)
     for raw in hands.each(rows):
@@ -105,9 +146,10 @@ def identifiers(hands: Hands, erasure: Erasure) -> int:
     scope = hands.scope
     wanted = [keys.identifier(scope.tenant, kind, blind) for kind, blind in erasure.traces.identifiers]
     found = scope.table.get_many(wanted, consistent=True)
-    hers = [key for key, raw in found.items() if IdentifierItem.read(raw).member == erasure.member]
-    for key in hands.each(hers):
-        _release(scope, key, erasure.member)
+    persons = {each.member for each in erasure.persons}
+    hers = {key: owner for key, raw in found.items() if (owner := IdentifierItem.read(raw).member) in persons}
+    for key, owner in hands.each(list(hers.items())):
+        _release(scope, key, owner)
     return len(hers)
 
 
@@ -133,8 +175,9 @@ def records(hands: Hands, erasure: Erasure) -> int:
     should be.
     """
     work, done = Treated(hands.scope, erasure), 0
-    for raw in hands.each(partition(hands.scope, erasure.member)):
-        done += treat(work, raw)
+    for person in erasure.persons:
+        for raw in hands.each(partition(hands.scope, person.member)):
+            done += treat(Treated(hands.scope, person), raw)
     pairs = [(segment, int(version)) for segment, _, version in (each.rpartition("@") for each in erasure.traces.segments)]
     rows = {keys.segment_row(hands.scope.tenant, erasure.member, *pair): pair for pair in pairs}
     buried = hands.scope.table.get_many(rows, consistent=True)
@@ -146,11 +189,14 @@ def records(hands: Hands, erasure: Erasure) -> int:
 
 def key(hands: Hands, erasure: Erasure) -> int:
     """Her key: whatever was sealed with it, in whatever copy, is noise. The table of keys has no backups."""
-    where = keys.member_key(hands.scope.tenant, erasure.member)
-    if hands.scope.key_table.get(where) is None:
-        return 0
-    hands.scope.key_table.delete(where)
-    return 1
+    done = 0
+    for each in erasure.persons:
+        done += forget_token(hands.scope, each.member)
+        where = keys.member_key(hands.scope.tenant, each.member)
+        if hands.scope.key_table.get(where) is not None:
+            hands.scope.key_table.delete(where)
+            done += 1
+    return done
 
 
 def verify(hands: Hands, erasure: Erasure) -> int:
@@ -166,6 +212,8 @@ def do(step: Step, hands: Hands, erasure: Erasure) -> Erasure:
     """Carry out one step; answers the erasure with what it found."""
     if step == "surveyed":
         return survey(hands, erasure)
+    if step == "apple":
+        return revoke_apple(hands, erasure)
     _WORK[step](hands, erasure)
     return erasure
 
@@ -188,6 +236,15 @@ def _object(scope: TenantScope, kind: str, blind: str, at: int) -> bool:
     except ConditionFailed:
         return False
     return True
+
+
+def _contact_of(hands: Hands, member: str) -> dict[str, str]:
+    """The contacts of a profile that can still be read."""
+    try:
+        stored = hands.members.profile(member)
+        return stored.fields(hands.scope.cipher(member), "contact") if stored.version else {}
+    except Gone:
+        return {}
 
 
 def _forget_endpoint(push: Endpoints, endpoint: str) -> None:

@@ -9,6 +9,7 @@ from shared.erasure.errors import UnknownErasure
 from shared.erasure.repository import ErasureRepository
 from shared.erasure.steps import Endpoints, Hands, OutOfTime, do
 from shared.observability.logs import logger
+from shared.tenants.apple_client import AppleSide
 from shared.tenants.scope import TenantScope
 
 KIND = "erasure"
@@ -21,12 +22,12 @@ class Queue(Protocol):
         """Send one message."""
 
 
-def work(scope: TenantScope, member: str, push: Endpoints, own: Queue) -> bool:
+def work(scope: TenantScope, member: str, push: Endpoints, own: Queue, apple: AppleSide | None = None) -> bool:
     """Go on with a member's erasure; answers whether it is complete. Without the time for it the rest is a new message.
 
     ``UnknownErasure`` if nobody asked for it. Raises what a step raises: the message comes again, and with it the step.
     """
-    repository, hands = ErasureRepository(scope.tenant, scope.table), Hands(scope, push)
+    repository, hands = ErasureRepository(scope.tenant, scope.table), Hands(scope, push, apple)
     while True:
         erasure = repository.get(member)
         if erasure is None:

@@ -48,7 +48,7 @@ def _entry(
     return Entry(
         id=ulid,
         tenant=tenant,
-        actor=Actor(caller.kind, caller.id, caller.location),
+        actor=Actor(caller.kind, caller.id, caller.location, caller.location_group),
         operation=request.operation,
         outcome=outcome,
         target=_target(request, written),

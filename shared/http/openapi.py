@@ -121,7 +121,7 @@ def build(version: str, routes: Iterable[Route] = ROUTES) -> dict[str, Any]:
                 "bearer": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "An API key (lyk_...) or a member's access token. Scopes:\n\n"
+                    "description": "An API key (lyk_...), a member's access token, or an access token of the staff's user pool. Scopes:\n\n"
                     + "\n".join(f"* `{scope}`: {meaning}" for scope, meaning in SCOPES.items()),
                 }
             },

@@ -7,6 +7,8 @@ from shared.kernel.scopes import PUBLIC
 
 _D = "shared.definitions.api:"
 _S = "shared.segments.api:"
+_CSV = "shared.definitions.catalogue_csv:"
+_G = "shared.tenants.location_groups:"
 
 
 def administration() -> list[Route]:
@@ -19,9 +21,14 @@ def administration() -> list[Route]:
     routes = [
         route("PUT", "/v1/catalogue/items", "put_items", write, "Create or replace up to 200 catalogue items",
               request=_D + "ItemsRequest", response=_D + "ItemsAnswer"),
+        route("POST", "/v1/catalogue/items/import", "import_items", write, "Check a catalogue as CSV, up to 500 lines, and store it",
+              request=_CSV + "CatalogueImport", response=_CSV + "CatalogueImported"),
         route("GET", "/v1/catalogue/items", "list_items", read, "List catalogue items", response=_D + "ItemPage", query=PAGE),
         route("PUT", "/v1/locations", "put_locations", write, "Create or replace locations",
               request=_D + "LocationsRequest", response=_D + "LocationsAnswer"),
+        route("PUT", "/v1/location-groups", "put_location_groups", write, "Replace all groups of locations: brands, regions, franchisees",
+              request=_G + "LocationGroups", response=_G + "LocationGroups"),
+        route("GET", "/v1/location-groups", "get_location_groups", read, "All groups of locations", response=_G + "LocationGroups"),
         route("GET", "/v1/locations", "list_locations", read, "List locations", response=_D + "LocationPage", query=PAGE),
         route("POST", "/v1/programmes/{definition_id}/lint", "lint_programme", read, "Find mistakes in a programme, each with a basket",
               request=_D + "LintRequest", response=_D + "LintAnswer", audit="none"),

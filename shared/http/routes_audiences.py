@@ -28,6 +28,9 @@ def audiences() -> list[Route]:
               "SearchRequest", "SearchPage", audit="personal"),
         route("POST", "/v1/members/export", "export_members", "A file of members that a rule is true of; 202 with an export",
               "ExportMembersRequest", "ExportAnswer", 202),
+        Route("GET", "/v1/retention/preview", "audiences", "preview_retention", "members:read",
+              "How many members have done nothing for so many months", response="shared.audiences.retention:RetentionPreview",
+              query=("inactive_months",)),
         route("GET", "/v1/exports/{export_id}", "get_export", "How far an export is, and a short-lived link to its file",
               None, "ExportAnswer", audit="read"),
     ]

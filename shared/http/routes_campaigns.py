@@ -67,6 +67,7 @@ def guest_links() -> list[Route]:
         return Route(method, path, "guest_links", operation, PUBLIC, summary, status=status, media=media, max_body=16 * 1024)
 
     link, picture, stop = "/l/{tenant_id}/{token}", "/o/{tenant_id}/{picture}", "/u/{tenant_id}/{token}"
+    confirm = "/c/{tenant_id}/{token}"
     return [
         route("GET", link, "follow_link", "A link of a message: leads on, and counts as clicked", 302, ""),
         route("HEAD", link, "check_link", "Where a link of a message leads", 302, ""),
@@ -75,4 +76,7 @@ def guest_links() -> list[Route]:
         route("GET", stop, "ask_to_unsubscribe", "A page with one button; unsubscribes nobody", 200, "text/html"),
         route("HEAD", stop, "check_unsubscribing", "Whether there is the page to unsubscribe", 200, ""),
         route("POST", stop, "unsubscribe", "Unsubscribe with one click (RFC 8058): no more of this over this channel", 200, "text/html"),
+        route("GET", confirm, "ask_to_confirm", "A page with one button; confirms nothing", 200, "text/html"),
+        route("HEAD", confirm, "check_confirming", "Whether there is the page to confirm a consent", 200, ""),
+        route("POST", confirm, "confirm_consent", "Confirm a consent to e-mails (double opt-in)", 200, "text/html"),
     ]

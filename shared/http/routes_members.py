@@ -17,6 +17,9 @@ _IN = "shared.messaging.inbox_api:"
 _ER = "shared.erasure.api:"
 _ACC = "shared.access.api:"
 _CO = "shared.counter.api:"
+_ME = "shared.merging.api:"
+_RI = "shared.members.rights_api:"
+_SH = "shared.members.showing_api:"
 
 
 def _of_members(method: Method, path: str, operation: str, scope: str, summary: str, **more: object) -> Route:
@@ -52,7 +55,13 @@ def members() -> list[Route]:
                    response=_ER + "ErasureAnswer", status=202),
         *_for_both("GET", "/erasure", "get_erasure", "members:read", "How far an erasure is, and in the end its certificate",
                    response=_ER + "ErasureAnswer"),
-        *_for_both("PUT", "/consents", "set_consents", "members:write", "Grant or withdraw consents",
+        _of_members("POST", "/v1/members/{member_id}/merge", "merge_member", "members:merge",
+                    "Another member turned out to be this one: merge her into this one, for good; or try what it would come to",
+                    request=_ME + "MergeRequest", response=_ME + "MergeAnswer"),
+        _of_members("GET", "/v1/members/{member_id}/merge", "get_merge", "members:merge", "How far the merge of a member into another is",
+                    response=_ME + "MergeAnswer"),
+        *_for_both("PUT", "/consents", "set_consents", "members:write",
+                   "Grant or withdraw consents; marketing by e-mail may wait for her confirmation",
                    request=_M + "ConsentsRequest", response=_M + "ConsentsAnswer"),
         *_for_both("POST", "/devices", "add_device", "members:write", "Register a device for push messages",
                    request=_M + "DeviceRequest", response=_M + "DeviceAnswer", status=201),
@@ -64,13 +73,16 @@ def members() -> list[Route]:
         *_for_both("GET", "/challenges", "list_member_challenges", "members:read", "Challenges, and how far they are",
                    response=_CH + "ChallengesAnswer"),
         *_for_both("GET", "/coupons/{coupon_id}/qr", "get_coupon_qr", "members:read",
-                   "What a coupon's QR code says: signed, good for 5 minutes", response=_M + "QrAnswer"),
+                   "What a coupon's QR code says: signed, good for 5 minutes", response=_SH + "QrAnswer"),
         *_for_both("GET", "/card", "get_card", "members:read", "What the QR code of the member's card says: signed, good for 5 minutes",
-                   response=_M + "QrAnswer"),
+                   response=_SH + "QrAnswer"),
         *_for_both("GET", "/profile", "get_profile", "members:read", "What her purchases say: windows, habits, responses, tier",
                    response=_PR + "ProfileAnswer", query=("days", "by_days")),
         *_for_both("PUT", "/profiling", "set_profiling", "members:write", "Object to profiling, or allow it again",
                    request=_PR + "ProfilingRequest", response=_PR + "ProfilingAnswer"),
+        *_for_both("PUT", "/restriction", "set_restriction", "members:write",
+                   "Restrict the processing of her data to storing and the membership (Art. 18 GDPR), or lift that",
+                   request=_RI + "RestrictionRequest", response=_RI + "RestrictionAnswer"),
         _of_members("POST", "/v1/lists/{list_id}/members", "change_list_members", "members:write",
                     "Put up to 500 members on a static list, or take them off; 202 with a job",
                     request=_PR + "ListMembersRequest", response=_TA + "JobAnswer", status=202),
@@ -78,7 +90,8 @@ def members() -> list[Route]:
                    response=_IN + "InboxPage", query=PAGE, audit="read"),
         *_for_both("POST", "/inbox/{message_id}/read", "read_message", "members:write", "A message of the inbox was read",
                    response=_IN + "InboxMessageAnswer", audit="books"),
-        *_for_both("GET", "/segments", "list_member_segments", "members:read", "Segments the member is in", response=_M + "SegmentsAnswer"),
+        *_for_both("GET", "/segments", "list_member_segments", "members:read", "Segments the member is in",
+                   response=_SH + "SegmentsAnswer"),
     ]
 
 

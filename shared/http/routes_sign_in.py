@@ -26,6 +26,9 @@ def sign_in() -> list[Route]:
               "Prove the phone number or address on the own profile with a one-time code",
               request=_TOK + "ProveRequest", response="shared.members.api:MemberAnswer", status=201, max_body=_SMALL),
         route("DELETE", "/v1/members/{member_id}/sessions", "end_sessions", "members:write", out, status=204),
+        Route("POST", "/v1/apple/{tenant_id}/notifications", "registration", "receive_apple_notice", PUBLIC,
+              "What Apple tells of accounts that signed in with it; the address to name at Apple",
+              request="shared.members.apple_notices:AppleNotice", takes_credential=True, max_body=_SMALL, status=204),
         *_confirmations(),
         route("DELETE", "/v1/me/sessions", "end_sessions_of_me", MEMBER, f"{out} (own view)", status=204),
     ]

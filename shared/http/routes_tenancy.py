@@ -11,6 +11,7 @@ _SIG = "shared.tenants.signing:"
 _REM = "shared.tenants.removal_api:"
 _STO = "shared.tenants.stops:"
 _AUD = "shared.audit.api:"
+_STF = "shared.tenants.staff_api:"
 _AUDIT_QUERY = (*PAGE, "from", "until", "actor", "member_id", "operation")
 
 
@@ -50,9 +51,19 @@ def tenancy() -> list[Route]:
               response=_REM + "RemovalAnswer"),
         *_keys("/v1/tenants/{tenant_id}/keys", "key", OPERATOR, ""),
         *_keys("/v1/keys", "own_key", TENANT_ADMIN, " (own tenant, as far as the own key reaches)"),
+        route("GET", "/v1/staff", "list_staff", TENANT_ADMIN, "People who work for the tenant", response=_STF + "StaffPage", query=PAGE),
+        route("POST", "/v1/staff", "invite_staff", TENANT_ADMIN, "Invite somebody by e-mail, into a group and perhaps to a place",
+              request=_STF + "StaffRequest", response=_STF + "StaffAnswer", status=201),
+        route("PATCH", "/v1/staff/{staff_id}", "change_staff", TENANT_ADMIN,
+              "Another group or place; disable; sign out everywhere; a new authenticator app",
+              request=_STF + "StaffChange", response=_STF + "StaffAnswer"),
+        route("DELETE", "/v1/staff/{staff_id}", "remove_staff", TENANT_ADMIN, "Remove one of the staff", status=204),
         route("PUT", "/v1/tenants/{tenant_id}/push/{platform}", "set_push_application", "operator",
               "Store a push credential (write-only) and make its platform application",
               request=_TEN + "PushRequest", response=_TEN + "PushAnswer", audit="order"),
+        route("PUT", "/v1/tenants/{tenant_id}/apple", "set_apple_client", OPERATOR,
+              "Store the tenant's key as a client of Apple's (write-only), so that erasures revoke what Apple gave",
+              request="shared.tenants.apple_client:AppleClientRequest", status=204, audit="order"),
         route("GET", "/v1/signing-keys", "get_signing_keys", OPERATOR, "The keys that sign members' tokens",
               response=_SIG + "SigningKeysAnswer"),
         route("POST", "/v1/signing-keys/rotate", "rotate_signing_keys", OPERATOR,

@@ -26,6 +26,7 @@ SCOPES: Final = {
     PERSONAL: "see personal fields in searches and exports of members; have everything of one collected",
     "members:write": "change profiles, consents, identifiers and devices; import members",
     "members:erase": "erase members for good (a desk that answers what guests ask for; no till and no app needs it)",
+    "members:merge": "merge two members into one, for good (a desk: no till and no app needs it)",
     "points:write": "adjust and transfer points, convert them, set tiers by hand",
     "transactions:write": "quote, hold, record, void and return purchases; record events",
     "transactions:read": "read transactions and their explanations",
@@ -42,3 +43,5 @@ SCOPES: Final = {
     TENANT_ADMIN: "list, make, rotate and revoke the tenant's API keys, as far as the own key reaches",
     OPERATOR: "create tenants and their keys (the operator's own key only)",
 }
+KEY_SCOPES: Final = frozenset(SCOPES) - {MEMBER, OPERATOR}
+"""What an API key may hold, and one of the staff."""

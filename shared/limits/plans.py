@@ -11,7 +11,7 @@ from shared.kernel.errors import FieldError, Forbidden, InvalidValue
 from shared.limits.rules import Rate
 
 PlanName = Literal["small", "standard", "large"]
-Kind = Literal["key", "member", "operator"]
+Kind = Literal["key", "member", "operator", "staff"]
 
 
 class PlanLimit(Forbidden):
@@ -36,7 +36,7 @@ class Plan(_Frozen):
 
     name: PlanName = "standard"
     tenant_rate: RateLimit | None = Field(default=None, description="all credentials together; none: as the plan has it")
-    key_rate: RateLimit | None = Field(default=None, description="each API key")
+    key_rate: RateLimit | None = Field(default=None, description="each API key, and each of the staff")
     member_rate: RateLimit | None = Field(default=None, description="each member's own token")
     locations: int | None = Field(default=None, ge=1, le=100_000, description="locations in all")
     bulk_records: int | None = Field(default=None, ge=1, le=500, description="records of one bulk call")

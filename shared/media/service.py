@@ -22,7 +22,8 @@ from shared.media.images import prepare
 from shared.media.model import Media, id_of
 from shared.media.repository import MediaRepository
 from shared.storage import keys
-from shared.tenants.content import FALLBACK, MEDIA_PATTERN, WIDTHS, file_name, image_links
+from shared.tenants.base import MEDIA_PATTERN
+from shared.tenants.content import FALLBACK, WIDTHS, file_name, image_links
 from shared.tenants.scope import TenantScope
 
 _ID: Final = re.compile(MEDIA_PATTERN)

@@ -213,6 +213,13 @@ def _named(instance: Instance) -> dict[str, object]:
 # -- completions ----------------------------------------------------------------------------------------------------
 
 
+def settle(state: MemberState, instance: Instance, view: FoldView, at: Instant, effects: Effects) -> None:
+    """Give what an instance has reached whose purchases have become more by another way than a purchase."""
+    challenge = view.challenges.version(instance.challenge, instance.version)
+    if challenge is not None and view.gifts:
+        _settle_completions(state, instance, challenge.body, view, at, at, effects)
+
+
 def _settle_completions(
     state: MemberState, instance: Instance, body: ChallengeBody, view: FoldView, happened: Instant, at: Instant, effects: Effects
 ) -> None:

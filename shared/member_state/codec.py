@@ -16,10 +16,13 @@ from shared.member_state.model import (
     Consent,
     CounterSale,
     HeldCoupon,
+    Inactivity,
     Journey,
     MemberState,
+    Pending,
     RecentVisit,
     Referred,
+    Restriction,
     RuleUsage,
     Tier,
     TierSpan,
@@ -106,8 +109,12 @@ def decode_state(tenant: str, member: str, body: list[Any]) -> MemberState:
         _decode_programmes(state, programmes)
     for zone, *rows in campaigns[:1]:
         state.zone, state.journeys = zone, [_decode_journey(row) for row in rows]
-    for rows in campaigns[1:]:
+    for rows in campaigns[1:2]:
         state.counter_sales = _decode_counter(rows)
+    for rows in campaigns[2:3]:
+        _decode_rights(state, rows)
+    for rows in campaigns[3:]:
+        state.former = rows
     if choices:
         state.profiled, state.lists = not choices[0], choices[1]
     return state
@@ -116,10 +123,27 @@ def decode_state(tenant: str, member: str, body: list[Any]) -> MemberState:
 def _encode_last(state: MemberState) -> list[Any]:
     """What few members have, at the end: what is empty there is left out."""
     campaigns = [state.zone, *map(_encode_journey, state.journeys)] if state.zone or state.journeys else []
-    counter = _encode_counter(state.counter_sales)
-    if counter:
-        return [campaigns or [""], counter]
+    counter, rights = _encode_counter(state.counter_sales), _encode_rights(state)
+    if counter or rights or state.former:
+        return _without_zeros([campaigns or [""], counter, rights, state.former])
     return [campaigns] if campaigns else []
+
+
+def _encode_rights(state: MemberState) -> list[Any]:
+    """What she asked for by law, and what follows from it."""
+    restriction = [state.restriction.reason, state.restriction.since] if state.restriction is not None else 0
+    pending = {key: [each.since, each.asked_at - each.since, each.times] for key, each in state.pending.items()}
+    idle = state.inactivity
+    inactivity = [idle.told_at, idle.warned_at, int(idle.is_over)] if idle is not None else 0
+    return _without_zeros([restriction, pending, state.active_at, inactivity])
+
+
+def _decode_rights(state: MemberState, rows: list[Any]) -> None:
+    defaults: list[Any] = [0, {}, 0, 0]
+    restriction, pending, state.active_at, inactivity = rows + defaults[len(rows) :]
+    state.restriction = Restriction(*restriction) if restriction else None
+    state.inactivity = Inactivity(inactivity[0], inactivity[1], bool(inactivity[2])) if inactivity else None
+    state.pending = {key: Pending(since, since + step, times) for key, (since, step, times) in pending.items()}
 
 
 def _encode_counter(sales: list[CounterSale]) -> list[Any]:
@@ -132,6 +156,8 @@ def _encode_counter(sales: list[CounterSale]) -> list[Any]:
 
 
 def _decode_counter(body: list[Any]) -> list[CounterSale]:
+    if not body:
+        return []
     at, day, *rows = body
     return [CounterSale(at - back, day - days, location, cashier) for back, days, location, cashier in rows]
 

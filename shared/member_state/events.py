@@ -14,6 +14,8 @@ from shared.kernel.instants import Instant
 from shared.member_state.counter_events import IdentifiersChanged, PurchaseReviewed
 from shared.member_state.erasing import Erased
 from shared.member_state.model import Consent, CountedUse, CounterSale, HeldCoupon, Scalar
+from shared.member_state.own_events import RestrictionChanged, SignedIn, WarnedOfInactivity
+from shared.member_state.uniting_events import MergedAway, United
 from shared.profile.model import Visit
 from shared.wallet.model import Posting
 
@@ -45,6 +47,8 @@ class Registered:
     """Balances that she brings from another programme."""
     zone: str = ""
     """Her IANA time zone; empty: the tenant's."""
+    pending: tuple[str, ...] = ()
+    """As of ``ConsentsChanged``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,8 @@ class ConsentsChanged:
 
     at: Instant
     consents: dict[str, Consent]
+    pending: tuple[str, ...] = ()
+    """Those of them that wait for her confirmation, and are no until then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -404,4 +410,5 @@ MemberEvent = (
     | IdentifierAdded | IdentifiersChanged | Purchased | PurchaseReviewed | Reversed | PointsBooked | PointsConverted | RewardClaimed
     | RewardCancelled | RewardHandedOver | TierSet | ReferralEnded | ChallengeGiven | CouponIssued | OfferWithheld | CouponChanged
     | HoldPlaced | HoldReleased | Touched | ChannelSuppressed | JourneyMoved | JourneyEnded | Responded | Erased
+    | MergedAway | United | RestrictionChanged | SignedIn | WarnedOfInactivity
 )  # fmt: skip

@@ -8,17 +8,22 @@ from typing import Any, Final
 from shared.kernel.errors import InvalidValue
 from shared.kernel.instants import Instant, local_day
 from shared.member_state import (
+    activity,
     bonuses,
     challenges,
     contact,
     counter_events,
     erasing,
     journeys,
+    own_events,
     points,
     purchases,
     reviews,
     rewards,
+    rights_events,
     tiers,
+    uniting,
+    uniting_events,
 )
 from shared.member_state import events as happened
 from shared.member_state.effects import Effects, LedgerEntry
@@ -85,6 +90,7 @@ def _registered(state: MemberState, event: happened.Registered, view: FoldView, 
     if event.referrer is not None:
         state.referred = Referred(event.referrer)
     effects.tell("member.registered", at, {"source": event.source, "location": event.location})
+    rights_events.await_confirmation(state, {}, event.pending, at, effects)
     bonuses.on_registration(state, event, view, at, effects)
     tiers.settle_tier(state, view, at, effects)
     return "member.registered"
@@ -133,9 +139,10 @@ def _tier_set(state: MemberState, event: happened.TierSet, view: FoldView, at: I
 
 
 def _consents_changed(state: MemberState, event: happened.ConsentsChanged, _view: FoldView, at: Instant, effects: Effects) -> str:
-    changed = {key: consent.granted for key, consent in event.consents.items()}
+    changed, before = {key: consent.granted for key, consent in event.consents.items()}, dict(state.consents)
     state.consents.update(event.consents)
     effects.tell("consent.changed", at, {"consents": changed})
+    rights_events.settle_pending(state, before, event, at, effects)
     return "consent.changed"
 
 
@@ -296,5 +303,10 @@ _HANDLERS: dict[type, Callable[[MemberState, Any, FoldView, Instant, Effects], s
     happened.JourneyMoved: journeys.moved,
     happened.JourneyEnded: journeys.ended,
     happened.Responded: _responded,
+    own_events.RestrictionChanged: rights_events.restriction_changed,
+    own_events.SignedIn: activity.signed_in,
+    own_events.WarnedOfInactivity: activity.warned,
     erasing.Erased: erasing.erased,
+    uniting_events.MergedAway: uniting.merged_away,
+    uniting_events.United: uniting.united,
 }

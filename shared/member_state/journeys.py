@@ -85,17 +85,6 @@ def settle_told(state: MemberState, view: FoldView, effects: Effects, start: int
         _go_on(state, met, "event", effects, told.occurred_at)
 
 
-def hand_over(merged: MemberState, survivor: MemberState, at: Instant, effects: Effects) -> None:
-    """Two members turn out to be one: what waited for the one waits for the survivor, unless that occurrence waits for her already.
-
-    ``effects`` are the survivor's: more than she has room for is dropped as always.
-    """
-    hers = {(each.campaign, each.occurrence) for each in survivor.journeys}
-    survivor.journeys += [each for each in merged.journeys if (each.campaign, each.occurrence) not in hers]
-    merged.journeys = []
-    _make_room(survivor, at, effects)
-
-
 def _take(state: MemberState, campaign: str, occurrence: str) -> Journey | None:
     found = next((each for each in state.journeys if (each.campaign, each.occurrence) == (campaign, occurrence)), None)
     if found is not None:

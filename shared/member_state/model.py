@@ -52,6 +52,8 @@ MAX_JOURNEYS: Final = 40
 MAX_COUNTER_SALES: Final = 40
 """Purchases remembered, newest first, where the tenant counts them per shift; more than any such rule asks for (20)."""
 COUNTER_DAYS: Final = 3
+MAX_FORMER: Final = 20
+"""Members who may turn out to be one: whoever follows an old id takes no more steps than that."""
 MAX_CHALLENGES: Final = 40
 """Challenges that she has, with those that have ended and may still be asked about; see ``shared.member_state.challenges``."""
 
@@ -149,6 +151,34 @@ class Consent:
     version: str
 
 
+@dataclass(frozen=True, slots=True)
+class Restriction:
+    """She had the processing of her data restricted (Art. 18 GDPR): why, as a code, and since when."""
+
+    reason: str
+    since: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A consent that counts as no until she follows the link in a mail (double opt-in)."""
+
+    since: Instant
+    """When it was given first; links say it, so that those from before she took it back lead nowhere."""
+    asked_at: Instant
+    times: int = 1
+    """Mails asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inactivity:
+    """Where the retention of one who does nothing is: told of, warned (0: not yet), and told of as over."""
+
+    told_at: Instant
+    warned_at: Instant = 0
+    is_over: bool = False
+
+
 @dataclass(slots=True)
 class Touch:
     """One message claimed for her, or one that she was held out of: what frequency caps and campaign-response leaves count. On the channel
@@ -213,6 +243,8 @@ class MemberState:
     version: int = 0
     status: MemberStatus = "active"
     merged_into: str | None = None
+    former: list[str] = field(default_factory=list)
+    """Ids of members who turned out to be her: their ledgers, sales and messages are hers (``shared.member_state.uniting``)."""
     joined_at: Instant = 0
     join_source: str = ""
     join_location: str = ""
@@ -228,6 +260,8 @@ class MemberState:
     """``segment@version`` -> when she entered. Only the ones she is in."""
     consents: dict[str, Consent] = field(default_factory=dict)
     """``purpose:channel`` -> the current answer."""
+    pending: dict[str, Pending] = field(default_factory=dict)
+    """Of those answers that stand as no, the ones that only wait for her confirmation."""
     suppressed: dict[str, str] = field(default_factory=dict)
     """Channel -> reason (bounce, complaint, dead_token, ...): nothing is sent over it."""
     zone: str = ""
@@ -242,7 +276,9 @@ class MemberState:
     touches: list[Touch] = field(default_factory=list)
     tags: list[str] = field(default_factory=list)
     profiled: bool = True
-    """False: she has objected to profiling. Nothing that looks at her behaviour may decide about her."""
+    """False: she has objected to profiling. Nothing that looks at her behaviour may decide about her (``may_profile``)."""
+    restriction: Restriction | None = None
+    """While it stands her data are stored, and used for what the membership owes her alone (``is_considered``)."""
     lists: dict[str, Instant] = field(default_factory=dict)
     """Static lists that she is on -> since when."""
     usage: dict[str, RuleUsage] = field(default_factory=dict)
@@ -263,10 +299,28 @@ class MemberState:
     """In the order in which she got them."""
     challenges_closed: Instant = 0
     """Windows that ended by then are closed for good: one of them was forgotten to make room."""
+    active_at: Instant = 0
+    """When she last did something that nothing else here says (``shared.member_state.activity``)."""
+    inactivity: Inactivity | None = None
+    """While she does nothing, and the tenant keeps nobody for ever."""
     epoch: int = 0
     """The definitions epoch that the segments were last evaluated with."""
     timer: Instant | None = None
     """The instant in the due index. Never later than the true next instant; may be earlier."""
+
+    @property
+    def may_profile(self) -> bool:
+        """Whether her behaviour may be looked at: she did not object, and nothing of hers is restricted."""
+        return self.profiled and self.restriction is None
+
+    @property
+    def is_considered(self) -> bool:
+        """Whether she is one of those whom segments, audiences, campaigns and statistics are about."""
+        return self.status == "active" and self.restriction is None
+
+    def was(self, member: str | None) -> bool:
+        """Whether an id is hers: the present one, or that of a member who turned out to be her."""
+        return member == self.member or member in self.former
 
     def wallet(self, name: str) -> Wallet:
         """Her wallet, made when first needed."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
+from shared.kernel.errors import ConcurrentUpdate
 from shared.kernel.ids import new_ulid, shard_of
 from shared.kernel.instants import Instant
 from shared.member_state.cells_codec import decode_cells, encode_cells
@@ -15,7 +16,7 @@ from shared.member_state.codec import decode_state, encode_state
 from shared.member_state.contact import touched_before
 from shared.member_state.effects import DomainEvent, Effects, LedgerEntry
 from shared.member_state.errors import ErasedMember, UnknownMember
-from shared.member_state.model import Facts, MemberState
+from shared.member_state.model import MAX_FORMER, Facts, MemberState
 from shared.privacy.keyring import MemberCipher
 from shared.storage import keys
 from shared.storage.errors import RawItem
@@ -25,6 +26,8 @@ from shared.storage.packing import pack, unpack
 from shared.storage.table import NOT_THERE_YET, Table, WriteBatch
 from shared.wallet.model import Posting
 
+Booked = tuple[str, Instant, list[LedgerEntry]]
+"""A ledger item: (ulid, committed at, entries)."""
 STATE_LABEL = "state"
 FACTS_GROUP = "facts"
 
@@ -70,15 +73,23 @@ class StateRepository:
         self.table = table
 
     def load(self, member: str) -> Loaded:
-        """The member, by one consistent Query; a merged one leads to her survivor, an erased one is ``ErasedMember``."""
-        for _ in range(2):
+        """The member, by one consistent Query; a merged one leads to her survivor, an erased one is ``ErasedMember``.
+
+        A step more for each merge that is still being carried out; afterwards every old id leads straight to who is left.
+        """
+        loaded = self.stands(member)
+        if loaded.state.status == "erased":
+            raise ErasedMember
+        return loaded
+
+    def stands(self, member: str) -> Loaded:
+        """As ``load``, but for who was erased: what is left of her, so that it can be told who she was."""
+        for _ in range(MAX_FORMER + 1):
             items, _more = self.table.query(keys.member(self.tenant, member), begins=keys.STATE, consistent=True)
             found = {raw["SK"]["S"]: raw for raw in items}
             if keys.STATE not in found:
                 raise UnknownMember
             loaded = self.decode(member, found[keys.STATE], found.get(keys.HISTORY))
-            if loaded.state.status == "erased":
-                raise ErasedMember
             if loaded.state.merged_into is None:
                 return loaded
             member = loaded.state.merged_into
@@ -87,11 +98,14 @@ class StateRepository:
     def again(self, before: Loaded, raw: RawItem) -> Loaded:
         """The member from the state that stood in a commit's way; the history is read again only if it moved on too.
 
-        ``ErasedMember`` if it was her erasure that stood there.
+        ``ErasedMember`` if it was her erasure that stood there; ``ConcurrentUpdate`` if it was a merge: what has been gathered is about the
+        one that she was, so that the call is to be made again.
         """
         loaded = self.decode(before.state.member, raw, before.history)
         if loaded.state.status == "erased":
             raise ErasedMember
+        if loaded.state.merged_into is not None:
+            raise ConcurrentUpdate("She was merged into another member meanwhile.")
         stale = loaded.history_version != (int(HistoryItem.read(before.history).history_version) if before.history else 0)
         return self.load(before.state.member) if stale else loaded
 
@@ -136,15 +150,29 @@ class StateRepository:
             version=state.version,
             status=state.status,
             body=pack(encode_state(state)),
-            facts=facts if state.status != "erased" else None,
+            facts=facts if state.status == "active" else None,
             history_version=history_version,
             out=out,
             GSI1PK=keys.due(self.tenant, shard_of(state.member, stamp.due_shards)) if waits else None,
             GSI1SK=keys.due_at(state.timer or 0, f"M#{state.member}") if waits else None,
         )
 
-    def ledger(self, member: str, limit: int, start: str | None) -> tuple[list[tuple[str, Instant, list[LedgerEntry]]], str | None]:
-        """A page of ledger items, newest first: (ulid, committed at, entries)."""
+    def ledger_of(self, state: MemberState, limit: int, start: str | None) -> tuple[list[Booked], str | None]:
+        """A page of her whole ledger, newest first, with what was booked for members who turned out to be her: those ledgers stay where
+        they are. One Query a ledger.
+
+        The sort keys of all of them are instants, so that one place to go on from is the place in each.
+        """
+        pages = [self.ledger(member, limit, start) for member in (state.member, *state.former)]
+        if len(pages) == 1:
+            return pages[0]
+        rows = sorted((row for page, _ in pages for row in page), key=lambda row: row[0], reverse=True)
+        is_more = len(rows) > limit or any(last for _, last in pages)
+        shown = rows[:limit]
+        return shown, f"{keys.LEDGER_PREFIX}{shown[-1][0]}" if shown and is_more else None
+
+    def ledger(self, member: str, limit: int, start: str | None) -> tuple[list[Booked], str | None]:
+        """A page of the ledger items of one member, newest first. ``ledger_of`` has those of whom she was, too."""
         pk = keys.member(self.tenant, member)
         after: RawItem | None = {"PK": {"S": pk}, "SK": {"S": start}} if start else None
         items, last = self.table.query(pk, begins=keys.LEDGER_PREFIX, limit=limit, start=after, forward=False)

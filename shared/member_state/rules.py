@@ -11,12 +11,15 @@ A sweep that is 30 days late therefore leaves the same events as minute sweeps.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from shared.kernel.instants import NEVER, Instant
-from shared.member_state import bonuses, challenges, conversions, dates, handlers, journeys, tiers
+from shared.member_state import activity, bonuses, challenges, conversions, dates, handlers, journeys, tiers
 from shared.member_state.effects import Effects
 from shared.member_state.events import MemberEvent, TimePassed
 from shared.member_state.model import Facts, MemberState
-from shared.member_state.view import FoldView, Views
+from shared.member_state.view import Flips, FoldView, Views
 from shared.wallet import rules as lots
 
 
@@ -34,7 +37,8 @@ def apply(
     state.as_of, told = at, len(effects.events)
     view = _view(state, views, at, facts, effects)
     cause = handlers.handle(state, event, view, at, effects)
-    if state.status == "erased":
+    activity.note(state, event)
+    if state.status != "active":
         # Nothing is true of her any more, and nothing falls due.
         return effects
     conversions_left = conversions.convert_due(state, view, at, effects)
@@ -42,7 +46,7 @@ def apply(
     journeys.settle_told(state, view, effects, told)
     due = min(_next_obligation(state, view, facts), next_change)
     # What one commit has no room for, or an import leaves behind, is made by the next, as soon as the timer brings it.
-    is_left = conversions_left or journeys.has_overdue(state)
+    is_left = conversions_left or journeys.has_overdue(state) or activity.is_overdue(state, view)
     _set_timer(state, min(due, at + 1) if is_left else due, exact=isinstance(event, TimePassed))
     return effects
 
@@ -124,6 +128,7 @@ def _settle(state: MemberState, view: FoldView, at: Instant, facts: Facts | None
     """Everything that is due exactly by ``at``, other than segments."""
     journeys.settle_due(state, view, at, effects)
     dates.settle_due(state, view, facts, at, effects)
+    activity.settle_due(state, view, at, effects)
     for name, wallet in state.wallets.items():
         matured, expired = lots.settle(wallet, name, at)
         if matured:
@@ -154,6 +159,7 @@ def _next_obligation(state: MemberState, view: FoldView, facts: Facts | None) ->
         due = min(due, journeys.next_due(state, view))
     if view.dates:
         due = min(due, dates.next_date(state, facts, view.dates, state.as_of, state.zone or view.zone))
+    due = min(due, activity.next_due(state, view))
     return min(due, bonuses.next_birthday(state, view, facts), tiers.tier_due(state, view))
 
 
@@ -162,7 +168,7 @@ def _evaluate(state: MemberState, view: FoldView, at: Instant, facts: Facts | No
 
     Who is in a segment by another of its versions already, or still, changes the version only (cause ``version``).
     """
-    flips = view.segments.evaluate(state, facts, at)
+    flips: Flips = view.segments.evaluate(state, facts, at) if state.restriction is None else _Nowhere(sorted(state.segments))
     before = _segments_of(state) if cause == "definition" and flips.entered else frozenset()
     for key in flips.entered:
         state.segments[key] = at
@@ -175,6 +181,15 @@ def _evaluate(state: MemberState, view: FoldView, at: Instant, facts: Facts | No
             said = "version" if segment in others else cause
             effects.tell(type_, at, {"segment": segment, "segment_version": int(version)}, said)
     return flips.next_change
+
+
+@dataclass(frozen=True, slots=True)
+class _Nowhere:
+    """The answer for whom nothing is looked at: she leaves what she is in."""
+
+    left: Sequence[str]
+    entered: Sequence[str] = ()
+    next_change: Instant = NEVER
 
 
 def _segments_of(state: MemberState) -> frozenset[str]:

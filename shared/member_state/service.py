@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
 from shared.coupons.promises import add_promised
+from shared.kernel.errors import ConcurrentUpdate
 from shared.kernel.instants import Instant
 from shared.member_state.effects import Effects
 from shared.member_state.events import MemberEvent, Mode, TimePassed
@@ -88,6 +89,7 @@ class MemberSession:
     def change(self, occasion: Occasion, decide: Decide[T], *, replay: Callable[[RawItem], T] | None = None) -> T:
         """Carry out one change, exactly once. See ``shared.storage.commit`` for races and retries."""
         current, self._loaded = self._loaded or self._repository.load(self._member), None
+        member = current.state.member
 
         def plan(stale: Stale) -> Plan[T]:
             nonlocal current
@@ -97,6 +99,8 @@ class MemberSession:
             elif stale:
                 # Something else than the state stood in the way; the fold has consumed the state, so it is read again.
                 current = self._repository.load(self._member)
+            if current.state.member != member:
+                raise ConcurrentUpdate("She was merged into another member meanwhile.")
             return _plan(self._scope, self._repository, current, occasion, decide, stale)
 
         answers_before = None if replay is None else _Once(replay)

@@ -101,6 +101,22 @@ def set_by_hand(state: MemberState, event: TierSet, view: FoldView, at: Instant,
     settle_tier(state, view, at, effects, afresh=held_up, renews=False, cause="manual")
 
 
+def unite(state: MemberState, other: MemberState, view: FoldView, at: Instant, effects: Effects) -> None:
+    """She and another turned out to be one: the better of both tiers and floors, then what they have counted together. Nobody falls by it.
+
+    Offers of the level that the other held were hers already; those of a level that only both together reach are given.
+    """
+    if view.scheme is not None:
+        ranks = _ranks(view.scheme)
+        state.tier_floor = _better(ranks, state.tier_floor, other.tier_floor)
+        held, best = state.tier, _better(ranks, state.tier, other.tier)
+        if held is not None and best is not None and held.id == best.id:
+            held.until = best.until
+        elif best is not held:
+            _change(state, best, at, effects, "member.united")
+    settle_tier(state, view, at, effects)
+
+
 def settle_due(state: MemberState, view: FoldView, at: Instant, effects: Effects) -> None:
     """Settle if the tier or its floor has run out, or a period begins whose predecessor decides."""
     scheme = view.scheme
@@ -229,6 +245,12 @@ def _ranks(scheme: TierScheme) -> dict[str, int]:
 def _rank(ranks: dict[str, int], tier: Tier | None) -> int:
     """-1: no tier, or one that the scheme does not know."""
     return ranks.get(tier.id, -1) if tier is not None else -1
+
+
+def _better(ranks: dict[str, int], one: Tier | None, other: Tier | None) -> Tier | None:
+    """The higher of two; of the same level, the one that is kept longer."""
+    known = [each for each in (one, other) if each is not None]
+    return max(known, key=lambda each: (_rank(ranks, each), each.until), default=None)
 
 
 def _period_start(scheme: TierScheme, at: Instant, zone: str) -> Instant:

@@ -12,6 +12,7 @@ from shared.member_state.model import Facts, MemberState, Parameters
 from shared.programmes.compiled import Programme
 from shared.programmes.terms import Bonus, Conversion, TierScheme
 from shared.tenants.model import EventSettings, WalletSettings
+from shared.tenants.rights import RetentionSettings
 
 
 class Flips(Protocol):
@@ -95,6 +96,9 @@ class DateRule:
     """``coupon_expiry``: of this offer's coupons only."""
 
 
+KEEPS_EVERYBODY = RetentionSettings()
+
+
 @dataclass(frozen=True, slots=True)
 class FoldView:
     """The definitions that hold at one instant."""
@@ -124,6 +128,7 @@ class FoldView:
     """Every epoch so far, ascending: the instants at which members' definitions switched. The last is ``epoch``."""
     dates: tuple[DateRule, ...] = ()
     """Campaigns that begin on dates of members."""
+    retention: RetentionSettings = KEEPS_EVERYBODY
 
     @property
     def scheme(self) -> TierScheme | None:
@@ -158,6 +163,7 @@ def fold_view(
     events: Mapping[str, EventSettings] | None = None,
     switches: tuple[Instant, ...] = (),
     dates: tuple[DateRule, ...] = (),
+    retention: RetentionSettings = KEEPS_EVERYBODY,
 ) -> FoldView:
     """The view with everything that it derives from the programmes: made once per switch of definitions."""
     ordered = tuple(sorted(programmes, key=lambda each: (-each.body.priority, each.id)))
@@ -182,4 +188,5 @@ def fold_view(
         events=events if events is not None else {},
         switches=switches,
         dates=dates,
+        retention=retention,
     )

@@ -7,6 +7,7 @@ from typing import Any
 from shared.definitions.model import DefinitionSet
 from shared.kernel.instants import NEVER, Instant, format_rfc3339
 from shared.member_state.model import HeldCoupon, MemberState
+from shared.member_state.rights_events import CONFIRMABLE
 from shared.members import api
 from shared.members.model import Fields, home_of
 from shared.programmes.spending import rate_of
@@ -35,6 +36,7 @@ def member_answer(state: MemberState, fields: Fields, tier_title: str | None = N
         attributes=dict(state.attributes),
         tags=tuple(state.tags),
         profiling_allowed=state.profiled,
+        restricted=True if state.restriction is not None else None,
         lists=tuple(sorted(state.lists)),
         consents=consent_answers(state),
         devices=tuple(state.devices),
@@ -58,7 +60,13 @@ def consent_answers(state: MemberState) -> tuple[api.ConsentAnswer, ...]:
     for key, consent in sorted(state.consents.items()):
         purpose, _, channel = key.partition(":")
         at = format_rfc3339(consent.at)
-        rows.append(api.ConsentAnswer(purpose=purpose, channel=channel, granted=consent.granted, document_version=consent.version, at=at))
+        waits = state.pending.get(key)
+        pending = True if waits is not None and state.as_of < waits.asked_at + CONFIRMABLE else None
+        rows.append(
+            api.ConsentAnswer(
+                purpose=purpose, channel=channel, granted=consent.granted, document_version=consent.version, at=at, pending=pending
+            )
+        )
     return tuple(rows)
 
 

@@ -62,6 +62,7 @@ class IdentityToken(Frozen):
 
     provider: Literal["apple", "google"]
     token: str = Field(min_length=1, max_length=16_384)
+    authorization_code: str | None = Field(default=None, min_length=1, max_length=2048, description="Apple's, so that erasing revokes it")
     nonce: str | None = Field(default=None, min_length=1, max_length=256)
 
 
@@ -81,6 +82,17 @@ class ConsentInput(Frozen):
     granted: StrictBool
     document_version: Ref
     text_shown: str = Field(default="", max_length=2000)
+    confirmed_at: Timestamp | None = Field(
+        default=None, description="when she confirmed it by a second step elsewhere, with confirmed_by; needs members:write"
+    )
+    confirmed_by: Ref | None = Field(default=None, description="the system that has the proof of it")
+
+    @model_validator(mode="after")
+    def _proof_is_whole(self) -> ConsentInput:
+        named = [self.confirmed_at is not None, self.confirmed_by is not None]
+        if any(named) and not (all(named) and self.granted):
+            raise ValueError("confirmed_at and confirmed_by belong together, and to a consent that is given")
+        return self
 
 
 class DeviceRequest(Frozen):
@@ -182,6 +194,7 @@ class ConsentAnswer(Answer):
     granted: bool
     document_version: str
     at: str
+    pending: bool | None = Field(default=None, description="true: given, and no until she confirms it by the link in a mail; else absent")
 
 
 class ConsentsAnswer(Answer):
@@ -204,6 +217,7 @@ class MemberAnswer(Answer):
     attributes: dict[str, bool | int | str]
     tags: tuple[str, ...] = ()
     profiling_allowed: bool = Field(default=True, description="false: she has objected to profiling")
+    restricted: bool | None = Field(default=None, description="true: the processing of her data is restricted (Art. 18 GDPR); else absent")
     lists: tuple[str, ...] = Field(default=(), description="static lists that she is on")
     consents: tuple[ConsentAnswer, ...]
     devices: tuple[str, ...]
@@ -260,6 +274,7 @@ class IdentifyAnswer(Answer):
     balance: int
     spendable: tuple[Spendable, ...]
     coupons: tuple[UsableCoupon, ...]
+    restricted: bool | None = Field(default=None, description="true: her data serve the membership alone, suggest nothing")
     identification: str | None = Field(
         default=None, description="to be sent along with holds and sales, for ten minutes; where the tenant asks for confirmations"
     )
@@ -345,13 +360,6 @@ class CouponView(GuestText):
     )
 
 
-class QrAnswer(Answer):
-    """The text of a QR code. A till checks it with the keys of ``/.well-known/jwks.json`` and no network (``shared.coupons.qr``)."""
-
-    content: str
-    expires_at: str
-
-
 class CouponsAnswer(Answer):
     """Her coupons by the sort order of their offers, the newest first of equal ones; at most 200."""
 
@@ -387,19 +395,3 @@ class TierAnswer(Answer):
     floor: str | None = None
     next: NextTier | None = None
     levels: tuple[TierView, ...] = Field(default=(), description="all of them, by their sort order, then from the lowest")
-
-
-class MembershipAnswer(Answer):
-    """A segment that she is in."""
-
-    segment_id: str
-    version: int
-    name: str
-    entered_at: str
-
-
-class SegmentsAnswer(Answer):
-    """Memberships in the versions that listings and audiences read."""
-
-    member_id: str
-    segments: tuple[MembershipAnswer, ...]

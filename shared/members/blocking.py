@@ -18,7 +18,7 @@ from shared.member_state.model import MemberState
 from shared.member_state.repository import StateRepository
 from shared.member_state.service import Change, Done, Occasion, change_member
 from shared.members.errors import IdentifierTaken
-from shared.members.identifiers import InvalidIdentifier, normalise
+from shared.members.identifiers import IdentifierKind, InvalidIdentifier, normalise
 from shared.members.repository import HELD_LABEL, MemberRepository, held_name
 from shared.storage import keys, keys_rights
 from shared.storage.commit import Stale
@@ -75,6 +75,11 @@ def remove(scope: TenantScope, member: str, kind: str, actor: str, correlation: 
     if kind not in KINDS:
         raise UnknownIdentifier
     return _Blocking(scope, member, kind, actor, correlation).change("removed", None)
+
+
+def revoke(scope: TenantScope, member: str, kind: Literal["apple", "google"], subject: str, actor: str, correlation: str = "") -> None:
+    """The identity of a provider that told us so leads to her no more. ``UnknownIdentifier`` if it does not."""
+    _Blocking(scope, member, kind, actor, correlation).change("removed", subject)
 
 
 def replace(scope: TenantScope, member: str, request: ReplaceRequest, actor: str, correlation: str = "") -> IdentifiersAnswer:
@@ -180,7 +185,7 @@ class _Blocking:
         batch.update(HELD_LABEL, keys_rights.identifiers_of(self.scope.tenant, self.member), [Path("ids").delete(names)])
 
     def _blind(self, value: str) -> str:
-        kind: Literal["phone", "email", "card", "external"] = self.kind  # type: ignore[assignment]
+        kind: IdentifierKind = self.kind  # type: ignore[assignment]
         try:
             return self.scope.blind(kind, normalise(kind, value, self.scope.definitions.settings.country))
         except InvalidIdentifier:

@@ -8,7 +8,7 @@ from shared.coupons.qr import LIFETIME, MAX_VALUE, Kind, QrContent
 from shared.coupons.repository import CouponRepository
 from shared.kernel.instants import SECOND, Instant, format_rfc3339
 from shared.member_state.service import view_member
-from shared.members.api import QrAnswer
+from shared.members.showing_api import QrAnswer
 from shared.tenants.scope import TenantScope
 from shared.tenants.tokens import TokenSigner
 
@@ -25,7 +25,7 @@ def coupon_qr(scope: TenantScope, member: str, coupon_id: str, signer: TokenSign
     now = scope.clock()
     state = view_member(scope, member, now)
     coupon = CouponRepository(scope.tenant, scope.table).get(coupon_id)
-    if coupon is None or coupon.member != state.member:
+    if coupon is None or not state.was(coupon.member):
         raise UnknownCoupon
     if coupon.state in ("redeemed", "void"):
         raise CouponRefused(coupon.state)

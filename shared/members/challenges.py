@@ -46,7 +46,7 @@ def give(scope: TenantScope, challenge_id: str, request: api.GiveChallengeReques
         raise UnknownMember
     now, hashed = scope.clock(), payload_hash(request)
     loaded = StateRepository(scope.tenant, scope.table).load(request.member_id)
-    name = hashlib.sha256(f"{challenge_id}|{loaded.state.member}|{request.request_id}".encode()).hexdigest()[:32]
+    name = hashlib.sha256(f"{challenge_id}|{request.member_id}|{request.request_id}".encode()).hexdigest()[:32]
     key = keys.request(scope.tenant, "challenge", "given", name)
 
     def answer_before(raw: RawItem) -> Gave:

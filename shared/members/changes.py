@@ -12,7 +12,8 @@ from shared.member_state.events import IdentifierAdded, ProfileChanged
 from shared.member_state.model import MAX_ATTRIBUTES, MemberState, Scalar
 from shared.member_state.repository import StateRepository, seal_facts
 from shared.member_state.service import Change, Done, Occasion, change_member
-from shared.members import api
+from shared.members import api, double_opt_in
+from shared.members.age import check_age
 from shared.members.answers import consent_answers, member_answer
 from shared.members.claims import proven_claim
 from shared.members.errors import IdentifierTaken, TooManyAttributes
@@ -81,7 +82,7 @@ class ProfileEdit:
 
 
 def update_member(scope: TenantScope, member: str, patch: api.ProfilePatch, correlation: str = "") -> api.MemberAnswer:
-    """Change profile fields and attributes by a merge patch. What changes nothing writes nothing. 3 reads, 1 transaction."""
+    """Change profile fields and attributes by a merge patch. What changes nothing writes nothing. ``TooYoung``. 3 reads, 1 transaction."""
     loaded = StateRepository(scope.tenant, scope.table).load(member)
     member, now, settings = loaded.state.member, scope.clock(), scope.definitions.settings
     given: dict[str, Any] = patch.profile.model_dump(exclude_unset=True) if patch.profile is not None else {}
@@ -92,6 +93,8 @@ def update_member(scope: TenantScope, member: str, patch: api.ProfilePatch, corr
     def decide(state: MemberState, stale: Stale) -> Change[api.MemberAnswer] | Done[api.MemberAnswer]:
         edit.refresh(stale)
         changed = edit.change(fields)
+        if {"birth_date", "country"} & set(changed):
+            check_age(settings, edit.fields, now, "/profile/birth_date")
         attributes = changed_attributes(state, patch.attributes)
         tags = tuple(sorted(set(patch.tags))) if patch.tags is not None else tuple(state.tags)
         if not changed and not attributes and tags == tuple(state.tags) and zone in (None, state.zone):
@@ -161,6 +164,7 @@ def set_consents(
 ) -> api.ConsentsAnswer:
     """Record answers: they hold at once. An answer that is the current one, to the same document, is not recorded again.
 
+    Marketing by e-mail may have to wait for her confirmation (``shared.members.double_opt_in``).
     ``ObjectionStands`` where the owner of her contact objected, unless she herself says so over a contact that is proven hers. Two reads
     more where marketing by e-mail or SMS is allowed, and one with a text that was shown.
     """
@@ -175,8 +179,8 @@ def set_consents(
         is_her_own_word = actor.id == state.member and all(is_proven(state, channel) for channel in anew)
         if anew and not is_her_own_word:
             raise ObjectionStands(f"/consents/{index}" for index, each in enumerate(records) if objections.against(each))
-        current = {key: (consent.granted, consent.version) for key, consent in state.consents.items()}
-        fresh = tuple(each for each in records if current.get(each.key) != (each.granted, each.version))
+        settled = double_opt_in.for_member(scope.definitions.settings, records, state, actor.id)
+        fresh = tuple(each for each in settled if double_opt_in.is_news(state, each, now))
         if not fresh:
             return Done(_consents(state))
 

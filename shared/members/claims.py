@@ -40,7 +40,7 @@ class Claims:
 
 def verify(settings: TenantSettings, token: IdentityToken, source: JwksSource, now: Instant) -> oidc.VerifiedIdentity:
     """Who the identity token is about, by the tenant's own settings; ``invalid_identity_token`` (401) otherwise."""
-    provider = _provider(settings, token.provider)
+    provider = identity_provider(settings, token.provider)
     kid = oidc.signing_key_id(token.token)
     keys = JwkSet.of(provider.jwks) if provider.jwks is not None else source.keys_for(provider.jwks_url or "", kid)
     return oidc.verify_identity(provider, token.token, keys, now, token.nonce)
@@ -93,7 +93,8 @@ def _add_email(identity: oidc.VerifiedIdentity, proven: list[Claim], contact: di
         proven.append(Claim("email", email, "/identity", optional=True))
 
 
-def _provider(settings: TenantSettings, name: oidc.ProviderName) -> oidc.IdentityProvider:
+def identity_provider(settings: TenantSettings, name: oidc.ProviderName) -> oidc.IdentityProvider:
+    """How the tenant takes a provider's tokens; ``ProviderNotConfigured``."""
     given = settings.identity_providers.get(name)
     if given is None:
         hint = FieldError("/identity/provider", "provider_not_configured", "the tenant has no audiences for it")

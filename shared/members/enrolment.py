@@ -133,6 +133,7 @@ class _Attempt:
             tags=given.tags,
             opening=given.opening,
             zone=given.zone,
+            pending=tuple(record.key for record in self.consents if record.state == "pending"),
         )
 
     def _views(self) -> Views:

@@ -23,6 +23,7 @@ from shared.member_state.events import MemberEvent, Responded
 from shared.member_state.model import MemberState
 from shared.member_state.repository import StateRepository
 from shared.member_state.service import Change, Done, Occasion, change_member
+from shared.members.age import check_age
 from shared.members.api import ProfileFields
 from shared.members.changes import ProfileEdit
 from shared.members.form_links import Invitation
@@ -83,6 +84,8 @@ def submit(scope: TenantScope, invitation: Invitation, submission: FormSubmissio
         edit.refresh(stale)
         coupon = _coupon(scope, invitation, state, now)
         changed = edit.change(patch)
+        if {"birth_date", "country"} & set(changed):
+            check_age(settings, edit.fields, now, "/values/birth_date")
         events: list[MemberEvent] = [edit.event(now, changed, cause="form")] if changed else []
         withdrawn = objections.withdrawn(state, now, member) if changed else ()
         events += [*lifted_by(state, changed, edit.fields, now), *changed_by(withdrawn, now)]

@@ -59,6 +59,7 @@ def identify(
             _usable(coupon_id, coupon, offers.get(coupon.offer), reader)
             for coupon_id, coupon in sorted(coupons.items(), key=lambda each: order.get(each[1].offer, 0))
         ),
+        restricted=True if state.restriction is not None else None,
         identification=_identification(scope, request, state.member, caller),
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from shared.kernel.errors import FieldError, InvalidValue, Unprocessable
 from shared.kernel.instants import Instant, day_of, local_day, zone
@@ -40,12 +40,21 @@ class ConsentRecord:
     text: str = ""
     """What she was shown. Stored sealed: it may address her by her name."""
     proof: str = ""
-    """The delivery whose link, bounce or complaint says so."""
+    """The delivery whose link, bounce or complaint says so; of one that was confirmed elsewhere, where."""
+    state: Literal["", "pending", "confirmed"] = ""
+    """Of a consent that needs a second step: asked for, which is no answer yet, or taken."""
+    asked_at: Instant = 0
+    """Of a confirmed one: when she was asked."""
 
     @property
     def key(self) -> str:
         """How the state names the purpose and channel."""
         return f"{self.purpose}:{self.channel}"
+
+    @property
+    def is_yes(self) -> bool:
+        """Whether it says yes, be it that she has to confirm it."""
+        return self.granted or self.state == "pending"
 
     @property
     def current(self) -> Consent:

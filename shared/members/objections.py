@@ -54,11 +54,11 @@ class Objections:
 
     def against(self, record: ConsentRecord) -> bool:
         """Whether a consent may not be taken for granted."""
-        return record.granted and record.purpose != SERVICE and record.channel in self._found
+        return record.is_yes and record.purpose != SERVICE and record.channel in self._found
 
     def without(self, records: Iterable[ConsentRecord]) -> tuple[ConsentRecord, ...]:
         """The answers that somebody brings, as they may be believed: what an objection stands against is no consent."""
-        return tuple(replace(each, granted=False, source=SOURCE) if self.against(each) else each for each in records)
+        return tuple(replace(each, granted=False, source=SOURCE, state="") if self.against(each) else each for each in records)
 
     def withdrawn(self, state: MemberState, at: Instant, actor: str) -> tuple[ConsentRecord, ...]:
         """What she had allowed over channels that an objection stands against now."""
@@ -76,7 +76,8 @@ class Objections:
 
 def changed_by(records: Sequence[ConsentRecord], at: Instant) -> list[ConsentsChanged]:
     """What the state is told of records; nothing where there are none."""
-    return [ConsentsChanged(at, {each.key: each.current for each in records})] if records else []
+    pending = tuple(each.key for each in records if each.state == "pending")
+    return [ConsentsChanged(at, {each.key: each.current for each in records}, pending)] if records else []
 
 
 def standing(scope: TenantScope, contacts: Mapping[str, str]) -> Objections:
@@ -98,7 +99,7 @@ def contacts_of(fields: Mapping[str, str]) -> dict[str, str]:
 
 def asks(records: Iterable[ConsentRecord]) -> bool:
     """Whether any of the answers is one that an objection could stand against."""
-    return any(each.granted and each.purpose != SERVICE and each.channel in _FIELDS for each in records)
+    return any(each.is_yes and each.purpose != SERVICE and each.channel in _FIELDS for each in records)
 
 
 def believed(scope: TenantScope, records: tuple[ConsentRecord, ...], fields: Mapping[str, str]) -> tuple[ConsentRecord, ...]:

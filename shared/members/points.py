@@ -165,7 +165,8 @@ class _Booking:
         self.correlation = correlation
         self.now = scope.clock()
         self.actor = actor
-        self.id = hashlib.sha256(f"{what}|{actor.id}|{self.loaded.state.member}|{call}".encode()).hexdigest()[:32]
+        # By the id that was called: whoever repeats a call after a merge still calls that one.
+        self.id = hashlib.sha256(f"{what}|{actor.id}|{member}|{call}".encode()).hexdigest()[:32]
         self.key = keys.request(scope.tenant, "points", what, self.id)
         # Keyed: the body may name another member by her phone number, and a plain hash of it could be guessed.
         self.hash = scope.blind("points", payload_hash(request).hex()).encode()

@@ -16,7 +16,7 @@ from shared.member_state.repository import StateRepository
 from shared.member_state.service import view_member
 from shared.member_state.tiers import progress
 from shared.member_state.view import FoldView
-from shared.members import api
+from shared.members import api, showing_api
 from shared.members.answers import member_answer, tier_views, wallet_balances, when
 from shared.members.repository import read_fields
 from shared.storage import keys
@@ -46,12 +46,13 @@ def get_wallet(scope: TenantScope, member: str) -> api.WalletAnswer:
 
 
 def list_ledger(scope: TenantScope, member: str, limit: int, cursor: str | None, cursor_key: bytes) -> api.LedgerPage:
-    """A page of entries, newest first. ``limit`` counts commits. 2 Queries."""
+    """A page of entries, newest first. ``limit`` counts commits. 2 Queries, and one for each member who turned out to be her."""
     repository = StateRepository(scope.tenant, scope.table)
-    member = repository.load(member).state.member
+    state = repository.load(member).state
+    member = state.member
     context = f"{scope.tenant}|{member}|ledger"
     start = open_cursor(cursor_key, context, cursor)["s"] if cursor is not None else None
-    rows, last = repository.ledger(member, limit, start)
+    rows, last = repository.ledger_of(state, limit, start)
     entries = [
         _entry(f"{ulid}.{number}", committed_at, entry)
         for ulid, committed_at, booked in rows
@@ -69,7 +70,7 @@ def list_coupons(scope: TenantScope, member: str) -> api.CouponsAnswer:
     # The index may be a moment behind; the state names every coupon that she can use.
     ids = dict.fromkeys([*(row["GSI2SK"]["S"] for row in rows), *state.coupons])
     coupons = CouponRepository(scope.tenant, scope.table).get_many(list(ids))
-    hers = [each for each in coupons.values() if each.member == state.member]
+    hers = [each for each in coupons.values() if state.was(each.member)]
     language = read_fields(scope, state.member, "identity").get("language") if hers else None
     newest_first = sorted(hers, key=lambda each: each.id, reverse=True)[:MAX_COUPONS_LISTED]
     offers = scope.offers({(each.offer, each.offer_version) for each in newest_first})
@@ -78,18 +79,18 @@ def list_coupons(scope: TenantScope, member: str) -> api.CouponsAnswer:
     return api.CouponsAnswer(member_id=state.member, data=tuple(_coupon(scope, each, body, reader, now) for each, body in listed))
 
 
-def list_segments(scope: TenantScope, member: str) -> api.SegmentsAnswer:
+def list_segments(scope: TenantScope, member: str) -> showing_api.SegmentsAnswer:
     """Segments that she is in, in the versions that listings read. 1 Query."""
     now = scope.clock()
     state = view_member(scope, member, now)
-    return api.SegmentsAnswer(member_id=state.member, segments=memberships(scope, state, now))
+    return showing_api.SegmentsAnswer(member_id=state.member, segments=memberships(scope, state, now))
 
 
-def memberships(scope: TenantScope, state: MemberState, now: Instant) -> tuple[api.MembershipAnswer, ...]:
+def memberships(scope: TenantScope, state: MemberState, now: Instant) -> tuple[showing_api.MembershipAnswer, ...]:
     """The segments that she is in, in the versions that listings read."""
     served = scope.definitions.at(now).served_segments
     return tuple(
-        api.MembershipAnswer(
+        showing_api.MembershipAnswer(
             segment_id=id_, version=each.version, name=str(each.body.get("name", id_)), entered_at=format_rfc3339(state.segments[key])
         )
         for id_, each in sorted(served.items())

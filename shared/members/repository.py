@@ -132,8 +132,8 @@ class MemberRepository:
                 "source": record.source,
                 "actor": record.actor,
             }
-            if record.proof:
-                body["proof"] = record.proof
+            more = {"proof": record.proof, "state": record.state, "asked_at": record.asked_at}
+            body |= {name: value for name, value in more.items() if value}
             if record.text:
                 if cipher is None:
                     raise InvalidValue("a text that was shown is stored sealed")

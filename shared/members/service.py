@@ -15,8 +15,10 @@ from shared.kernel.instants import NEVER, SECOND, Instant, parse_rfc3339
 from shared.member_state.model import MemberState
 from shared.member_state.service import view_member
 from shared.members import api, devices, referral_codes
+from shared.members.age import check_age
 from shared.members.answers import member_answer
 from shared.members.claims import Claims, claims_of, verify
+from shared.members.double_opt_in import awaiting
 from shared.members.enrolment import Enrolment, KeyedCall, enrol
 from shared.members.errors import NothingToIdentify
 from shared.members.model import ConsentRecord, Fields, checked_zone, merged, normalised
@@ -106,7 +108,9 @@ def enrolment_of(
         claims=claims.proven,
         fields=_fields(scope, request, claims, now),
         attributes=request.attributes,
-        consents=consent_records(request.consents, at, request.source, actor),
+        consents=awaiting(
+            settings, consent_records(request.consents, at, request.source, actor), proven=_has_proven_email(identity, request)
+        ),
         correlation=correlation,
         tags=tuple(sorted(set(request.tags))),
         opening=_opening(request, actor, now),
@@ -138,16 +142,30 @@ def _opening(request: api.RegisterRequest, actor: Actor, now: Instant) -> tuple[
 
 def consent_records(consents: tuple[api.ConsentInput, ...], at: Instant, source: str, actor: Actor) -> tuple[ConsentRecord, ...]:
     """Answers as records, with when, where and by whom they were sent."""
-    return tuple(
-        ConsentRecord(each.purpose, each.channel, each.granted, each.document_version, at, source, actor.id, each.text_shown)
-        for each in consents
-    )
+    if any(each.confirmed_at is not None for each in consents) and not actor.may_write:
+        raise Forbidden("Vouching for a consent that was confirmed elsewhere needs the scope members:write.")
+    return tuple(_record(each, at, source, actor) for each in consents)
+
+
+def _record(given: api.ConsentInput, at: Instant, source: str, actor: Actor) -> ConsentRecord:
+    record = ConsentRecord(given.purpose, given.channel, given.granted, given.document_version, at, source, actor.id, given.text_shown)
+    if given.confirmed_at is None:
+        return record
+    return replace(record, proof=given.confirmed_by or "", state="confirmed", asked_at=parse_rfc3339(given.confirmed_at))
+
+
+def _has_proven_email(identity: VerifiedIdentity | None, request: api.RegisterRequest) -> bool:
+    """Whether she proves her address in this very call: by a code, or by the provider that verified it."""
+    by_code = any(each.kind == "email" and each.proof == "otp" for each in request.identifiers)
+    return by_code or (identity is not None and identity.email is not None and identity.email_verified)
 
 
 def _fields(scope: TenantScope, request: api.RegisterRequest, claims: Claims, now: Instant) -> dict[str, str]:
     settings = scope.definitions.settings
     patch = request.profile.model_dump(exclude_none=True)
-    return merged(claims.contact, normalised(patch, settings.country, now, settings.time_zone, "/profile"))
+    fields = merged(claims.contact, normalised(patch, settings.country, now, settings.time_zone, "/profile"))
+    check_age(settings, fields, now, "/profile/birth_date")
+    return fields
 
 
 def _joined_at(request: api.RegisterRequest, actor: Actor, now: Instant) -> Instant:

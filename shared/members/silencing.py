@@ -80,14 +80,15 @@ def granted_on(channel: Channel) -> Callable[[MemberState], list[Purpose]]:
     return purposes
 
 
-def lift(scope: TenantScope, member: str, channel: str, correlation: str = "") -> None:
-    """Let a channel be used again. ``UnknownSuppression`` if it is not suppressed. One transaction."""
+def lift(scope: TenantScope, member: str, channel: str, correlation: str = "", *, only: str | None = None) -> None:
+    """Let a channel be used again. ``UnknownSuppression`` if it is not suppressed, or not for the reason ``only``. One transaction."""
     now = scope.clock()
 
     def decide(state: MemberState, _stale: Stale) -> Change[None]:
-        if channel not in CHANNELS or channel not in state.suppressed:
+        is_another = only is not None and state.suppressed.get(channel) != only
+        if channel not in CHANNELS or channel not in state.suppressed or is_another:
             raise UnknownSuppression
-        return Change([ChannelSuppressed(now, channel, BY_HAND, lifted=True)], lambda *_: None)
+        return Change([ChannelSuppressed(now, channel, only or BY_HAND, lifted=True)], lambda *_: None)
 
     change_member(scope, member, Occasion(now, correlation), decide)
 
@@ -103,8 +104,9 @@ def _answers(
 ) -> tuple[ConsentRecord, ...]:
     records = []
     for purpose, channel in purposes:
-        before = state.consents.get(f"{purpose}:{channel}")
-        if before is None or before.granted:
+        key = f"{purpose}:{channel}"
+        before = state.consents.get(key)
+        if before is None or before.granted or key in state.pending:
             version = before.version if before is not None else ""
             records.append(ConsentRecord(purpose, channel, False, version, now, source, state.member, proof=proof))
     return tuple(records)

@@ -1,4 +1,6 @@
-"""The few pages that guests see of us: to unsubscribe, that it is done, and that a link leads nowhere. English, German, Russian. Pure.
+"""The few pages that guests see of us: to unsubscribe, to confirm a consent, that it is done, that a link leads nowhere. Pure.
+
+English, German, Russian.
 
 They say nothing about the guest: whoever has the link need not be her. No script, no picture, nothing from elsewhere.
 """
@@ -9,10 +11,13 @@ import html
 from collections.abc import Iterable
 from typing import Final, Literal
 
-Page = Literal["ask", "done", "unknown"]
+Page = Literal["ask", "done", "unknown", "confirm", "confirmed"]
 ONE_CLICK_FIELD: Final = "List-Unsubscribe"
 ONE_CLICK_VALUE: Final = "One-Click"
 """What a POST must say (RFC 8058, 3.1); the page's own button says the same."""
+CONFIRM_FIELD: Final = "confirm"
+CONFIRM_VALUE: Final = "yes"
+"""What the button says that confirms a consent."""
 HEADERS: Final = {
     "content-type": "text/html; charset=utf-8",
     "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
@@ -25,6 +30,8 @@ GIF: Final = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000
 _TEXTS: Final[dict[str, dict[Page, tuple[str, str]]]] = {
     "en": {
         "ask": ("Unsubscribe?", "You will get no more messages of this kind from @tenant@ over this channel."),
+        "confirm": ("E-mails from @tenant@?", "Confirm that you want e-mails from @tenant@. You can take it back at any time."),
+        "confirmed": ("Confirmed", "Thank you. @tenant@ may now write to you. Each e-mail has a link to unsubscribe."),
         "done": ("Unsubscribed", "No more messages of this kind will come from @tenant@. You can allow them again in the app at any time."),
         "unknown": (
             "This link leads nowhere",
@@ -36,6 +43,8 @@ _TEXTS: Final[dict[str, dict[Page, tuple[str, str]]]] = {
     },
     "de": {
         "ask": ("Abmelden?", "Du bekommst dann keine Nachrichten dieser Art mehr von @tenant@ auf diesem Weg."),
+        "confirm": ("E-Mails von @tenant@?", "Bestätige, dass du E-Mails von @tenant@ möchtest. Du kannst es jederzeit widerrufen."),
+        "confirmed": ("Bestätigt", "Danke. @tenant@ darf dir jetzt schreiben. In jeder E-Mail ist ein Link zum Abmelden."),
         "done": ("Abgemeldet", "Nachrichten dieser Art kommen nicht mehr von @tenant@. In der App kannst du sie jederzeit erlauben."),
         "unknown": (
             "Dieser Link führt nirgendwohin",
@@ -47,6 +56,8 @@ _TEXTS: Final[dict[str, dict[Page, tuple[str, str]]]] = {
     },
     "ru": {
         "ask": ("Отписаться?", "Вы больше не будете получать такие сообщения от @tenant@ по этому каналу."),
+        "confirm": ("Письма от @tenant@?", "Подтвердите, что хотите получать письма от @tenant@. Отказаться можно в любое время."),
+        "confirmed": ("Подтверждено", "Спасибо. Теперь @tenant@ может вам писать. Ссылка для отписки есть в каждом письме."),
         "done": ("Вы отписались", "Такие сообщения от @tenant@ больше не придут. Разрешить их снова можно в приложении в любое время."),
         "unknown": (
             "Ссылка никуда не ведёт",
@@ -57,7 +68,13 @@ _TEXTS: Final[dict[str, dict[Page, tuple[str, str]]]] = {
         ),
     },
 }
-_BUTTONS: Final = {"en": "Unsubscribe", "de": "Abmelden", "ru": "Отписаться"}
+_BUTTONS: Final[dict[str, dict[Page, tuple[str, str, str]]]] = {
+    language: {"ask": (unsubscribe, ONE_CLICK_FIELD, ONE_CLICK_VALUE), "confirm": (confirm, CONFIRM_FIELD, CONFIRM_VALUE)}
+    for language, unsubscribe, confirm in (
+        ("en", "Unsubscribe", "Yes, I want e-mails"), ("de", "Abmelden", "Ja, ich möchte E-Mails"), ("ru", "Отписаться", "Да, хочу письма"),
+    )
+}
+"""Of the pages with a button: what it says, and the field and value that it sends."""
 _STYLE: Final = (
     "body{font:18px/1.5 system-ui,sans-serif;max-width:32rem;margin:15vh auto;padding:0 1.5rem;color:#222;background:#fff}"
     "body{overflow-wrap:anywhere}"
@@ -79,13 +96,18 @@ def page(which: Page, language: str, tenant: str = "") -> str:
     """A page. ``tenant``: its name."""
     title, text = (html.escape(each.replace("@tenant@", tenant)) for each in _TEXTS[language][which])
     button = ""
-    if which == "ask":
-        field = f'<input type="hidden" name="{ONE_CLICK_FIELD}" value="{ONE_CLICK_VALUE}">'
-        button = f'<form method="post">{field}<button type="submit">{_BUTTONS[language]}</button></form>'
+    if which in _BUTTONS[language]:
+        label, name, value = _BUTTONS[language][which]
+        button = f'<form method="post"><input type="hidden" name="{name}" value="{value}"><button type="submit">{label}</button></form>'
     return (
         f'<!doctype html><html lang="{language}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>{title}</title><style>{_STYLE}</style></head><body><main><h1>{title}</h1><p>{text}</p>{button}</main></body></html>\n"
     )
+
+
+def says_yes(body: bytes) -> bool:
+    """Whether a POST is that of the button that confirms."""
+    return f"{CONFIRM_FIELD}={CONFIRM_VALUE}" in body[:4096].decode("latin-1").split("&")
 
 
 def says_one_click(body: bytes) -> bool:

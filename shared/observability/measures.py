@@ -27,6 +27,12 @@ def count_late(operation: str) -> None:
         metric.add_dimension(name="operation", value=operation)
 
 
+def count_retention(outcome: str) -> None:
+    """An inactive member was warned (by e-mail or SMS, or in the inbox alone) or erased (``retention``), one line each."""
+    with single_metric(name="retention", unit=MetricUnit.Count, value=1, namespace=NAMESPACE) as metric:
+        metric.add_dimension(name="outcome", value=outcome)
+
+
 def record_request(operation: str, status: int, duration_ms: float, metadata: dict[str, str]) -> None:
     """Count an answer by operation and class of status, with its latency, and flush all metrics of the request in one line.
 

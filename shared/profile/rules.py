@@ -242,6 +242,18 @@ def _only(by: Mapping[str, object], letter: str) -> str:
     return names[0] if len(names) == 1 and names[0] != OTHERS else ""
 
 
+def add_cell(cell: Cell, other: Cell) -> None:
+    """Add what another cell of the same day has, within the bound of names."""
+    cell.count += other.count
+    cell.value += other.value
+    cell.quantity += other.quantity
+    for name in sorted(other.by, key=lambda key: (_ORDER.get(key[0], len(_ORDER)), key)):
+        place = name if name[0] in _UNBOUNDED else _place(cell, name, 1) or name
+        held = cell.by.setdefault(place, [0, 0, 0])
+        for column, amount in enumerate(other.by[name]):
+            held[column] += amount
+
+
 def _place(cell: Cell, key: str, sign: int) -> str | None:
     """Where a name is summed: under itself or, once its letter has overflowed that day, under ``~``.
 

@@ -103,6 +103,8 @@ class MemberFacts:
     """Wallet -> points that may be drawn."""
     payments_today: Mapping[str, int] = field(default_factory=dict)
     """Wallet -> how often points were used as payment on the purchase's local day."""
+    former: frozenset[str] = frozenset()
+    """Ids of members who turned out to be her: their coupons are hers."""
     anonymous: bool = False
     """Nobody is known: no condition about the member is met."""
 

@@ -117,13 +117,27 @@ _ABOUT_MEMBERS: Final = (
     ),
     EventType("member.erased", _MEMBER, "She is forgotten: nothing else is told of her any more. Forget her too.",
               {"erasure": _text("era_01KAJ5XW0000000000000000FF")}),
+    EventType("member.merged", _MEMBER, "She turned out to be another member, who is left: nothing else is told of this id any more.",
+              {"into": _text("mbr_01KAJ5XW0000000000000000GG"), "merge": _text("mrg_01KAJ5XW0000000000000000HH")}),
+    EventType("member.united", _MEMBER, "Another member turned out to be this one, who has what was hers.",
+              {"from": _text("mbr_01KAJ5XW0000000000000000FF"), "merge": _text("mrg_01KAJ5XW0000000000000000HH")}),
     EventType(
         "consent.changed", _MEMBER, "Consents were given or withdrawn.",
         {"consents": Field({"type": "object", "additionalProperties": {"type": "boolean"}}, {"marketing:push": True})},
     ),
+    EventType("member.inactive", _MEMBER, "She has done nothing for so long that the tenant lets her go: she is warned.",
+              {"months": _whole(24)}),
+    EventType("member.inactivity_warned", _MEMBER, "The warning was handed over; the days to her erasure count from now."),
+    EventType("member.inactivity_ended", _MEMBER, "The days are over, and she has done nothing: she is erased, unless it came too late."),
+    EventType("consent.confirmation_asked", _MEMBER, "A consent waits for her confirmation by mail; until then it is a no.",
+              {"consent": _text("marketing:email")}),
     EventType(
         "member.profiling_changed", _MEMBER, "She objected to profiling, or allowed it again.",
         {"allowed": Field({"type": "boolean"}, False)},
+    ),
+    EventType(
+        "member.restriction_changed", _MEMBER, "Her data are restricted (Art. 18 GDPR): use them for nothing; or no longer.",
+        {"restricted": Field({"type": "boolean"}, True), "by_herself": Field({"type": "boolean"}, True)},
     ),
     EventType(
         "member.lists_changed", _MEMBER, "She was put on static lists, or taken off.",

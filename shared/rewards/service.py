@@ -22,6 +22,7 @@ from shared.kernel.instants import local_day
 from shared.member_state.effects import Effects
 from shared.member_state.events import MemberEvent, RewardClaimed
 from shared.member_state.model import MemberState
+from shared.member_state.repository import StateRepository
 from shared.member_state.service import Change, Occasion, change_member
 from shared.rewards.answers import claim_answer
 from shared.rewards.api import ClaimAnswer, ClaimRequest
@@ -131,11 +132,16 @@ class _Claiming:
             raise RewardRefused("unknown_offer")
         return coupon
 
+    def _survivor(self, member: str) -> str:
+        """Who has her claims, should she have turned out to be another."""
+        return StateRepository(self.scope.tenant, self.scope.table).load(member).state.member
+
     def replay(self, raw: RawItem) -> Claimed:
         """The claim of the same request, as it is now."""
         item = RequestItem.read(raw)
         check_same(item.hash, self.hash)
-        found = self.claims.get(*unpack(item.body))
+        member, claim_id = unpack(item.body)
+        found = self.claims.get(member, claim_id) or self.claims.get(self._survivor(member), claim_id)
         if found is None:
             raise UnknownClaim
         return claim_answer(self.scope, found), True

@@ -64,7 +64,7 @@ class WhyNode(Frozen):
     valid_until: str | None = None
     day: Literal["calendar", "rolling"] | None = Field(default=None, description="whole local days of zone, or days of 24 hours")
     zone: str | None = None
-    reason: Literal["profiling_objected", "segment_not_in_force"] | None = None
+    reason: Literal["profiling_objected", "restricted", "segment_not_in_force"] | None = None
     children: tuple[WhyNode, ...] = ()
 
 

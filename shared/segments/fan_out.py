@@ -13,7 +13,7 @@ changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 from shared.kernel.errors import AppError, Gone, NotFound
@@ -73,6 +73,10 @@ def work(scope: TenantScope, message: dict[str, Any], own: Queue) -> None:
         own.send(message)
 
 
+Look = Callable[[TenantScope, str], bool]
+"""What a walk does with each member; ``False`` if that was not possible."""
+
+
 def evaluate(scope: TenantScope, member: str) -> bool:
     """Let a member meet the switches that she has missed: a read, and a write if there are any. ``False`` if she cannot be evaluated."""
     try:
@@ -91,9 +95,9 @@ def know(scope: TenantScope, epoch: int) -> None:
         scope.cache.forget(scope.tenant)
 
 
-def try_again(scope: TenantScope, progress: Progress, store: ProgressStore) -> None:
+def try_again(scope: TenantScope, progress: Progress, store: ProgressStore, look: Look = evaluate) -> None:
     """The members that could not be evaluated, once more; ``StillBehind`` if there are some left."""
-    left = [member for member in progress.again if not evaluate(scope, member)]
+    left = [member for member in progress.again if not look(scope, member)]
     progress.done += len(progress.again) - len(left)
     progress.again = left
     store.save(progress)
@@ -115,8 +119,8 @@ def note(progress: Progress, member: str, *, done: bool) -> None:
 class Walk:
     """All members, page by page. Cost: for each of them a read and a write."""
 
-    def __init__(self, scope: TenantScope, kind: str, id_: str, version: int, epoch: int) -> None:
-        self._scope, self._epoch = scope, epoch
+    def __init__(self, scope: TenantScope, kind: str, id_: str, version: int, epoch: int, look: Look = evaluate) -> None:
+        self._scope, self._epoch, self._look = scope, epoch, look
         self._store = ProgressStore(scope, kind, id_, version, epoch)
 
     def run(self) -> bool:
@@ -132,7 +136,7 @@ class Walk:
             if not self._store.save(progress):
                 return True
         if progress.again:
-            try_again(self._scope, progress, self._store)
+            try_again(self._scope, progress, self._store, self._look)
         self._store.complete(progress, [], None, 0)
         return True
 
@@ -147,5 +151,5 @@ class Walk:
         for row_of in rows:
             self._scope.own(row_of["PK"]["S"])
             member = row_of["GSI2SK"]["S"]
-            note(progress, member, done=evaluate(self._scope, member))
+            note(progress, member, done=self._look(self._scope, member))
         progress.cursors[str(shard)] = last["GSI2SK"]["S"] if last else _END

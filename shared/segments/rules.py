@@ -45,6 +45,9 @@ def evaluate_all(state: MemberState, compiled: CompiledSegments, facts: Facts | 
 OBJECTED: Final = "profiling_objected"
 """The reason of a definition that is false because it looks at behaviour and she objects to that."""
 
+RESTRICTED: Final = "restricted"
+"""The reason of every definition while the processing of her data is restricted."""
+
 
 @dataclass(frozen=True, slots=True)
 class Why:
@@ -61,14 +64,16 @@ class Why:
     """Of a leaf that counts days: whole local days, or days of 24 hours."""
     zone: str | None = None
     """Of whole local days: the time zone that has them."""
-    reason: Literal["profiling_objected", "segment_not_in_force"] | None = None
+    reason: Literal["profiling_objected", "restricted", "segment_not_in_force"] | None = None
 
 
 def explain(definition: Segment, state: MemberState, facts: Facts | None, now: Instant, context: Context) -> Why:
     """Why she is in or out: the tree with each leaf's value. Reads plainly, so it takes longer than ``evaluate_all``.
 
-    Of who objects to profiling nothing is looked at for a definition that asks about behaviour.
+    Of who objects to profiling nothing is looked at for a definition that asks about behaviour, and of who is restricted for none.
     """
+    if state.restriction is not None:
+        return Why({"kind": definition.rule.kind}, None, False, NEVER, reason=RESTRICTED)
     if not state.profiled and is_behavioural(definition.rule, context):
         return Why({"kind": definition.rule.kind}, None, False, NEVER, reason=OBJECTED)
     return _explain(definition.rule, Moment(state, facts, now, context), ())

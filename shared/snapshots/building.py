@@ -30,8 +30,8 @@ class Builder:
         return len(self._ids)
 
     def add(self, state: MemberState) -> None:
-        """A member as she is stored; only an active one is a row, of the others it is kept that they are gone."""
-        if state.status != "active":
+        """A member as she is stored; only who is considered is a row, of the others it is kept that they are gone."""
+        if not state.is_considered:
             self.add_gone(state.member, state.version)
             return
         row, profile, tier, word = self._row(state.member), state.profile, state.tier or _NO_TIER, self._word

@@ -17,7 +17,7 @@ def concerned(scope: TenantScope, several: Sequence[Loaded]) -> list[str]:
     """Those of the members whom a switch concerns that they have not met. The keys are read of those whose facts are asked for."""
     now, views = scope.clock(), scope.definitions.fold_at
     epoch = scope.definitions.epoch_at(now)
-    behind = [loaded for loaded in several if loaded.state.status == "active" and loaded.state.epoch < epoch]
+    behind = [loaded for loaded in several if loaded.state.is_considered and loaded.state.epoch < epoch]
     if not behind:
         return []
     facts = facts_of(scope, behind) if views(now).segments.needs_facts else {}

@@ -28,8 +28,8 @@ _WAITS: Final = (0.05, 1.0)
 
 
 def load_members(scope: TenantScope, ids: Iterable[str]) -> dict[str, MemberState]:
-    """The active ones among the members, as stored. A request of 100 keys for each 50 of them, read units as for single reads."""
-    return {loaded.state.member: loaded.state for loaded in load_stored(scope, ids) if loaded.state.status == "active"}
+    """Those of the members who are considered, as stored. A request of 100 keys for each 50 of them, read units as for single reads."""
+    return {loaded.state.member: loaded.state for loaded in load_stored(scope, ids) if loaded.state.is_considered}
 
 
 def load_stored(scope: TenantScope, ids: Iterable[str]) -> Iterator[Loaded]:

@@ -86,7 +86,7 @@ class _Rebuild:
         """Read and write one more shard; ``False`` if somebody else goes on with this build, or another."""
         builder, last, exhausted = Builder(), build.after, True
         for ids in chunks(listed(self._scope, after=build.after), min(_READ_TOGETHER, ROWS_PER_SHARD)):
-            active = [loaded for loaded in load_stored(self._scope, ids) if loaded.state.status == "active"]
+            active = [loaded for loaded in load_stored(self._scope, ids) if loaded.state.is_considered]
             for loaded in active:
                 builder.add(loaded.state)
             tick_late(self._scope, active, self._wall())

@@ -16,6 +16,7 @@ class ApiKeyItem(Item):
     scopes = UnicodeAttribute()
     status = UnicodeAttribute()
     location = UnicodeAttribute(null=True)
+    location_group = UnicodeAttribute(null=True)
     label = UnicodeAttribute(null=True)
     created_at = NumberAttribute()
     ends_at = NumberAttribute(null=True)
@@ -25,6 +26,32 @@ class ApiKeyItem(Item):
     previous = BinaryAttribute(legacy_encoding=False, null=True)
     previous_until = NumberAttribute(null=True)
     previous_used_on = UnicodeAttribute(null=True)
+
+
+class StaffItem(Item):
+    """One of a tenant's staff: group, status, place. ``revision`` counts the changes; tokens from ``not_before`` or earlier are over."""
+
+    group = UnicodeAttribute()
+    status = UnicodeAttribute()
+    location = UnicodeAttribute(null=True)
+    location_group = UnicodeAttribute(null=True)
+    label = UnicodeAttribute(null=True)
+    invited_at = NumberAttribute()
+    invited_by = UnicodeAttribute()
+    not_before = NumberAttribute(null=True)
+    revision = NumberAttribute()
+
+
+class OwnersItem(Item):
+    """Ids of the staff who are owners everywhere, with spaces between them, and how many staff there are in all."""
+
+    owners = UnicodeAttribute()
+    number = NumberAttribute()
+    version = NumberAttribute()
+
+
+class NoticeItem(Item):
+    """A notice of Apple's that was dealt with; it runs out."""
 
 
 class SigningItem(Item):

@@ -28,6 +28,13 @@ class ObjectionItem(Item):
     reason = UnicodeAttribute()
 
 
+class ConfirmationMailsItem(Item):
+    """How many were sent."""
+
+    sends = NumberAttribute()
+    expires_at = NumberAttribute()
+
+
 class AccessItem(Item):
     """A job that collects everything of a member."""
 

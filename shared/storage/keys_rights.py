@@ -27,6 +27,11 @@ def objection(tenant: str, channel: str, blind: str) -> Key:
     return Key(f"{prefix(tenant)}SUP#{channel}#{blind}", "SUP")
 
 
+def confirmation_mails(tenant: str, blind: str, day: int) -> Key:
+    """How many mails an address got that ask for a confirmation, on a UTC day."""
+    return Key(f"{prefix(tenant)}DOI#{blind}", f"DAY#{day}")
+
+
 def access(tenant: str, member_id: str, access_id: str) -> Key:
     """A job that collects everything of a member."""
     return Key(member(tenant, member_id), f"{ACCESS_PREFIX}{text(access_id)}")

@@ -1,8 +1,8 @@
 """The decision of the authorizer: an Authorization header in, a principal or the reason for none out.
 
 Every call is let through with a context; the refusal itself is answered by ``shared.http`` as problem+json. Cost: an API
-key 1 read unit, a member's token none, and per tenant and minute one more for its status and rates; the first use of a key's secret on
-a day 1 write unit, which notes it.
+key 1 read unit, one of the staff 1, a member's token none, and per tenant and minute one more for its status and rates; the first use
+of a key's secret on a day 1 write unit, which notes it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from shared.kernel.errors import InvalidValue, Unauthenticated
@@ -24,6 +25,7 @@ from shared.tenants.credentials import OPERATOR_KEY_ID, OPERATOR_TENANT, ParsedK
 from shared.tenants.keys_repository import KeyRepository, StoredKey, Which
 from shared.tenants.principal import (
     AuthorizerUnavailable,
+    ExpiredToken,
     InvalidCredential,
     MissingCredential,
     Principal,
@@ -33,6 +35,9 @@ from shared.tenants.principal import (
     auth_error_to_context,
     principal_to_context,
 )
+from shared.tenants.staff import SCOPES_OF
+from shared.tenants.staff_repository import ACTIVE, StaffRepository
+from shared.tenants.staff_tokens import StaffTokens, is_staff_token
 from shared.tenants.tokens import TokenSigner
 
 STATUS_SECONDS: Final = 60
@@ -44,18 +49,28 @@ _BEARER: Final = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +(\S+) *")
 _KEY_PREFIX: Final = "lyk_"
 
 
+@dataclass(frozen=True, slots=True)
+class StaffDoor:
+    """What tokens of the staff's user pool are verified with. ``wall``: real time, because the pool knows no other."""
+
+    tokens: StaffTokens
+    wall: Clock
+
+
 class Access:
     """Verifies credentials. ``pepper`` keys the digests of API keys; ``monotonic`` (seconds) times the kept statuses."""
 
     def __init__(
-        self, table: Table, tokens: TokenSigner, pepper: bytes, operator_secret: str, clock: Clock, monotonic: Callable[[], float]
-    ) -> None:
+        self, table: Table, tokens: TokenSigner, pepper: bytes, operator_secret: str, clock: Clock, monotonic: Callable[[], float],
+        staff: StaffDoor | None = None,
+    ) -> None:  # fmt: skip
         self._table = table
         self._tokens = tokens
         self._pepper = pepper
         self._operator_secret = operator_secret
         self._clock = clock
         self._monotonic = monotonic
+        self._staff = staff
         self._statuses: OrderedDict[str, tuple[float, str, TenantRates]] = OrderedDict()
         self._noted: dict[tuple[str, Which], str] = {}
 
@@ -78,7 +93,11 @@ class Access:
         if bearer is None:
             raise InvalidCredential
         credential = bearer[1]
-        return self._by_key(credential) if credential.startswith(_KEY_PREFIX) else self._by_token(credential)
+        if credential.startswith(_KEY_PREFIX):
+            return self._by_key(credential)
+        if self._staff is not None and is_staff_token(credential):
+            return self._by_staff_token(credential, self._staff)
+        return self._by_token(credential)
 
     def _by_key(self, text: str) -> Principal:
         parsed = parse_api_key(text)
@@ -102,7 +121,10 @@ class Access:
         rates = self._check_tenant(parsed.tenant).for_credential("key")
         held = stored.scopes
         try:
-            found = Principal(kind="key", tenant=parsed.tenant, id=parsed.key_id, scopes=held, location=stored.location, rates=rates)
+            found = Principal(
+                kind="key", tenant=parsed.tenant, id=parsed.key_id, scopes=held, location=stored.location,
+                location_group=stored.location_group, rates=rates,
+            )  # fmt: skip
         except InvalidValue:
             # A scope that no key can hold: written by hand, and worth nothing.
             raise InvalidCredential from None
@@ -136,6 +158,24 @@ class Access:
         token = self._tokens.verify(text, self._clock())
         rates, own = self._check_tenant(token.tenant).for_credential("member"), frozenset({MEMBER})
         return Principal(kind="member", tenant=token.tenant, id=token.member, scopes=own, member=token.member, rates=rates)
+
+    def _by_staff_token(self, text: str, door: StaffDoor) -> Principal:
+        """The pool says who and, as it was then, which group; what they may do now, and where, stands with us. Both must agree."""
+        token = door.tokens.verify(text, door.wall())
+        found = StaffRepository(token.tenant, self._table).get(token.staff_id)
+        if found is None:
+            raise InvalidCredential
+        if found.status != ACTIVE:
+            raise RevokedKey
+        signed_out = found.not_before is not None and token.issued_at <= found.not_before
+        if signed_out or found.group not in token.groups:
+            # A new token has the new group; whoever was signed out signs in again.
+            raise ExpiredToken
+        rates = self._check_tenant(token.tenant).for_credential("staff")
+        return Principal(
+            kind="staff", tenant=token.tenant, id=found.id, scopes=SCOPES_OF[found.group], location=found.place.location,
+            location_group=found.place.group, rates=rates,
+        )  # fmt: skip
 
     def _check_tenant(self, tenant: str) -> TenantRates:
         """The rates of a tenant that is active. 1 read a minute, for both."""

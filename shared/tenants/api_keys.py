@@ -9,28 +9,18 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
 
-from shared.kernel.errors import FieldError, Forbidden, StateConflict, Unprocessable
+from shared.kernel.errors import FieldError, StateConflict, Unprocessable
 from shared.kernel.instants import HOUR, Instant, format_rfc3339, parse_rfc3339
 from shared.kernel.pages import open_cursor, seal_cursor
-from shared.kernel.scopes import MEMBER, OPERATOR, SCOPES
-from shared.storage import keys
+from shared.kernel.scopes import KEY_SCOPES
 from shared.tenants.credentials import digest, new_api_key, new_secret
 from shared.tenants.errors import KeyNotFound
 from shared.tenants.keys_api import KeyAnswer, KeyPage, KeyRequest, KeyShown, RotateRequest
 from shared.tenants.keys_repository import ACTIVE, REVOKED, KeyRepository, StoredKey
-from shared.tenants.principal import Principal
+from shared.tenants.principal import Place, Principal
+from shared.tenants.reach import AS_THE_OPERATOR, BeyondOwnKey, Reach, unknown_place
 from shared.tenants.scope import TenantScope
-
-KEY_SCOPES: Final = frozenset(SCOPES) - {MEMBER, OPERATOR}
-"""What an API key may hold."""
-
-
-class BeyondOwnKey(Forbidden):
-    """A key cannot give, renew or take away what it has not itself. ``errors`` points at what of a new key goes beyond it."""
-
-    code, title = "beyond_own_key", "Beyond the caller's own key"
 
 
 class KeyNotActive(StateConflict):
@@ -46,34 +36,12 @@ class KeyRotated(StateConflict):
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
-    """How far whoever changes keys may go; unless given, as far as the operator."""
-
-    scopes: frozenset[str] = KEY_SCOPES
-    location: str | None = None
-    ends_at: Instant | None = None
-
-    def beyond(self, scopes: tuple[str, ...], location: str | None, ends_at: Instant | None) -> tuple[FieldError, ...]:
-        """What of a key goes beyond it."""
-        errors = [
-            FieldError(f"/scopes/{index}", "beyond_own_key", "the caller's own key has it not")
-            for index, scope in enumerate(scopes)
-            if scope not in self.scopes
-        ]
-        if self.location is not None and location != self.location:
-            errors.append(FieldError("/location_id", "beyond_own_key", f"the caller's own key is for the location {self.location}"))
-        if self.ends_at is not None and (ends_at is None or ends_at > self.ends_at):
-            errors.append(FieldError("/expires_at", "beyond_own_key", f"the caller's own key ends at {format_rfc3339(self.ends_at)}"))
-        return tuple(errors[:20])
-
-
-@dataclass(frozen=True, slots=True)
 class KeyDesk:
     """What keys of one tenant are changed with. ``pepper`` keys the digests."""
 
     scope: TenantScope
     pepper: bytes
-    reach: Reach = Reach()
+    reach: Reach = AS_THE_OPERATOR
     entropy: Callable[[int], bytes] = os.urandom
 
     @property
@@ -83,24 +51,24 @@ class KeyDesk:
 
 
 def reach_of(scope: TenantScope, principal: Principal) -> Reach:
-    """How far a caller with a key of the tenant may go. 1 read."""
-    own = KeyRepository(scope.tenant, scope.table).get(principal.id)
-    return Reach(principal.scopes, principal.location, own.ends_at if own is not None else None)
+    """How far a caller may go. 1 read for a key; one of the staff has no end."""
+    own = KeyRepository(scope.tenant, scope.table).get(principal.id) if principal.kind == "key" else None
+    return Reach(principal.scopes, principal.place, own.ends_at if own is not None else None)
 
 
 def page(desk: KeyDesk, limit: int, cursor: str | None, key: bytes) -> KeyPage:
-    """Keys by id, revoked ones too; a caller of one location sees that location's. 1 read unit per 4 KB."""
+    """Keys by id, revoked ones too; a caller who is bound to a place sees what is within. 1 read unit per 4 KB."""
     context = f"keys:{desk.scope.tenant}"
     after = str(open_cursor(key, context, cursor)["id"]) if cursor else None
     found, last = desk.repository.page(limit, after)
-    seen = [each for each in found if desk.reach.location in (None, each.location)]
+    seen = [each for each in found if desk.reach.spans(desk.scope, each.place)]
     now = desk.scope.clock()
     more = seal_cursor(key, context, {"id": last}) if last is not None else None
     return KeyPage(data=tuple(KeyShown(**_shown(each, now)) for each in seen), next_cursor=more)
 
 
 def create(desk: KeyDesk, request: KeyRequest) -> KeyAnswer:
-    """A new key. Its secret is answered once; only its keyed hash is stored. 1 write unit, and 1 read for a location."""
+    """A new key. Its secret is answered once; only its keyed hash is stored. 1 write unit, and the definitions for a location."""
     scope, now = desk.scope, desk.scope.clock()
     ends_at = parse_rfc3339(request.expires_at) if request.expires_at is not None else None
     errors = [
@@ -108,17 +76,17 @@ def create(desk: KeyDesk, request: KeyRequest) -> KeyAnswer:
         for index, name in enumerate(request.scopes)
         if name not in KEY_SCOPES
     ]
-    if request.location_id is not None and scope.table.get(keys.location(scope.tenant, request.location_id)) is None:
-        errors.append(FieldError("/location_id", "unknown_location", "the tenant has no such location"))
+    place = Place(request.location_id, request.location_group)
+    errors += unknown_place(scope, place)
     if ends_at is not None and ends_at <= now:
         errors.append(FieldError("/expires_at", "invalid_value", "an instant to come"))
     if errors:
         raise Unprocessable("The key does not fit; see errors.", errors=tuple(errors))
-    if beyond := desk.reach.beyond(request.scopes, request.location_id, ends_at):
+    if beyond := desk.reach.beyond(scope, request.scopes, place, ends_at):
         raise BeyondOwnKey("The key goes beyond the caller's own; see errors.", errors=beyond)
     made = new_api_key(scope.tenant, desk.entropy)
     hashed = digest(desk.pepper, made.secret)
-    stored = desk.repository.put(made, hashed, request.scopes, request.label, request.location_id, now, ends_at)
+    stored = desk.repository.put(made, hashed, request.scopes, request.label, place, now, ends_at)
     return KeyAnswer(**_shown(stored, now), key=made.printable)
 
 
@@ -150,9 +118,9 @@ def _own(desk: KeyDesk, key_id: str) -> StoredKey:
     """A key of the tenant that the caller reaches. One of another location is none for a caller of one location."""
     ours = key_id.startswith(f"{desk.scope.tenant}-") and len(key_id) <= 64
     stored = desk.repository.get(key_id) if ours else None
-    if stored is None or desk.reach.location not in (None, stored.location):
+    if stored is None or not desk.reach.spans(desk.scope, stored.place):
         raise KeyNotFound
-    if desk.reach.beyond(tuple(stored.scopes), stored.location, stored.ends_at):
+    if desk.reach.beyond(desk.scope, tuple(stored.scopes), stored.place, stored.ends_at):
         raise BeyondOwnKey
     return stored
 
@@ -166,6 +134,7 @@ def _shown(stored: StoredKey, now: Instant) -> dict[str, object]:
         "scopes": tuple(sorted(stored.scopes)),
         "label": stored.label,
         "location_id": stored.location,
+        "location_group": stored.location_group,
         "created_at": format_rfc3339(stored.created_at),
         "expires_at": _moment(stored.ends_at),
         "generation": stored.generation,

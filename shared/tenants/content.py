@@ -14,12 +14,12 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 from shared.kernel.errors import FieldError
+from shared.tenants.base import MEDIA_PATTERN
 from shared.tenants.model import Frozen, Label, Language, TenantSettings
 
 T = TypeVar("T")
 MAX_TEXT: Final = 80_000
 """Characters of one definition's texts in all languages: so it fits into one item (400 KB) however badly it packs."""
-MEDIA_PATTERN: Final = r"^med_[0-9a-f]{32}$"
 WIDTHS: Final = (320, 640, 1280)
 """Pixels; an image that is narrower is as wide as it is."""
 FALLBACK: Final = "fallback"

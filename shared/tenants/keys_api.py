@@ -22,11 +22,12 @@ Moment = Annotated[str, StringConstraints(max_length=40), AfterValidator(_instan
 
 
 class KeyRequest(Frozen):
-    """What a new API key may do. ``location_id`` restricts it to one location of the tenant."""
+    """What a new API key may do. ``location_id`` restricts it to one location of the tenant, ``location_group`` to those of a group."""
 
-    scopes: tuple[Annotated[str, StringConstraints(max_length=64)], ...] = Field(min_length=1, max_length=20)
+    scopes: tuple[Annotated[str, StringConstraints(max_length=64)], ...] = Field(min_length=1, max_length=50)
     label: Label | None = None
     location_id: Name | None = None
+    location_group: Name | None = None
     expires_at: Moment | None = Field(default=None, description="RFC 3339: from then on it opens nothing; none: until it is revoked")
 
 
@@ -47,6 +48,7 @@ class KeyShown(Frozen):
     scopes: tuple[str, ...]
     label: str | None = None
     location_id: str | None = None
+    location_group: str | None = None
     created_at: str
     expires_at: str | None = None
     generation: int = Field(description="how many secrets it has had")

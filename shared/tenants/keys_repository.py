@@ -13,6 +13,7 @@ from shared.storage.expressions import Condition, Path
 from shared.storage.items_access import ApiKeyItem
 from shared.storage.table import NOT_THERE_YET, Table
 from shared.tenants.credentials import NewKey
+from shared.tenants.principal import EVERYWHERE, Place
 
 PEPPER_PURPOSE: Final = "api-key-pepper"
 """The purpose under which the digests' pepper is derived from the master secret (``shared.privacy.crypto.derive``)."""
@@ -42,6 +43,12 @@ class StoredKey:
     previous: str | None = field(default=None, repr=False)
     previous_until: Instant | None = None
     previous_used_on: str | None = None
+    location_group: str | None = None
+
+    @property
+    def place(self) -> Place:
+        """Where it is good."""
+        return Place(self.location, self.location_group)
 
     def used_on(self, which: Which) -> str | None:
         """The day on which that secret was last seen."""
@@ -65,7 +72,7 @@ class KeyRepository:
         digest: str,
         scopes: Iterable[str],
         label: str | None = None,
-        location: str | None = None,
+        place: Place = EVERYWHERE,
         now: Instant = 0,
         ends_at: Instant | None = None,
     ) -> StoredKey:
@@ -75,7 +82,8 @@ class KeyRepository:
             digest=bytes.fromhex(digest),
             scopes=" ".join(sorted(set(scopes))),
             status=ACTIVE,
-            location=location,
+            location=place.location,
+            location_group=place.group,
             label=label,
             created_at=now,
             ends_at=ends_at,
@@ -150,6 +158,7 @@ def _stored(item: ApiKeyItem) -> StoredKey:
         status=item.status,
         label=item.label,
         location=item.location,
+        location_group=item.location_group,
         created_at=int(item.created_at),
         ends_at=_whole(item.ends_at),
         generation=int(item.generation),

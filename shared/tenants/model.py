@@ -10,8 +10,11 @@ from shared.kernel.instants import zone
 from shared.kernel.money import currency_exponent
 from shared.limits.plans import Plan
 from shared.tenants.base import Frozen, Label, Language, Name
+from shared.tenants.branding import Branding
 from shared.tenants.counter import CounterSettings
+from shared.tenants.hours import OpeningHours
 from shared.tenants.messaging import MessagingSettings
+from shared.tenants.rights import AgeLimitSettings, ConsentSettings, RetentionSettings
 
 __all__ = [
     "CatalogueItem", "EffectKind", "EventSettings", "Frozen", "IdentityProviderSettings", "Label", "Language", "Location", "Name",
@@ -28,6 +31,9 @@ class IdentityProviderSettings(Frozen):
     jwks: dict[str, object] | None = Field(default=None, max_length=10)
     jwks_url: str | None = Field(default=None, max_length=1000, pattern=r"^https://")
     nonce_required: bool = True
+    erase_on_account_delete: bool = Field(
+        default=False, description="erase members whose Apple account is deleted; otherwise they stay, without Apple's identifier"
+    )
 
 
 class PushSettings(Frozen):
@@ -119,6 +125,10 @@ class TenantSettings(Frozen):
     messaging: MessagingSettings = MessagingSettings()
     codes: CodeSettings = CodeSettings()
     counter: CounterSettings = CounterSettings()
+    consents: ConsentSettings = ConsentSettings()
+    retention: RetentionSettings = RetentionSettings()
+    age_limit: AgeLimitSettings = AgeLimitSettings()
+    branding: Branding = Branding()
     plan: Plan = Field(default=Plan(), description="rates and sizes; the operator's to change")
     lookups: LookupSettings = LookupSettings()
     status: Literal["active", "suspended"] = "active"
@@ -162,8 +172,9 @@ class Location(Frozen):
     time_zone: str | None = Field(default=None, max_length=64)
     latitude_e6: int | None = Field(default=None, ge=-90_000_000, le=90_000_000)
     longitude_e6: int | None = Field(default=None, ge=-180_000_000, le=180_000_000)
-    groups: tuple[Name, ...] = Field(default=(), max_length=20)
+    groups: tuple[Name, ...] = Field(default=(), max_length=20, description="groups that it is in; it is in those above them too")
     offline: OfflineAllowance | None = Field(default=None, description="what its tills may give while they are offline; none: nothing")
+    hours: OpeningHours | None = Field(default=None, description="when it is open, by its own clock, else the tenant's; none: not known")
 
     @field_validator("time_zone")
     @classmethod

@@ -6,7 +6,7 @@ is answered here, as problem+json, because the gateway's own refusals cannot be 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, cast, get_args
 
@@ -15,10 +15,11 @@ from shared.kernel.ids import check_tenant
 from shared.kernel.scopes import MEMBER, OPERATOR
 from shared.limits.plans import Rates
 
-PrincipalKind = Literal["key", "member", "operator"]
+PrincipalKind = Literal["key", "member", "operator", "staff"]
 _KINDS: Final[tuple[str, ...]] = get_args(PrincipalKind)
-_KIND_OF_SCOPE: Final = {MEMBER: "member", OPERATOR: "operator"}
-"""The kind that may hold a scope; every scope not named here belongs to API keys."""
+_KEYS_AND_STAFF: Final = ("key", "staff")
+_KINDS_OF_SCOPE: Final = {MEMBER: ("member",), OPERATOR: ("operator",)}
+"""The kinds that may hold a scope; every scope not named here belongs to API keys and staff."""
 
 
 class MissingCredential(Unauthenticated):
@@ -70,12 +71,42 @@ AUTH_ERRORS: Final[dict[str, type[AppError]]] = {
 """Every value of the context's ``auth_error``."""
 
 
+GroupsOf = Callable[[str], Collection[str]]
+"""Location -> every group that it is in (``TenantScope.groups_of``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a credential is good: at one location, at those of a group and of the groups below it, or everywhere."""
+
+    location: str | None = None
+    group: str | None = None
+
+    def __str__(self) -> str:
+        if self.location is not None:
+            return f"the location {self.location}"
+        return "all locations" if self.group is None else f"the locations of the group {self.group}"
+
+    @property
+    def restricts(self) -> bool:
+        """Whether it is not good everywhere."""
+        return self.location is not None or self.group is not None
+
+    def covers(self, location: str, groups_of: GroupsOf) -> bool:
+        """Whether it is good at that location. Both restrictions hold where there are both."""
+        at_its_location = self.location in (None, location)
+        return at_its_location and (self.group is None or self.group in groups_of(location))
+
+
+EVERYWHERE: Final = Place()
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A verified caller. ``id`` is the key id or the member id; ``location`` restricts a key to one location.
+    """A verified caller. ``id`` is that of the key, the member or the one of the staff; ``location`` and ``location_group`` restrict it.
 
     ``InvalidValue`` for a combination that no authorizer makes: a member holds just the scope ``me``, the operator just
-    ``operator``, and an API key neither.
+    ``operator``, and API keys and staff neither.
     """
 
     kind: PrincipalKind
@@ -84,34 +115,47 @@ class Principal:
     scopes: frozenset[str]
     member: str | None = None
     location: str | None = None
+    location_group: str | None = None
+    """Restricts to the locations of one group, and of the groups below it."""
     rates: Rates | None = None
     """What its calls are limited to; the authorizer always says."""
+
+    @property
+    def place(self) -> Place:
+        """Where it is good."""
+        return Place(self.location, self.location_group)
 
     def __post_init__(self) -> None:
         check_tenant(self.tenant)
         if self.kind not in _KINDS or not self.id:
             raise InvalidValue("a principal needs a kind and an id")
-        if any(_KIND_OF_SCOPE.get(scope, "key") != self.kind for scope in self.scopes):
+        if any(self.kind not in _KINDS_OF_SCOPE.get(scope, _KEYS_AND_STAFF) for scope in self.scopes):
             raise InvalidValue(f"a scope that a {self.kind} cannot hold")
         if (self.kind == "member") != (self.member is not None):
             raise InvalidValue("a member's principal names its member, and no other does")
 
 
 class OtherLocation(Forbidden):
-    """A key that belongs to one location, used for another."""
+    """A credential that belongs to one location or group of locations, used for another."""
 
-    code, title = "other_location", "Key of another location"
-
-
-def require_location(principal: Principal, location: str) -> None:
-    """``OtherLocation`` where the principal is restricted to one location and this is not it."""
-    check_location(principal.location, location)
+    code, title = "other_location", "Credential of another location"
 
 
-def check_location(own: str | None, location: str) -> None:
-    """The same for a restriction that was carried along, as by a bulk job; ``None`` restricts nothing."""
-    if own not in (None, location):
-        raise OtherLocation(f"This key is for the location {own}.")
+def require_location(principal: Principal, location: str, groups_of: GroupsOf) -> None:
+    """``OtherLocation`` where the principal is restricted and this location is not within; ``groups_of`` is asked only if need be."""
+    check_location(principal.place, location, groups_of)
+
+
+def check_location(own: Place, location: str, groups_of: GroupsOf) -> None:
+    """The same for a restriction that was carried along, as by a bulk job."""
+    if not own.covers(location, groups_of):
+        raise OtherLocation(f"This credential is for {own}.")
+
+
+def require_everywhere(principal: Principal) -> None:
+    """``OtherLocation`` where the principal is restricted at all: what is asked for is the tenant's as a whole."""
+    if principal.place.restricts:
+        raise OtherLocation(f"This credential is for {principal.place}; this is about all locations.")
 
 
 def require(principal: Principal, scope: str) -> None:
@@ -127,6 +171,8 @@ def principal_to_context(principal: Principal) -> dict[str, str]:
         context["member"] = principal.member
     if principal.location is not None:
         context["location"] = principal.location
+    if principal.location_group is not None:
+        context["location_group"] = principal.location_group
     if principal.rates is not None:
         context["rates"] = principal.rates.text()
     return context
@@ -156,6 +202,7 @@ def principal_of(event: Mapping[str, Any]) -> Principal:
             scopes=frozenset(context["scopes"].split()),
             member=context.get("member"),
             location=context.get("location"),
+            location_group=context.get("location_group"),
             rates=Rates.parse(context["rates"]) if "rates" in context else None,
         )
     except (KeyError, TypeError, AttributeError, InvalidValue):

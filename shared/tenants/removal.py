@@ -26,12 +26,13 @@ from shared.storage.table import NOT_THERE_YET, Table
 from shared.tenants.errors import TenantNotFound
 from shared.tenants.model import TenantSettings
 from shared.tenants.removal_api import REMOVING, RemovalAnswer, RemovalRequest
+from shared.tenants.staff import names_of
 
 SETTLE: Final = 3 * MINUTE
 """From the order to the first deletion: what was kept of the tenant's status is forgotten by then, and calls under way have ended."""
 DATA_PREFIXES: Final = ("bulk/", "outbox/", "snapshots/", "exports/")
 MEDIA_PREFIXES: Final = ("media/",)
-PHASES: Final = ("items", "objects", "applications", "keys", "again", "keyring", "entry")
+PHASES: Final = ("items", "objects", "applications", "staff", "keys", "again", "keyring", "entry")
 """``again``: the main table once more, for what a worker may have written late."""
 _TIME_TO_STOP_MS: Final = 30_000
 """One step deletes up to 500 items, one after the other."""
@@ -58,6 +59,16 @@ class Objects(Protocol):
 
     def delete_many(self, names: list[str]) -> None:
         """Delete them all; no error for one that is gone."""
+
+
+class StaffUsers(Protocol):
+    """The user pool of staff."""
+
+    def names(self, begins: str) -> list[str]:
+        """Some of the names that begin so; none when there are none left."""
+
+    def delete(self, name: str) -> None:
+        """Remove the user; no error for one who is gone."""
 
 
 class Queue(Protocol):
@@ -96,6 +107,7 @@ class Tools:
     key_table: Table
     buckets: tuple[tuple[Objects, tuple[str, ...]], ...]
     delete_application: Callable[[str], None]
+    staff: StaffUsers
     queue: Queue
     clock: Clock
     time_left_ms: Callable[[], int]
@@ -225,6 +237,8 @@ def _step(tools: Tools, removal: Removal) -> Removal:
             return _objects(tools, removal)
         case "applications":
             return _application(tools, removal)
+        case "staff":
+            return _staff(tools, removal)
         case "keys":
             return _sweep(removal, tools.key_table, keep=frozenset({keys.tenant_keyring(removal.tenant)}))
         case "keyring":
@@ -265,6 +279,14 @@ def _application(tools: Tools, removal: Removal) -> Removal:
     first, *rest = removal.applications
     tools.delete_application(first)
     return replace(removal, applications=tuple(rest), counts=removal.counted(1))
+
+
+def _staff(tools: Tools, removal: Removal) -> Removal:
+    """Some of the users in the pool of staff. Found by what their names begin with, so that none is left that an item was lost of."""
+    names = tools.staff.names(names_of(removal.tenant))
+    for name in names:
+        tools.staff.delete(name)
+    return replace(removal, counts=removal.counted(len(names))) if names else _next(removal)
 
 
 def _next(removal: Removal) -> Removal:

@@ -55,6 +55,10 @@ class TenantScope:
         """The tenant's definitions, cached."""
         return self.cache.definitions(self.repository)
 
+    def groups_of(self, location: str) -> frozenset[str]:
+        """Every group that a location is in, those above included. No request where the definitions are cached."""
+        return self.definitions.groups_of(location)
+
     @property
     def repository(self) -> DefinitionRepository:
         """Definitions as stored."""

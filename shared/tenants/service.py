@@ -12,6 +12,7 @@ from typing import Final
 
 from shared.kernel.errors import FieldError, InvalidValue, PreconditionFailed, Unprocessable
 from shared.kernel.ids import check_tenant
+from shared.kernel.instants import Instant
 from shared.kernel.pages import open_cursor, seal_cursor
 from shared.limits.plans import TenantRates
 from shared.privacy.crypto import derive
@@ -49,6 +50,7 @@ def create_tenant(operator: Operator, request: TenantRequest) -> TenantAnswer:
 
     A crash in between leaves no tenant; the same call again goes on from there. Two KMS calls and four writes.
     """
+    request = request.model_copy(update={"settings": _stamped(request.settings, None, 0)})
     if request.id is None:
         raise Unprocessable("A new tenant needs an id.", errors=(FieldError("/id", "required", "4 to 26 characters a-z 0-9"),))
     tenant = request.id
@@ -104,6 +106,7 @@ def replace_tenant(operator: Operator, tenant: str, request: TenantRequest, if_m
         hint = FieldError("/settings/currency", "invalid_value", "amounts are stored in it, so it stays as it was")
         raise Unprocessable("The currency cannot be changed.", errors=(hint,))
     scope = operator.scope_of(tenant)
+    request = request.model_copy(update={"settings": _stamped(request.settings, before, scope.clock())})
     item = SettingsItem.at(keys.settings(tenant), version=version + 1, body=pack(_stored(request.settings)))
     unchanged = Path("version") == version
     try:
@@ -165,6 +168,13 @@ def _read(operator: Operator, tenant: str) -> tuple[int, TenantSettings]:
         raise TenantNotFound
     item = SettingsItem.read(raw)
     return int(item.version), TenantSettings.model_validate(unpack(item.body))
+
+
+def _stamped(settings: TenantSettings, before: TenantSettings | None, now: Instant) -> TenantSettings:
+    """With when retention was last changed, whatever was sent of that: from then on everybody is looked at once more."""
+    asked, stood = settings.retention, before.retention if before is not None else None
+    since = stood.since if stood is not None and asked.model_copy(update={"since": stood.since}) == stood else now
+    return settings.model_copy(update={"retention": asked.model_copy(update={"since": since})})
 
 
 def _stored(settings: TenantSettings) -> dict[str, object]:

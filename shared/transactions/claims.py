@@ -10,6 +10,7 @@ from shared.member_state import challenges
 from shared.member_state.effects import Effects
 from shared.member_state.errors import UnknownMember
 from shared.member_state.model import MemberState
+from shared.member_state.repository import StateRepository
 from shared.member_state.service import Change, Done, MemberSession, Occasion
 from shared.storage.commit import Stale
 from shared.storage.table import WriteBatch
@@ -46,7 +47,7 @@ def claim(scope: TenantScope, transaction_id: str, reference: MemberReference, c
         waiting.settle(scope, sale, reversal.settle_waiting)
         sale = sales.get(key)
     if sale.member is not None:
-        return _claimed_before(sale, member)
+        return _claimed_before(scope, sale, member)
     _check(scope, sale)
     sold = TransactionRequest.model_validate(sale.basket)
     at, budgets = sale.visit.at, BudgetWalk(scope.tenant, scope.table, sale.id)
@@ -56,7 +57,7 @@ def claim(scope: TenantScope, transaction_id: str, reference: MemberReference, c
             current = sales.get(key)
             if current.member is None:
                 _check(scope, current)
-            return Done(_claimed_before(current, member))
+            return Done(_claimed_before(scope, current, member))
         basket, as_sold, applied = decode_given(sale.given, sold, state.member, scope.definitions.programme)
 
         def within(exhausted: frozenset[str]) -> tuple[Circumstances, Decided]:
@@ -107,8 +108,9 @@ def _check(scope: TenantScope, sale: SaleRecord) -> None:
         raise NotClaimable(f"Sales can be claimed for {days} days.")
 
 
-def _claimed_before(sale: SaleRecord, member: str) -> Recorded:
-    if sale.member != member:
+def _claimed_before(scope: TenantScope, sale: SaleRecord, member: str) -> Recorded:
+    # Another id need not be somebody else: it may lead to her who has the sale.
+    if sale.member != member and not StateRepository(scope.tenant, scope.table).load(member).state.was(sale.member):
         raise NotClaimable("The sale has a member already.")
     answer: dict[str, Any] = sale.answer
     return Recorded(answer, replayed=True)

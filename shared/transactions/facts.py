@@ -70,6 +70,7 @@ def who(state: MemberState, at: Instant, segments: frozenset[str], tags: frozens
         tags=tags.intersection(state.tags),
         joined_at=state.joined_at,
         purchases=state.profile.count,
+        former=frozenset(state.former),
     )
 
 

@@ -17,6 +17,7 @@ from shared.member_state.model import MemberState
 from shared.member_state.service import Change, Done, MemberSession, Occasion
 from shared.storage.commit import Plan, Stale, commit
 from shared.storage.table import WriteBatch
+from shared.tenants.principal import EVERYWHERE, Place
 from shared.tenants.scope import TenantScope
 from shared.transactions.answer_models import TraceStep
 from shared.transactions.bought import bought
@@ -37,13 +38,13 @@ def review(scope: TenantScope, transaction_id: str, decision: Decision, reason: 
     return _Reviewing(scope, transaction_id, decision, reason, actor, correlation).carry_out()
 
 
-def waiting(scope: TenantScope, limit: int, cursor: str | None, key: bytes, location: str | None = None) -> FlaggedPage:
-    """Purchases that wait for a person; of one location, a page may have fewer. One Query and one batch read; ``key`` signs the cursor."""
+def waiting(scope: TenantScope, limit: int, cursor: str | None, key: bytes, place: Place = EVERYWHERE) -> FlaggedPage:
+    """Purchases that wait for a person, within ``place``: a page may have fewer. One Query and one batch read; ``key`` signs the cursor."""
     context = f"{scope.tenant}|flagged"
     start: dict[str, Any] | None = open_cursor(key, context, cursor)["after"] if cursor else None
     found, last = SaleRepository(scope.tenant, scope.table).under_review(scope.clock(), limit, start)
     more = seal_cursor(key, context, {"after": last}) if last else None
-    shown = (each for each in found if each.review is not None and location in (None, each.key.location))
+    shown = (each for each in found if each.review is not None and place.covers(each.key.location, scope.groups_of))
     return FlaggedPage(data=tuple(_view(each) for each in shown), next_cursor=more)
 
 

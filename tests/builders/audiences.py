@@ -107,10 +107,14 @@ class Desk:
 
     # -- calls --------------------------------------------------------------------------------------------------------
 
-    def call(self, operation: str, body: Any = None, *, scopes: frozenset[str] = READ, tenant: str = "demo", **path: str) -> Said:
+    def call(
+        self, operation: str, body: Any = None, *, scopes: frozenset[str] = READ, tenant: str = "demo",
+        query: dict[str, str] | None = None, **path: str,
+    ) -> Said:  # fmt: skip
         caller = Principal(kind="key", tenant=tenant, id=f"{tenant}-aaaaaaaaaaaa", scopes=scopes)
         sent = body if isinstance(body, str) or body is None else json.dumps(body)
-        return Said(handler.lambda_handler(event_for(BY_OPERATION[operation], caller, pathParameters=path, body=sent)))
+        event = event_for(BY_OPERATION[operation], caller, pathParameters=path, queryStringParameters=query or {}, body=sent)
+        return Said(handler.lambda_handler(event))
 
     def deliver(self, *bodies: Any, receives: int = 1) -> list[str]:
         attributes = {"ApproximateReceiveCount": str(receives)}

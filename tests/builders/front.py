@@ -35,7 +35,7 @@ MASTER = b"a master secret of the tests"
 AUDIENCE = "com.example.app"
 NONCE = "nonce-of-this-sign-in"
 ALL = frozenset({"members:register", "members:identify", "members:read", "members:write", "members:erase", "members:personal",
-                 "points:write", "coupons:redeem"})  # fmt: skip
+                 "members:merge", "points:write", "coupons:redeem"})  # fmt: skip
 BY_OPERATION: dict[str, Route] = {route.operation: route for route in ROUTES}
 
 

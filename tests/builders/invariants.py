@@ -50,3 +50,24 @@ def check_member(house: House, member: str) -> None:
         assert booked["owed"] == -(wallet.reversed + wallet.debt)
         held = sum(hold.points for hold in state.holds.values() if hold.wallet == name)
         assert 0 <= held <= in_lots
+
+
+def check_united(house: House, member: str) -> None:
+    """The same of one in whom others have been found: over all their ledgers, without the pairs by which points moved between them."""
+    state = house.state(member)
+    sums: dict[str, Counter[str]] = {}
+    own: Counter[str] = Counter()
+    for id_ in (state.member, *state.former):
+        for entry in ledger_of(house, id_):
+            for posting in entry.postings:
+                own[posting.wallet] += posting.points * (id_ == state.member)
+                if entry.kind != "merge":
+                    sums.setdefault(posting.wallet, Counter())[bucket_of(posting)] += posting.points
+    for name, wallet in state.wallets.items():
+        booked, in_lots = sums.get(name, Counter()), sum(lot.points for lot in wallet.lots)
+        assert all(lot.points > 0 for lot in wallet.lots)
+        assert min(wallet.earned, wallet.spent, wallet.expired, wallet.reversed, wallet.debt) >= 0
+        assert wallet.earned == in_lots + wallet.spent + wallet.expired + wallet.reversed
+        assert own[name] == booked.total() == in_lots - wallet.debt
+        assert (booked["earned"], booked["expired"], booked["spent"]) == (wallet.earned, -wallet.expired, -wallet.spent)
+        assert booked["owed"] == -(wallet.reversed + wallet.debt)

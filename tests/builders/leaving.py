@@ -25,6 +25,7 @@ from shared.storage import keys, keys_access
 from shared.storage.errors import RawItem
 from shared.storage.items_access import SessionItem
 from shared.storage.packing import unpack
+from shared.tenants.rights import ConsentSettings
 from shared.transactions import holds
 from shared.transactions.api import HoldRequest
 from shared.transactions.service import record
@@ -56,7 +57,7 @@ class Life:
 def furnish(front: Front) -> None:
     """A tenant with a programme, an offer, a reward and a segment."""
     house = front.house
-    house.create(settings_with_everything())
+    house.create(settings_with_everything().model_copy(update={"consents": ConsentSettings(double_opt_in=False)}))
     house.publish("programme", "points", PROGRAMME)
     house.publish("offer", "fries", FRIES)
     house.publish("reward", "mug", MUG)

@@ -118,5 +118,9 @@ class Office:
 
     def rows(self) -> list[dict[str, Any]]:
         """Every stored item, but for who asked for what (docs/audit.md), which is tested for every route in tests/isolation."""
+        return [each for each in self.everything() if "#AUDIT#" not in each["PK"]["S"]]
+
+    def everything(self) -> list[dict[str, Any]]:
+        """Every stored item."""
         items: list[dict[str, Any]] = self.house.table._client.scan(TableName=self.house.table.name, ConsistentRead=True)["Items"]
-        return [each for each in items if "#AUDIT#" not in each["PK"]["S"]]
+        return items

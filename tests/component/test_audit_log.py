@@ -41,7 +41,7 @@ def office(house: House, monkeypatch: pytest.MonkeyPatch) -> Office:
 
 def entries(office: Office) -> list[Entry]:
     """All that is noted, oldest first."""
-    found = [entry_of(row["body"]["S"]) for row in office.rows() if "#AUDIT#" in row["PK"]["S"]]
+    found = [entry_of(row["body"]["S"]) for row in office.everything() if "#AUDIT#" in row["PK"]["S"]]
     return sorted(found, key=lambda each: each.id)
 
 
@@ -162,7 +162,7 @@ def test_an_entry_says_who_did_what_and_nothing_that_was_sent(office: Office) ->
     assert entry == Entry(entry.id, "demo", caller, "put_items", "changed", entry.target, None, fields, "request-of-a-test")
     assert entry.target is not None
     assert (entry.target.kind, entry.target.id, entry.at) == ("item", None, office.house.now)
-    assert not any("nobody may see" in str(row["body"]["S"]) for row in office.rows() if "#AUDIT#" in row["PK"]["S"])
+    assert not any("nobody may see" in str(row["body"]["S"]) for row in office.everything() if "#AUDIT#" in row["PK"]["S"])
 
 
 def test_what_changes_nothing_leaves_nothing(office: Office) -> None:

@@ -19,7 +19,7 @@ from shared.storage.items import TenantEntryItem
 from shared.tenants.access import STATUS_SECONDS, Access
 from shared.tenants.credentials import digest, new_api_key, operator_key
 from shared.tenants.keys_repository import PEPPER_PURPOSE, KeyRepository
-from shared.tenants.principal import AUTH_ERRORS
+from shared.tenants.principal import AUTH_ERRORS, Place
 from shared.tenants.tokens import TokenSigner
 from tests.builders.house import NOW, House
 
@@ -45,7 +45,7 @@ class Desk:
 
     def key(self, *scopes: str, location: str | None = None) -> tuple[str, str]:
         made = new_api_key(self.house.tenant, lambda size: bytes(range(size)))
-        KeyRepository(self.house.tenant, self.house.table).put(made, digest(PEPPER, made.secret), scopes, "till 1", location, NOW)
+        KeyRepository(self.house.tenant, self.house.table).put(made, digest(PEPPER, made.secret), scopes, "till 1", Place(location), NOW)
         return made.key_id, f"Bearer {made.printable}"
 
     def ask(self, header: str | None) -> dict[str, str]:
@@ -204,10 +204,11 @@ class TestHandler:
     def test_it_answers_in_the_gateways_form(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
         _, header = desk.key("members:read")
         secrets = {"master": MASTER, "operator": OPERATOR_SECRET.encode()}
-        home = SimpleNamespace(table=desk.house.table, master_secret=MASTER, secret=secrets.get, now=lambda: NOW, begin=lambda _: None)
+        now = {"now": lambda: NOW, "real_now": lambda: NOW}
+        home = SimpleNamespace(table=desk.house.table, master_secret=MASTER, secret=secrets.get, begin=lambda _: None, **now)
         monkeypatch.setattr(handler, "runtime", lambda: home)
         monkeypatch.setenv("OPERATOR_SECRET_ARN", "operator")
-        for name in ("STAGE", "TABLE_NAME", "KEYS_TABLE_NAME"):
+        for name in ("STAGE", "TABLE_NAME", "KEYS_TABLE_NAME", "STAFF_POOL_ID", "STAFF_CLIENT_ID"):
             monkeypatch.setenv(name, "test")
         handler.access.cache_clear()
         answer = handler.lambda_handler({"headers": {"Authorization": header}})

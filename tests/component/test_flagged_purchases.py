@@ -17,6 +17,7 @@ from shared.members.points_api import AdjustmentRequest
 from shared.members.service import Actor
 from shared.storage import keys_counter
 from shared.storage.items_counter import CountItem
+from shared.tenants.principal import EVERYWHERE, Place
 from shared.transactions import claims, reversal, reviewing
 from shared.transactions.api import MemberReference, ReturnRequest
 from shared.transactions.gathering import natural_key
@@ -167,7 +168,7 @@ def test_those_that_wait_are_listed_by_page_until_somebody_decides_or_they_are_u
     reversal.void(house.scope(), answers[1]["transaction_id"])
     left = reviewing.waiting(house.scope(), 10, None, KEY).data
     assert {each.transaction_id for each in left} == {each["transaction_id"] for each in answers[2:]}
-    assert reviewing.waiting(house.scope(), 10, None, KEY, "nord").data == ()
+    assert reviewing.waiting(house.scope(), 10, None, KEY, Place("nord")).data == ()
 
 
 def test_a_replay_is_the_same_to_the_byte_and_counts_once(house: House) -> None:
@@ -179,7 +180,7 @@ def test_a_replay_is_the_same_to_the_byte_and_counts_once(house: House) -> None:
     first = record(house.scope(), request)
     again = record(house.scope(), request)
     assert (again.answer, again.replayed) == (first.answer, True)
-    assert [(row.rule, row.cashier, row.count, row.points) for row in report(house.scope(), None, None, None).data] == [
+    assert [(row.rule, row.cashier, row.count, row.points) for row in report(house.scope(), EVERYWHERE, None, None).data] == [
         ("flagged", "anna", 1, 9)
     ]
 
@@ -208,7 +209,7 @@ def test_claims_of_anonymous_sales_are_counted_by_cashier_and_told_once(house: H
         answer = claims.claim(house.scope(), natural_key(sold).id("txn"), MemberReference(id=member), cashier="anna").answer
         claims.claim(house.scope(), natural_key(sold).id("txn"), MemberReference(id=member), cashier="anna")
         assert ("flags" in answer) == (number >= 3), "claimed purchases are purchases of one card"
-    rows = {row.rule: row for row in report(house.scope(), "mitte", DATE, DATE).data}
+    rows = {row.rule: row for row in report(house.scope(), Place("mitte"), DATE, DATE).data}
     assert (rows["claims"].count, rows["claims"].alerted, rows["flagged"].count) == (5, True, 2)
     item = CountItem.values(house.table.get(keys_counter.count("demo", DATE, "mitte", "anna", "claims")) or {})
     assert '"count":3' in item["out"], "told with the third, and not again"
@@ -224,7 +225,7 @@ def test_returns_after_redemption_are_counted_and_others_are_not(house: House) -
     redeemed = record(house.scope(), sale(member, lines=(("fries", 350),), coupons=[{"id": coupon}], till_id="t1")).answer
     give_back(house, plain, staff_id="anna")
     give_back(house, redeemed, staff_id="berta")
-    found = report(house.scope(), None, DATE, DATE)
+    found = report(house.scope(), EVERYWHERE, DATE, DATE)
     assert [(row.cashier, row.rule, row.count, row.alerted) for row in found.data] == [("berta", "returns", 1, True)]
     assert found.by_cashier == {"mitte/berta": {"returns": 1}}
 
@@ -236,7 +237,7 @@ def test_adjustments_are_counted_by_credential_and_sum(house: House) -> None:
         body = AdjustmentRequest(points=change, reason="complaint")
         for _ in range(2):
             points.adjust(house.scope(), member, body, Actor("desk", may_write=True), f"k{number}")
-    (row,) = report(house.scope(), None, None, None).data
+    (row,) = report(house.scope(), EVERYWHERE, None, None).data
     assert (row.location_id, row.cashier, row.count, row.points, row.alerted) == ("-", "desk", 3, 130, True)
 
 
@@ -245,4 +246,4 @@ def test_default_off_no_count_is_written(house: House) -> None:
     sold = sale(None)
     record(house.scope(), sold)
     claims.claim(house.scope(), natural_key(sold).id("txn"), MemberReference(id=member))
-    assert report(house.scope(), None, None, None).data == ()
+    assert report(house.scope(), EVERYWHERE, None, None).data == ()

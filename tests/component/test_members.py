@@ -390,7 +390,10 @@ OWN = [route for route in ROUTES if route.function == "registration" and route.s
 BODIES: dict[str, Any] = {
     "update_member": {"profile": {"city": "Graz"}},
     "set_consents": {"consents": [CONSENT]},
+    "merge_member": {"from_member_id": NOBODY, "reason": "same_person"},
     "set_profiling": {"allowed": False},
+    "set_restriction": {"restricted": True, "reason": "unlawful"},
+    "set_restriction_of_me": {"restricted": True, "reason": "unlawful"},
     "add_device": {"platform": "apns", "token": "token-of-a-phone"},
     "add_identifier": {"kind": "card", "value": "1234"},
     "block_identifier": {"kind": "external"},

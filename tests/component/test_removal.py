@@ -12,6 +12,7 @@ import pytest
 from functions.tenancy import handler as tenancy
 from functions.tenant_removal import handler
 from shared.aws.queues import Poison
+from shared.aws.staff_pool import CognitoPool
 from shared.kernel.errors import InvalidValue
 from shared.privacy.crypto import derive
 from shared.storage import keys, keys_access, sweeping
@@ -23,12 +24,14 @@ from shared.tenants.access import Access
 from shared.tenants.keys_repository import PEPPER_PURPOSE
 from shared.tenants.model import PushSettings
 from shared.tenants.removal import DATA_PREFIXES, MEDIA_PREFIXES, SETTLE, Tools
+from shared.tenants.staff import username
 from shared.tenants.tokens import TokenSigner
 from shared.transactions.service import record
 from tests.builders.house import PROGRAMME, SETTINGS, House, sale
 from tests.builders.office import MASTER, Office, Said
 from tests.fakes.faulty import Killed
 from tests.fakes.queue import FakeQueue
+from tests.fakes.user_pool import FakeUserPool, User
 
 GONE, NEIGHBOURS = "demo", ("demo2", "dem0")
 """Two whose ids are like the one that goes."""
@@ -78,6 +81,7 @@ class World:
     def __init__(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
         self.house, self.queue = house, FakeQueue()
         self.data, self.media, self.applications = Bucket(), Bucket(), list(ARNS)
+        self.users = FakeUserPool()
         self.office = Office(house, monkeypatch)
         monkeypatch.setattr(tenancy, "removals_queue_url", lambda: "removals")
         monkeypatch.setattr(tenancy, "SqsQueue", lambda _client, _url: self.queue)
@@ -94,8 +98,13 @@ class World:
                 record(own.scope(), sale(member))
             self.house.table.put(TenantEntryItem.at(keys.tenant_entry(tenant), tenant=tenant, status="active", due_shards=1))
             self.call("create_key", {"scopes": ["coupons:issue"]}, tenant)
+            self.hire(tenant)
             self.data.objects |= {f"{prefix}{tenant}/{number}" for prefix in DATA_PREFIXES for number in range(3)}
             self.media.objects |= {f"{prefix}{tenant}/{number}" for prefix in MEDIA_PREFIXES for number in range(3)}
+
+    def hire(self, tenant: str) -> None:
+        """Two people in the pool of staff."""
+        self.users.users |= {username(tenant, f"stf_{letter * 12}"): User("x@y.example") for letter in "ab"}
 
     def suspend(self) -> None:
         self.house.table.put(TenantEntryItem.at(keys.tenant_entry(GONE), tenant=GONE, status="suspended", due_shards=1))
@@ -109,7 +118,8 @@ class World:
     def tools(self, time_left: Callable[[], int] = lambda: 60_000) -> Tools:
         buckets = ((self.data, DATA_PREFIXES), (self.media, MEDIA_PREFIXES))
         tables = (self.house.table, self.house.key_table)
-        return Tools(*tables, buckets, self.applications.remove, self.queue, lambda: self.house.now, time_left)
+        staff = CognitoPool(self.users, "pool")
+        return Tools(*tables, buckets, self.applications.remove, staff, self.queue, lambda: self.house.now, time_left)
 
     def work(self) -> bool:
         return removal.work(self.tools(), GONE)
@@ -120,6 +130,7 @@ class World:
         for table in (self.house.table, self.house.key_table):
             found += [raw for raw in every(table) if raw["PK"]["S"].startswith(f"T#{tenant}#")]
         found.sort(key=lambda raw: (raw["PK"]["S"], raw["SK"]["S"]))
+        found += sorted(name for name in self.users.users if name.startswith(f"{tenant}."))
         return found + sorted(name for bucket in (self.data, self.media) for name in bucket.objects if f"/{tenant}/" in name)
 
 
@@ -165,7 +176,8 @@ def test_the_certificate_stays_and_says_what_was_done(world: World) -> None:
     world.work()
     certificate = world.call("get_removal").body
     assert certificate["state"] == "removed"
-    assert certificate["deleted"] == {"items": items, "objects": 15, "applications": 2, "keys": 1, "again": 0, "keyring": 1, "entry": 1}
+    counts = {"items": items, "objects": 15, "applications": 2, "staff": 2, "keys": 1, "again": 0, "keyring": 1, "entry": 1}
+    assert certificate["deleted"] == counts
     assert certificate["passes"] == 5
     assert certificate["finished_at"] > certificate["requested_at"]
     assert removal.load(world.house.table, GONE).requested_at == ordered  # type: ignore[union-attr]
@@ -326,6 +338,7 @@ def test_killed_at_every_request_and_gone_on_it_ends_in_the_same_place(
     for bucket in (world.data, world.media):
         for name in ("names", "delete_many"):
             monkeypatch.setattr(bucket, name, faults.round(getattr(bucket, name)))
+    monkeypatch.setattr(world.users, "admin_delete_user", faults.round(world.users.admin_delete_user))
     sns = faults.round(lambda arn: world.applications.remove(arn) if arn in world.applications else None)
     reached = 0
     for at in range(1, 300):
@@ -335,11 +348,12 @@ def test_killed_at_every_request_and_gone_on_it_ends_in_the_same_place(
                 table._client.put_item(TableName=table.name, Item=raw)
         bare_house.table.delete(keys_access.removal(GONE))
         world.data.objects, world.media.objects, world.applications[:] = set(objects[0]), set(objects[1]), ARNS
+        world.hire(GONE)
         world.suspend()
         world.order()
         world.house.now += SETTLE
         tools = world.tools()
-        tools = Tools(tools.table, tools.key_table, tools.buckets, sns, tools.queue, tools.clock, tools.time_left_ms)
+        tools = Tools(tools.table, tools.key_table, tools.buckets, sns, tools.staff, tools.queue, tools.clock, tools.time_left_ms)
         faults.arm(at, when)
         try:
             removal.work(tools, GONE)
@@ -379,12 +393,13 @@ class TestHandler:
             gone.append(PlatformApplicationArn)
 
         sns = SimpleNamespace(delete_platform_application=delete)
-        clients = {"s3": "s3", "sqs": "sqs", "sns": sns}
+        clients = {"s3": "s3", "sqs": "sqs", "sns": sns, "cognito-idp": world.users}
         home = SimpleNamespace(
             table=world.house.table, key_table=world.house.key_table, now=lambda: 1, client=clients.__getitem__,
             effort=lambda: SimpleNamespace(time_left_ms=lambda: 7),
         )  # fmt: skip
-        names = SimpleNamespace(queue_url="removals", dead_letter_url="dead", data_bucket="data", media_bucket="media")
+        buckets = {"data_bucket": "data", "media_bucket": "media"}
+        names = SimpleNamespace(queue_url="removals", dead_letter_url="dead", staff_pool_id="pool", **buckets)
         monkeypatch.setattr(handler, "runtime", lambda: home)
         monkeypatch.setattr(handler, "settings", lambda: names)
         tools = handler.tools()
@@ -393,3 +408,4 @@ class TestHandler:
         ]  # fmt: skip
         tools.delete_application("arn")
         assert (gone, tools.time_left_ms(), tools.clock()) == (["arn"], 7, 1)
+        assert tools.staff == CognitoPool(world.users, "pool")

@@ -27,6 +27,7 @@ CONSENTS = [
     {"purpose": "marketing", "channel": channel, "granted": True, "document_version": "1", "text_shown": "Write to me"}
     for channel in ("push", "email")
 ]
+CONSENTS[1] |= {"confirmed_at": "2026-01-01T00:00:00Z", "confirmed_by": "a test"}
 EVERYBODY = {"kind": "attribute", "name": "known:first_name", "op": "eq", "value": True}
 NO_BIRTHDAY = {"kind": "attribute", "name": "known:birth_date", "op": "eq", "value": False}
 SCOPES = [

@@ -24,7 +24,7 @@ COMMON = {
     "POWERTOOLS_LOG_LEVEL",
 }
 OWN = {
-    "authorizer": {"OPERATOR_SECRET_ARN"},
+    "authorizer": {"OPERATOR_SECRET_ARN", "STAFF_POOL_ID", "STAFF_CLIENT_ID"},
     "registration": {"TENANT_ROLE_ARN", "MEMBERS_QUEUE_URL", "RIGHTS_QUEUE_URL", "DATA_BUCKET", "DEAD_LETTER_URL", "MEDIA_URL"},
     "transaction_ingestion": {"TENANT_ROLE_ARN", "TRANSACTIONS_QUEUE_URL", "DATA_BUCKET", "DEAD_LETTER_URL"},
     "coupon_redemption": {"TENANT_ROLE_ARN", "COUPONS_QUEUE_URL", "DATA_BUCKET", "DEAD_LETTER_URL"},
@@ -35,13 +35,13 @@ OWN = {
     "campaign_reports": {"DEAD_LETTER_URL"},
     "event_relay": {"BUS_NAME", "REPORTS_QUEUE_URL", "FAILURE_QUEUE_URL"},
     "sign_in": {"TENANT_ROLE_ARN", "DATA_BUCKET"},
-    "tenancy": {"TENANT_ROLE_ARN", "PUSH_EVENTS_TOPIC_ARN", "REMOVALS_QUEUE_URL"},
-    "tenant_removal": {"REMOVALS_QUEUE_URL", "DEAD_LETTER_URL", "DATA_BUCKET", "MEDIA_BUCKET"},
+    "tenancy": {"TENANT_ROLE_ARN", "PUSH_EVENTS_TOPIC_ARN", "REMOVALS_QUEUE_URL", "STAFF_POOL_ID"},
+    "tenant_removal": {"REMOVALS_QUEUE_URL", "DEAD_LETTER_URL", "DATA_BUCKET", "MEDIA_BUCKET", "STAFF_POOL_ID"},
     "audit_sealing": {"AUDIT_QUEUE_URL", "SEALS_BUCKET", "DEAD_LETTER_URL"},
     "administration": {"TENANT_ROLE_ARN", "SENDING_QUEUE_URL", "DATA_BUCKET", "PUBLIC_URL"},
-    "guest_links": {"TENANT_ROLE_ARN"},
+    "guest_links": {"TENANT_ROLE_ARN", "MEDIA_URL"},
     "delivery_feedback": {"DEAD_LETTER_URL"},
-    "member_rights": {"RIGHTS_QUEUE_URL", "DATA_BUCKET", "DEAD_LETTER_URL"},
+    "member_rights": {"RIGHTS_QUEUE_URL", "DATA_BUCKET", "DEAD_LETTER_URL", "PUBLIC_URL", "MEDIA_URL"},
     "audiences": {"TENANT_ROLE_ARN", "EXPORTS_QUEUE_URL", "SNAPSHOTS_QUEUE_URL", "DATA_BUCKET", "DEAD_LETTER_URL"},
     "media": {"TENANT_ROLE_ARN", "MEDIA_BUCKET", "MEDIA_URL"},
 }
@@ -141,7 +141,7 @@ def test_the_delivery_signs_its_reads_and_answers_reading_over_tls_only(prod: Sy
 
 def test_a_local_stage_has_no_delivery_and_its_bucket_answers(local: Synthesised) -> None:
     assert not local.state.resources("AWS::CloudFront::Distribution")
-    for name in ("registration", "media"):
+    for name in ("registration", "media", "guest_links", "member_rights"):
         environment = local.service.function(name)["Environment"]["Variables"]
         assert "MEDIA_BUCKET" in environment
         assert "MEDIA_URL" not in environment

@@ -30,7 +30,6 @@ UNUSED = {
     **dict.fromkeys((("segment_evaluation", each, "main") for each in ("UpdateItem", "DeleteItem", "ConditionCheckItem")), _COMMITS),
     **dict.fromkeys((("segment_snapshots", each, "main") for each in ("UpdateItem", "ConditionCheckItem")), _COMMITS),
     **dict.fromkeys((("delivery_feedback", each, "main") for each in ("UpdateItem", "DeleteItem", "ConditionCheckItem")), _COMMITS),
-    ("member_rights", "ConditionCheckItem", "main"): _COMMITS,
     ("campaign_sending", "DeleteItem", "main"): _COMMITS,
     **dict.fromkeys(
         ((name, each, "main") for name in ("campaign_planning", "campaign_reports") for each in ("UpdateItem", "ConditionCheckItem")),
@@ -78,7 +77,7 @@ def recorded() -> Iterator[Recorded]:
             for call in calls(operation, tenant):
                 assert call.send(building, credential_of(operation, tenant)).status < 500, operation
                 _work_off(building)
-                if operation.startswith("erase"):
+                if operation.startswith(("erase", "merge")):
                     building.deliver("member_rights", tenant.tell(), may_fail=True)
                     _work_off(building)
                 building.restore(image)

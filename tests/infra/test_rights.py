@@ -140,7 +140,8 @@ def test_functions_that_serve_tenants_have_no_right_of_their_own_on_the_tables(p
 
 def test_only_who_sends_may_send_and_links_may_nothing_but_read_the_secret(prod: Synthesised) -> None:
     sending = {"ses:SendEmail", "sms-voice:SendTextMessage", "sns:Publish"}
-    assert {name for name in FUNCTIONS if actions_of(prod, name) & sending} == {"campaign_sending", "administration", "sign_in"}
+    senders = {"campaign_sending", "administration", "sign_in", "member_rights"}
+    assert {name for name in FUNCTIONS if actions_of(prod, name) & sending} == senders
     links = {each for each in actions_of(prod, "guest_links") if not each.startswith(("logs:", "xray:", "sts:"))}
     assert links == {"secretsmanager:GetSecretValue"}
     for statement in rights_of(prod, "campaign_sending"):

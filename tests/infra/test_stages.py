@@ -80,6 +80,14 @@ def test_the_state_differs_only_in_what_keeps_it_from_being_deleted_and_in_the_d
     for resource in ours["Resources"].values():
         if resource["Type"] == "AWS::DynamoDB::Table":
             assert resource["Properties"].pop("DeletionProtectionEnabled") is False
+    for body, protected, flows in ((theirs, "ACTIVE", set()), (ours, "INACTIVE", {"ALLOW_USER_PASSWORD_AUTH"})):
+        for resource in body["Resources"].values():
+            if resource["Type"] == "AWS::Cognito::UserPool":
+                assert resource["Properties"].pop("DeletionProtection") == protected
+                assert resource["Properties"].pop("UserPoolTags")["project"] == "regulars"
+            if resource["Type"] == "AWS::Cognito::UserPoolClient":
+                # Flow tests sign in with a password in clear, which no page does.
+                assert set(resource["Properties"].pop("ExplicitAuthFlows")) - {"ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"} == flows
     assert ours == theirs
 
 
@@ -95,7 +103,7 @@ def test_the_service_differs_only_in_environment_processor_and_clock(prod: Synth
                 environment = properties["Environment"]["Variables"]
                 # Where images are: their delivery, or (locally) the bucket itself.
                 is_media = properties["Handler"].startswith("functions.media.")
-                links = is_media or properties["Handler"].startswith("functions.registration.")
+                links = is_media or properties["Handler"].split(".")[1] in ("registration", "guest_links", "member_rights")
                 assert ("MEDIA_URL" in environment) == (links and stage == "prod")
                 empties = properties["Handler"].startswith("functions.tenant_removal.")
                 assert ("MEDIA_BUCKET" in environment) == (is_media or empties or (links and stage == "local"))
@@ -103,7 +111,7 @@ def test_the_service_differs_only_in_environment_processor_and_clock(prod: Synth
                     environment.pop(name, None)
                 expected = LOCAL_ENVIRONMENT if stage == "local" else {"DEFINITION_CACHE_SECONDS": "60", "STAGE": "prod"}
                 assert {name: environment.pop(name, None) for name in expected} == expected
-                writes = properties["Handler"].split(".")[1] in ("campaign_sending", "administration")
+                writes = properties["Handler"].split(".")[1] in ("campaign_sending", "administration", "member_rights")
                 sends = writes or properties["Handler"].startswith("functions.sign_in.")
                 assert environment.pop("PUSH_OUTBOX", None) == ("1" if sends and stage == "local" else None)
                 # Where links lead: the gateway, or (locally) a path below the local AWS.

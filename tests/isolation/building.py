@@ -9,11 +9,12 @@ import base64
 import importlib
 import itertools
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
@@ -193,7 +194,8 @@ class Building:
 
     def clients(self) -> dict[str, Watched]:
         """A client of every service."""
-        return {name: Watched(name, client, self.tell) for name, client in vars(self.cloud).items()}
+        found = {name.replace("_", "-"): client for name, client in vars(self.cloud).items()}
+        return {name: Watched(name, client, self.tell) for name, client in found.items()}
 
     def kms_of(self, session: str) -> Watched:
         """KMS under a tenant's session."""
@@ -220,6 +222,9 @@ class Building:
             runtime = module.runtime()
             runtime._wall = lambda: self.now / 1000
             runtime.__dict__["_clients"] = self.clients()
+            if hasattr(module, "time"):
+                # What is kept for a minute of real time would be read again between two calls that are compared.
+                patch.setattr(module, "time", SimpleNamespace(monotonic=lambda: self.now / 1000, sleep=lambda _s: None, time=time.time))
             if hasattr(module, "wall"):
                 patch.setattr(module, "wall", lambda: self.now)
         # Providers are fakes; the inbox is a part of the table.

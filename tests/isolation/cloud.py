@@ -12,6 +12,7 @@ from uuid import NAMESPACE_URL, uuid5
 from botocore.exceptions import ClientError
 
 from tests.fakes.uploads import UploadingS3
+from tests.fakes.user_pool import FakeUserPool
 
 MASTER = "a master secret of the tests"
 OPERATOR = "o" * 43
@@ -157,3 +158,4 @@ class Cloud:
     secretsmanager: Secrets = field(default_factory=Secrets)
     sts: Sts = field(default_factory=Sts)
     events: Bus = field(default_factory=Bus)
+    cognito_idp: FakeUserPool = field(default_factory=FakeUserPool)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from shared.kernel.instants import format_rfc3339
+from tests.builders.apple import notice, pem
 from tests.isolation.filling import KINDS, WEBHOOK, Tenant
 from tests.unit.media.pictures import encoded, quarters
 
@@ -20,7 +21,7 @@ PARAMETERS: Final[Mapping[str, str]] = {
     "member_id": "member", "device_id": "device", "coupon_id": "coupon", "list_id": "list", "message_id": "message", "claim_id": "claim",
     "challenge_id": "challenge", "segment_id": "segment", "hold_id": "hold", "job_id": "job", "transaction_id": "transaction",
     "location_id": "location", "offer_id": "offer", "pool_id": "pool", "tenant_id": "tenant", "key_id": "key", "campaign_id": "campaign",
-    "media_id": "media", "export_id": "export", "item_id": "item", "access_id": "access",
+    "media_id": "media", "export_id": "export", "item_id": "item", "access_id": "access", "staff_id": "staff",
     "confirmation_id": "confirmation",
 }  # fmt: skip
 """Parameters of paths and queries -> kind of ``Tenant.ids``."""
@@ -33,6 +34,7 @@ PLACES: Final[Mapping[str, Mapping[str, str]]] = {
     **{each: {"offer_id": "gift"} for each in ("order_pool", "import_codes", "get_pool", "list_pool_files", "void_pool")},
     **{each: {"token": "form token"} for each in ("get_form", "submit_form")},
     **{each: {"token": "click token"} for each in ("follow_link", "check_link")},
+    **{each: {"token": "confirm token"} for each in ("ask_to_confirm", "check_confirming", "confirm_consent")},
     **{each: {"token": "unsubscribe token"} for each in ("ask_to_unsubscribe", "check_unsubscribing", "unsubscribe")},
     **{each: {"picture": "picture"} for each in ("see_message", "check_message")},
     **{f"{verb}_campaign": {"campaign_id": "call"} for verb in ("trigger", "pause", "resume", "cancel")},
@@ -41,7 +43,7 @@ PLACES: Final[Mapping[str, Mapping[str, str]]] = {
 FIXED: Final[Mapping[str, str]] = {
     "channel": "push", "platform": "gcm", "limit": "10", "from": "2026-11-01", "until": "2026-11-30", "to": "2026-11-30", "days": "30",
     "by_days": "7", "awaits_approval": "false", "force": "false", "reason": "a test", "actor": "nobody", "operation": "update_member",
-    "kind": "external",
+    "kind": "external", "inactive_months": "24",
 }  # fmt: skip
 """Parameters that are no ids."""
 NAMES: Final[Mapping[str, str]] = {"show_webhook_secret": WEBHOOK, "install_campaign": "birthday"}
@@ -51,14 +53,18 @@ QUERIES: Final[Mapping[str, Maker]] = {
     **{each: (lambda t: {"member_id": t.ids["member"], "from": "2026-11-01T00:00:00Z"}) for each in ("list_audit", "list_audit_of_tenant")},
     "list_member_rewards": lambda t: {"location_id": t.ids["location"]},
     "list_member_rewards_of_me": lambda t: {"location_id": t.ids["location"]},
+    "preview_retention": lambda _t: {"inactive_months": "24"},
     "report_offline_losses": lambda _t: {"from": "2026-11-01", "until": "2026-11-30"},
 }
-HEADERS: Final[Mapping[str, Mapping[str, str]]] = {"unsubscribe": {"content-type": "application/x-www-form-urlencoded"}}
+HEADERS: Final[Mapping[str, Mapping[str, str]]] = {
+    each: {"content-type": "application/x-www-form-urlencoded"} for each in ("unsubscribe", "confirm_consent")
+}
 
 NOT_OF_OURS: Final[Mapping[str, str]] = {
     "basket_id": "a till's own name for a basket; each tenant has its own", "event_id": "the caller's own",
     "request_id": "the caller's own, to repeat safely", "order_id": "of the till", "check_id": "of the till", "till_id": "of the till",
     "staff_id": "of the till", "parent_line_id": "a line of the same basket", "line_id": "a line of a sale that is named beside it",
+    "authorization_code": "of Apple", "private_key": "of Apple", "team_id": "of Apple",
     "token": "a push or identity token, of Apple or Google", "key": "of a trigger: the caller's own name for the occurrence",
     "pos_code": "of the till", "postal_code": "of an address", "otp_id": "of whoever asked for the code, who is not signed in",
 }  # fmt: skip
@@ -130,7 +136,10 @@ SAME_ANSWER: Final[Mapping[tuple[str, str], str]] = {
         "a location may be named before it is configured",
     ),
     **dict.fromkeys([(each, "friend") for each in ("quote", "create_hold", "record_transaction")], "a line's eater is not looked up"),
-    **dict.fromkeys([("put_items", "item"), ("put_locations", "location"), ("list_complements", "item")], "made or answered alike if new"),
+    **dict.fromkeys(
+        [("put_items", "item"), ("put_locations", "location"), ("put_location_groups", "location group"), ("list_complements", "item")],
+        "made or answered alike if new",
+    ),
     ("get_removal", "tenant"): "nobody asked for one",
     **dict.fromkeys(
         [(f"{verb}_{kind}", "offer") for verb in ("create", "replace") for kind in ("campaign", "programme", "reward")]
@@ -162,6 +171,10 @@ BODIES: Final[Mapping[str, tuple[Maker, ...]]] = {
     "set_consents": (lambda _t: {"consents": [{"purpose": "news", "channel": "sms", "granted": True, "document_version": "v1"}]},),
     "add_device": (lambda t: {"platform": "gcm", "token": f"token-two-of-{t.mark}"},),
     "set_profiling": (lambda _t: {"allowed": False},),
+    "merge_member": tuple(
+        lambda t, tried=tried: {"from_member_id": t.ids["friend"], "reason": "same_person", "dry_run": tried} for tried in (True, False)
+    ),
+    "set_restriction": (lambda _t: {"restricted": True, "reason": "accuracy_contested"}, lambda _t: {"restricted": False}),
     "change_list_members": (lambda t: {"add": [t.ids["member"]]},),
     "transfer_points": (lambda t: {"to": {"id": t.ids["friend"]}, "points": 1, "location_id": t.ids["location"]},),
     "convert_points": (lambda t: {"programme": t.ids["programme"], "conversion": "five", "location_id": t.ids["location"]},),
@@ -224,6 +237,19 @@ BODIES: Final[Mapping[str, tuple[Maker, ...]]] = {
     "set_stops": (lambda t: {"offers": [t.ids["offer"]]},),
     "set_stops_of_tenant": (lambda t: {"offers": [t.ids["offer"]]},),
     "put_items": (lambda t: {"items": [{"id": t.ids["item"], "name": "changed"}]},),
+    "set_apple_client": (lambda _t: {"team_id": "ABCDE12345", "key_id": "KEY1234567", "private_key": pem()},),
+    "receive_apple_notice": (lambda t: {"payload": notice("consent-revoked", t.building.now, aud=f"{t.id}.app")},),
+    "put_location_groups": (lambda t: {"groups": [{"id": t.ids["location group"], "name": "changed"}]},),
+    "invite_staff": (
+        lambda t: {"email": "new@staff.example", "group": "read_only", "location_id": t.ids["location"]},
+        lambda t: {"email": "new@staff.example", "group": "read_only", "location_group": t.ids["location group"]},
+    ),
+    "change_staff": (
+        lambda t: {"group": "read_only", "location_group": t.ids["location group"], "sign_out": True, "reset_mfa": True},
+        lambda t: {"status": "disabled"},
+        lambda t: {"status": "active", "everywhere": True},
+    ),
+    "import_items": (lambda t: {"csv": f"id,name\n{t.ids['item']},changed\n"},),
     "put_locations": (lambda t: {"locations": [{"id": t.ids["location"], "name": "changed"}]},),
     **{f"create_{kind}": (
         lambda t, kind=kind: {"id": t.ids[kind], "definition": _definition(t, kind)},
@@ -239,4 +265,5 @@ BODIES: Final[Mapping[str, tuple[Maker, ...]]] = {
     "upload_media": (_picture,),
     **{each: (lambda t: {"rule": _rule(t)},) for each in ("preview_segment", "search_members", "export_members")},
     "unsubscribe": (lambda _t: "List-Unsubscribe=One-Click",),
+    "confirm_consent": (lambda _t: "confirm=yes",),
 }

@@ -16,6 +16,7 @@ from shared.privacy.crypto import derive
 from shared.relay.envelope import of_record
 from shared.storage import keys
 from shared.tenants.credentials import OPERATOR_KEY_ID
+from tests.builders.apple import public_keys
 from tests.isolation.building import BASE, Building, Said
 from tests.isolation.cloud import MASTER
 from tests.isolation.cloud import OPERATOR as OPERATOR_SECRET
@@ -127,10 +128,17 @@ class Tenant:
         self.by_operator("create_tenant", {"id": self.id, "settings": self.settings()})
         made = self.by_operator("create_key", {"scopes": KEY_SCOPES, "label": f"{self.mark} till"}, tenant_id=self.id)
         self.key, self.ids["key"] = made["key"], made["key_id"]
+        groups = [{"id": self.name("west"), "name": f"{self.mark} west"}]
+        groups.append({"id": self.name("cologne"), "name": f"{self.mark} cologne", "parent": self.name("west")})
+        self.call("put_location_groups", {"groups": groups})
+        hired = {"email": f"anna@{self.mark}.example", "group": "marketer", "label": f"{self.mark} desk"}
+        self.ids["location group"] = self.name("west")
+        self.ids["staff"] = self.call("invite_staff", {**hired, "location_group": self.name("west")})["staff_id"]
         self.by_operator("set_push_application", {"credential": '{"project_id": "p"}'}, tenant_id=self.id, platform="gcm")
         for id_ in ("mitte", "nord"):
             place = self.ids[f"location of {id_}"] = self.name(id_)
-            self.call("put_locations", {"locations": [{"id": place, "name": f"{self.mark} {id_}"}]})
+            groups = [self.name("cologne")] if id_ == "nord" else []
+            self.call("put_locations", {"locations": [{"id": place, "name": f"{self.mark} {id_}", "groups": groups}]})
         self.ids["location"] = self.name("mitte")
         self.ids["item"] = self.name("burger")
         for each in ("burger", "fries", "mug"):
@@ -140,6 +148,7 @@ class Tenant:
     def settings(self) -> dict[str, Any]:
         """Of this tenant."""
         return {
+            "identity_providers": {"apple": {"audiences": [f"{self.id}.app"], "jwks": public_keys()}},
             "name": f"{self.mark} House", "currency": "EUR", "time_zone": "Europe/Berlin", "country": "DE", "languages": ["en"],
             "wallets": {"points": {"transfers": True}, "stars": {}},
             "messaging": {
@@ -201,7 +210,9 @@ class Tenant:
         for number, who in enumerate(("member", "friend", "third")):
             card = f"{self.card}{number or ''}"
             yes = {"purpose": "marketing", "granted": True, "document_version": "v1"}
-            consents = [yes | {"channel": channel} for channel in ("email", "inbox", "push")]
+            consents = [yes | {"channel": channel} for channel in ("inbox", "push")]
+            proven = {"confirmed_at": format_rfc3339(self.building.now), "confirmed_by": "before"}
+            consents.append(yes | {"channel": "email"} | proven)
             profile = {"first_name": f"{self.mark}{who}", "email": f"{who}@{self.mark}.example", "phone": self.phone, "language": "en"}
             body = {
                 "source": "app", "identifiers": [{"kind": "external", "value": card}], "profile": profile, "consents": consents,
@@ -223,6 +234,14 @@ class Tenant:
         self.ids["referral code"] = self.call("get_referral_code", member_id=self.ids["member"])["code"]
         self.call("change_list_members", {"add": [self.ids["friend"]]}, list_id=self.ids["list"])
         self._work("members_queue_url", "registration")
+        news = {"purpose": "news", "channel": "email", "granted": True, "document_version": "v1"}
+        self.call("set_consents", {"consents": [news]}, member_id=self.ids["member"])
+        stored = self.building.image()[self.building.main, keys.member(self.id, self.ids["member"]), keys.STATE]
+        told = of_record({"dynamodb": {"NewImage": stored}})
+        assert told is not None
+        self.building.deliver("member_rights", [{"detail": told.detail()}])
+        _, asking = self.building.senders["email"].taken[-1]
+        (self.ids["confirm token"],) = re.findall(r"/c/[^/]+/([A-Za-z0-9_-]+)", asking.body)
         invitation = Invitation(self.id, self.ids["member"], self.ids["campaign"], "tell", ("city",), None, self.building.now + 30 * DAY)
         self.ids["form token"] = seal_invitation(derive(MASTER.encode(), KEY_PURPOSE), invitation)
 

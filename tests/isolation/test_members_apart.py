@@ -29,13 +29,17 @@ ANYWHERE = {
 
 @pytest.fixture(scope="package")
 def keys(street: Street) -> dict[str, str]:
-    """For each scope a key that holds all the others; ``nord``: a key with every scope, for one location alone; and a member's token."""
+    """For each scope a key that holds all the others; ``nord``: a key with every scope, for one location alone; ``west``: for
+    the group of locations that one is in; and a member's token.
+    """
     bob, made = street.bob, {}
     for scope in KEY_SCOPES:
         body = {"scopes": [each for each in KEY_SCOPES if each != scope], "label": f"all but {scope}"}
         made[scope] = bob.by_operator("create_key", body, tenant_id=bob.id)["key"]
     bound = {"scopes": KEY_SCOPES, "location_id": bob.ids["location of nord"]}
     made["nord"] = bob.by_operator("create_key", bound, tenant_id=bob.id)["key"]
+    bound = {"scopes": KEY_SCOPES, "location_group": bob.ids["location group"]}
+    made["west"] = bob.by_operator("create_key", bound, tenant_id=bob.id)["key"]
     # The authorizer looks at each while it is there: what it finds is kept, as the gateway keeps it.
     for key in made.values():
         assert "auth_error" not in street.building.context_of(key)
@@ -76,12 +80,32 @@ def test_a_guests_own_view_shows_nothing_of_a_friend(street: Street, operation: 
         assert not shown, f"{operation}: shows {shown}"
 
 
+@pytest.mark.parametrize("bound", ["nord", "west"])
 @pytest.mark.parametrize("operation", sorted(AT_A_LOCATION))
-def test_a_key_of_one_location_is_refused_at_another(street: Street, keys: dict[str, str], operation: str) -> None:
+def test_a_key_of_one_location_or_group_is_refused_at_another(street: Street, keys: dict[str, str], operation: str, bound: str) -> None:
     for call in calls(operation, street.bob):
         if "location" not in call.slots.values():
             continue
-        said = call.send(street.building, keys["nord"])
+        said = call.send(street.building, keys[bound])
+        assert (said.status, said.code) == (403, "other_location"), said.text
+        assert street.building.image() == street.image
+
+
+def test_a_key_of_a_group_is_good_at_a_location_of_a_group_below_it(street: Street, keys: dict[str, str]) -> None:
+    for call in calls("report_offline_losses", street.bob):
+        for where, kind in call.slots.items():
+            if kind == "location":
+                assert call.with_(where, street.bob.ids["location of nord"]).send(street.building, keys["west"]).status == 200
+
+
+@pytest.mark.parametrize("bound", ["nord", "west"])
+@pytest.mark.parametrize("operation", ["put_locations", "put_location_groups"])
+def test_who_is_bound_to_a_place_cannot_change_which_places_there_are(
+    street: Street, keys: dict[str, str], operation: str, bound: str
+) -> None:
+    """A location's groups say who reaches it."""
+    for call in calls(operation, street.bob):
+        said = call.send(street.building, keys[bound])
         assert (said.status, said.code) == (403, "other_location"), said.text
         assert street.building.image() == street.image
 

@@ -130,6 +130,7 @@ def _tell(told: Told) -> None:
         (code,) = re.findall(r"\b[0-9]{6}\b", told.building.senders[sender].taken[-1][1].body)
         told.say("prove_identifier_of_me", {"otp_id": otp["otp_id"], "code": code}, own)
         told.say("identify_member", {"kind": kind, "value": value})
+    told.say("set_consents_of_me", {"consents": [yes | {"channel": "email"}]}, own)
     for kind, value in (("card", CARD), ("external", EXTERNAL), ("email", "nobody-" + PROFILE["email"])):
         told.say("identify_member", {"kind": kind, "value": value})
     told.building.now += 60_000

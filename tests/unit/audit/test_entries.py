@@ -109,6 +109,7 @@ def test_every_change_that_is_in_no_entry_is_known() -> None:
     assert unnoted == {
         "quote", "create_hold", "extend_hold", "record_transaction", "record_return", "hold_coupon", "redeem_coupon", "release_coupon",
         "record_event", "lookup_coupon", "lookup_transaction", "identify_member", "send_code", "get_tokens", "submit_form", "unsubscribe",
+        "receive_apple_notice", "confirm_consent",
         "read_message", "read_message_of_me", "lint_programme", "preview_segment", "estimate_campaign",
         "ask_confirmation", "type_confirmation_code", "decide_confirmation_of_me",
     }  # fmt: skip

@@ -155,7 +155,8 @@ def test_what_cannot_be_noted_is_not_shown() -> None:
 
 def test_the_public_routes_are_these() -> None:
     links = {"follow_link", "check_link", "see_message", "check_message", "ask_to_unsubscribe", "check_unsubscribing", "unsubscribe"}
-    others = {"get_form", "submit_form", "get_jwks", "get_openapi", "get_tokens"}
+    links |= {"ask_to_confirm", "check_confirming", "confirm_consent"}
+    others = {"get_form", "submit_form", "get_jwks", "get_openapi", "get_tokens", "receive_apple_notice"}
     assert {route.operation for route in ROUTES if route.public} == others | links
 
 

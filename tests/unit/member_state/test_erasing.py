@@ -8,7 +8,7 @@ from shared.kernel.instants import DAY
 from shared.member_state.codec import decode_state, encode_state
 from shared.member_state.effects import Effects
 from shared.member_state.erasing import KEPT, Erased
-from shared.member_state.model import MemberState, Referred, Tier
+from shared.member_state.model import Inactivity, MemberState, Pending, Referred, Restriction, Tier
 from shared.member_state.rules import advance, apply
 from shared.wallet.model import Hold
 from tests.builders.views import views
@@ -28,10 +28,13 @@ def full(at: int) -> MemberState:
             value.append("something")
         elif isinstance(value, dict) and each.name not in ("wallets", "holds"):
             value["something"] = at
+    state.pending = {"marketing:email": Pending(at, at)}
     state.holds = {"hold_1": Hold("points", 5, at + DAY)}
     state.tier = state.tier_floor = Tier("gold", at)
     state.referred, state.referrals, state.merged_into = Referred("mbr_2"), 2, None
     state.zone, state.profiled, state.timer = "Europe/Berlin", False, at + DAY
+    state.active_at, state.inactivity = at, Inactivity(at)
+    state.restriction = Restriction("legal_claims", at)
     state.join_location, state.visits_made, state.challenges_closed = "mitte", 3, at
     return state
 

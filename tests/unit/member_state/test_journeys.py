@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.kernel.errors import InvalidValue
-from shared.kernel.instants import DAY, HOUR, MINUTE, NEVER, Instant
-from shared.member_state import journeys
+from shared.kernel.instants import DAY, HOUR, NEVER, Instant
 from shared.member_state.effects import DomainEvent, Effects
 from shared.member_state.events import (
     ChannelSuppressed,
@@ -20,7 +19,7 @@ from shared.member_state.events import (
     TimePassed,
     Touched,
 )
-from shared.member_state.model import MAX_JOURNEYS, MAX_TAGS, Journey, MemberState
+from shared.member_state.model import MAX_JOURNEYS, MAX_TAGS, MemberState
 from shared.member_state.rules import apply
 from shared.profile.model import Visit
 from tests.builders.views import views
@@ -175,19 +174,6 @@ def test_who_is_merged_or_erased_keeps_none() -> None:
     assert state.journeys == []
     told(state, wait("a", START + 2 * DAY, at=START + DAY))
     assert state.journeys == []
-
-
-def test_merging_hands_over_what_the_survivor_does_not_wait_for_already() -> None:
-    merged, survivor, effects = fresh(), fresh(), Effects()
-    told(merged, wait("a", START + HOUR), wait("b", START + 2 * HOUR))
-    told(survivor, wait("a", START + 3 * HOUR))
-    journeys.hand_over(merged, survivor, START + MINUTE, effects)
-    assert merged.journeys == []
-    assert [(each.campaign, each.due) for each in survivor.journeys] == [("a", START + 3 * HOUR), ("b", START + 2 * HOUR)]
-    merged.journeys = [Journey(f"c{number}", 1, "o", "s", START + HOUR) for number in range(MAX_JOURNEYS)]
-    journeys.hand_over(merged, survivor, START + MINUTE, effects)
-    assert [each.data["campaign"] for each in effects.events] == ["a", "b"]
-    assert len(survivor.journeys) == MAX_JOURNEYS
 
 
 def test_a_channel_is_suppressed_and_restored_and_told_of_once() -> None:

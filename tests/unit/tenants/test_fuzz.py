@@ -24,18 +24,20 @@ from shared.kernel.errors import AppError, Gone, NotFound, Unauthenticated
 from shared.kernel.pages import InvalidCursor, open_cursor, seal_cursor
 from shared.members.form_links import Invitation, open_invitation, seal_invitation
 from shared.messaging.links import open_link, open_unsubscribe, seal_link, seal_unsubscribe
-from shared.tenants.access import Access
+from shared.tenants.access import Access, StaffDoor
 from shared.tenants.credentials import ParsedKey, new_api_key, parse_api_key
 from shared.tenants.jwks import JwkSet
 from shared.tenants.oidc import IdentityTokenRefused, apple, signing_key_id, verify_identity
 from shared.tenants.principal import AUTH_ERRORS, AuthorizerUnavailable
 from shared.tenants.refresh import RefreshKeys, Session
 from shared.tenants.tokens import TokenSigner
+from tests.builders.staff_tokens import KID, claims_of, signing_key, token_of, verifier
 
 EXAMPLES = 100_000 if os.environ.get("HYPOTHESIS_PROFILE") == "nightly" else 2_000
 NOW = 1_795_255_200_000
 KEY, MASTER = bytes(range(32)), b"a master secret of the tests"
 MEMBER = "mbr_01ARZ3NDEKTSV4RRFFQ69G5FAV"
+STAFF = "demo.stf_aaaaaaaaaaaa"
 many = settings(max_examples=EXAMPLES)
 
 
@@ -63,7 +65,8 @@ def provider_keys() -> JwkSet:
 
 @cache
 def access() -> Access:
-    return Access(NoTable(), signer(), KEY, "o" * 43, lambda: NOW, lambda: 0.0)  # type: ignore[arg-type]
+    staff = StaffDoor(verifier(NOW), lambda: NOW)
+    return Access(NoTable(), signer(), KEY, "o" * 43, lambda: NOW, lambda: 0.0, staff)  # type: ignore[arg-type]
 
 
 @cache
@@ -95,6 +98,7 @@ def doors() -> dict[str, Door]:
     session = Session(MEMBER, "family", digest=b"", generation=1, created_at=NOW, rotated_at=NOW)
     return {
         "member's token": Door(lambda t: signer().verify(t, NOW), (Unauthenticated,), signer().issue("demo", MEMBER, NOW)),
+        "staff's token": Door(lambda t: verifier(NOW).verify(t, NOW), (Unauthenticated,), token_of(claims_of(STAFF, NOW, "owner"))),
         "identity token": Door(identity, (IdentityTokenRefused,), token),
         "cursor": Door(lambda t: open_cursor(KEY, "demo|list", t), (InvalidCursor,), seal_cursor(KEY, "demo|list", {"sk": "x"})),
         "form": Door(lambda t: open_invitation(KEY, t, NOW), (NotFound, Gone), seal_invitation(KEY, invitation)),
@@ -123,7 +127,8 @@ JSON = st.recursive(
     max_leaves=4,
 )
 CLAIMS = st.dictionaries(
-    st.sampled_from(["iss", "aud", "sub", "iat", "exp", "nbf", "nonce", "scope", "t", "m", "kid", "email", "email_verified"]),
+    st.sampled_from(["iss", "aud", "sub", "iat", "exp", "nbf", "nonce", "scope", "t", "m", "kid", "email", "email_verified",
+                     "username", "client_id", "token_use", "cognito:groups"]),
     JSON,
     max_size=8,
 )  # fmt: skip
@@ -155,6 +160,7 @@ def test_what_is_rightly_signed_but_not_ours_in_content_is_refused(claims: dict[
     check(doors()["QR code"], signed)
     token = jwt.api_jws.encode(body, provider_key(), algorithm="ES256", headers={"kid": "k1"})
     check(doors()["identity token"], token)
+    check(doors()["staff's token"], jwt.api_jws.encode(body, signing_key(), algorithm="RS256", headers={"kid": KID}))
     unsigned = ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in (header, claims)) + "."
     for door in doors().values():
         check(door, unsigned)
@@ -164,7 +170,9 @@ def test_what_is_rightly_signed_but_not_ours_in_content_is_refused(claims: dict[
 @given(ODD, st.integers(0, 80), KINDS)
 def test_no_header_makes_the_authorizer_fail_or_let_anybody_in(odd: str, place: int, kind: str) -> None:
     genuine = new_api_key("demo", bytes).printable
-    for text in (odd, f"Bearer {odd}", f"Bearer {_changed(genuine, place, kind, odd[:3])}", f"Bearer lyk_operator-root_{odd}"):
+    staffs = _changed(doors()["staff's token"].genuine, place, kind, odd[:3])
+    changed = (f"Bearer {_changed(genuine, place, kind, odd[:3])}", f"Bearer {staffs}")
+    for text in (odd, f"Bearer {odd}", *changed, f"Bearer lyk_operator-root_{odd}"):
         found = access().context_of(text)
         assert found.keys() == {"auth_error"}, text
         assert found["auth_error"] in AUTH_ERRORS.keys() - {AuthorizerUnavailable.code}, text
