@@ -30,6 +30,7 @@ REGION: Final = "us-east-1"
 ACCOUNT: Final = "000000000000"
 CREDENTIALS: Final = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
 """The local AWS takes any; these name its default account."""
+_STRICT: Final = Path(__file__).with_name("ministack_strict.py")
 _START_SECONDS: Final = 60
 _STOP_SECONDS: Final = 5
 _STOP_SECONDS_KEPT: Final = 30
@@ -57,8 +58,10 @@ class Instance:
         return self.home / "ministack.log"
 
     @classmethod
-    def start(cls, home: Path, *, port: int | None = None, keep_state: bool = False) -> Instance:
+    def start(cls, home: Path, *, port: int | None = None, keep_state: bool = False, strict: bool = False) -> Instance:
         """Start one and wait until it answers. A port that is taken is replaced by a free one.
+
+        ``strict``: IAM decides about every request (``local.ministack_strict``).
 
         Stored state belongs to the port that it was made on: the queues' addresses, by which messages are handed to
         functions, contain it. There a port that is taken is a failure.
@@ -69,7 +72,7 @@ class Instance:
         chosen = _port_for(home, port) if keep_state else port or free_port()
         with (home / "ministack.log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "ministack"],
+                [sys.executable, "-P", str(_STRICT)] if strict else [sys.executable, "-m", "ministack"],
                 cwd=home,
                 env=_environment(home, chosen, keep_state=keep_state),
                 stdin=subprocess.DEVNULL,

@@ -10,6 +10,10 @@ import pytest
 
 from local import deploy
 from local.ministack import Instance
+from local.ministack_strict import DENIED
+
+PROBE = "probe-of-a-test"
+"""Name of a session that asks for what it must not get."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +40,12 @@ class DeployedStack:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedStack]:
-    """A fresh deployment on a free port; two sessions can run side by side."""
-    instance = Instance.start(tmp_path_factory.mktemp("aws"))
+    """A fresh deployment on a free port; two sessions can run side by side. IAM decides about every request, and must refuse none."""
+    instance = Instance.start(tmp_path_factory.mktemp("aws"), strict=True)
     try:
         outputs = deploy.deploy(instance)
         yield DeployedStack(instance, outputs, deploy.operator_key(instance, outputs))
+        refused = [line for line in instance.log.read_text().splitlines() if f'"{DENIED}"' in line and PROBE not in line]
     finally:
         instance.stop()
+    assert refused == [], "a function asked for what its role does not grant"

@@ -62,7 +62,7 @@ BIRTHDAY["audience"] = {"segment": "no-birthday"}
 LETTER = once("Letter", {"id": "mail", "channel": "email", "content": text("Letter", html="<p>Hello</p>")})
 
 
-def eventually(true: Callable[[], object], seconds: float = 40) -> None:
+def eventually(true: Callable[[], object], seconds: float = 90) -> None:
     """Look until it is so."""
     until = time.monotonic() + seconds
     while not true():
@@ -119,7 +119,7 @@ class Shop:
 
     def counts(self, campaign: str, **expected: int) -> None:
         """The report says so, once everything is counted."""
-        until, found = time.monotonic() + 40, dict[str, Any]()
+        until, found = time.monotonic() + 90, dict[str, Any]()
         while any(found.get(name, 0) != number for name, number in expected.items()):
             assert time.monotonic() < until, (self._troubles(campaign), found)
             time.sleep(0.1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import urllib.request
+from urllib.error import HTTPError
 
 import pytest
 
@@ -28,14 +29,19 @@ def body(data: bytes) -> dict[str, str]:
     return {"name": "Mug", "content_type": "image/png", "data": base64.b64encode(data).decode()}
 
 
-def test_an_image_of_4_mb_is_taken_and_its_files_are_there_for_guests(marketer: Client) -> None:
+def test_an_image_of_4_mb_is_taken_and_its_files_are_there_for_guests(marketer: Client, stack: DeployedStack) -> None:
+    """Guests are served by CloudFront, which alone may read the bucket: nobody else gets a file without a signature."""
     image = encoded(quarters(1500, 750), "PNG")
     made = marketer.post("/v1/media", body(image + bytes(MOST - len(image))))
     for name, width in (("small", 320), ("medium", 640), ("large", 1280), ("fallback", 1280)):
-        with urllib.request.urlopen(made["links"][name], timeout=10) as answer:
-            assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
-            assert answer.headers["content-type"] == ("image/jpeg" if name == "fallback" else "image/webp")
-            assert opened(answer.read()).width == width
+        link = made["links"][name]
+        with pytest.raises(HTTPError, match="403"):
+            urllib.request.urlopen(link, timeout=10)
+        bucket = stack.outputs["MediaBucket"]
+        answer = stack.client("s3").get_object(Bucket=bucket, Key=link.partition(f"{bucket}/")[2])
+        assert answer["CacheControl"] == "public, max-age=31536000, immutable"
+        assert answer["ContentType"] == ("image/jpeg" if name == "fallback" else "image/webp")
+        assert opened(answer["Body"].read()).width == width
 
 
 def test_an_image_that_is_named_stays_until_it_is_not(marketer: Client) -> None:

@@ -12,6 +12,7 @@ from local import clock, demo, dlq, tick, verify
 from local.client import Client, Refused
 from local.store import Store
 from local.story import Teller
+from tests.builders.planted import Needles
 from tests.flow.conftest import DeployedStack
 
 SAMPLE = Path(__file__).parents[2] / "events" / "samples" / "coffee_day"
@@ -139,6 +140,57 @@ def test_another_tenants_ids_are_not_there(teller: Teller, stack: DeployedStack)
         with pytest.raises(Refused) as refused:
             Client(stack.api_url, key).get(path)
         assert refused.value.status == 404
+
+
+PLANTED = {
+    "first_name": "Zyphyrine", "last_name": "Quorvenhaus", "birth_date": "1973-02-11", "email": "zyphyrine@quorvenmail.example",
+    "phone": "+4915208675309", "street": "Wolkenkuckucksweg 77",
+}  # fmt: skip
+
+
+def test_logs_streams_and_tables_hold_nothing_of_a_guest_in_clear(teller: Teller, stack: DeployedStack, store: Store) -> None:
+    """As tests/isolation/test_planted.py, where every request is seen, but of what the deployed system really leaves behind."""
+    card = "9870054321098765"
+    body = {"identifiers": [{"kind": "card", "value": card}], "profile": PLANTED, "source": "app"}
+    guest = teller.app.post("/v1/members", body)
+    teller.till.post("/v1/members/identify", {"kind": "card", "value": card})
+    sale = teller.sale(guest["member_id"], [teller.story.second_item])
+    teller.till.post("/v1/transactions", sale | {"member": {"kind": "card", "value": card}})
+    with pytest.raises(Refused):
+        teller.till.post("/v1/transactions", teller.sale(guest["member_id"], []) | {"note": PLANTED["phone"]})
+    with pytest.raises(Refused):
+        teller.app.get(f"/v1/members/{PLANTED['phone']}?cursor={PLANTED['email']}")
+    needles = Needles({**PLANTED, "card": card})
+    for _ in range(100):
+        lines, images = _lines(stack), _stream(stack)
+        if any(guest["member_id"] in each for each in lines) and any(guest["member_id"] in str(each) for each in images):
+            break
+        time.sleep(0.2)
+    assert [(found, line[:300]) for line in lines if (found := needles.found(line))] == []
+    assert [found for image in images if (found := needles.found(image))] == []
+    assert [found for item in store.scan() if (found := needles.found(item))] == []
+
+
+def _lines(stack: DeployedStack) -> list[str]:
+    """Every line that any function or the gateway has logged."""
+    logs = stack.client("logs")
+    groups = [each["logGroupName"] for page in logs.get_paginator("describe_log_groups").paginate() for each in page["logGroups"]]
+    pages = (page for group in groups for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group))
+    return [event["message"] for page in pages for event in page["events"]]
+
+
+def _stream(stack: DeployedStack) -> list[dict[str, object]]:
+    """Every record of the table's stream."""
+    streams, found = stack.client("dynamodbstreams"), []
+    for stream in streams.list_streams()["Streams"]:
+        for shard in streams.describe_stream(StreamArn=stream["StreamArn"])["StreamDescription"]["Shards"]:
+            where = {"StreamArn": stream["StreamArn"], "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON"}
+            iterator = streams.get_shard_iterator(**where)["ShardIterator"]
+            while iterator:
+                page = streams.get_records(ShardIterator=iterator)
+                found += [record["dynamodb"] for record in page["Records"]]
+                iterator = page.get("NextShardIterator") if page["Records"] else None
+    return found
 
 
 def test_a_poison_message_ends_in_the_dead_letters_with_its_reason(teller: Teller, stack: DeployedStack, store: Store) -> None:
