@@ -41,8 +41,8 @@ browser: setup  ## Pages in a real browser
 infra: setup  ## Templates, packaging, cfn-lint, cdk-nag
 	@$(RUN) -m pytest tests/infra
 
-flow: setup  ## The whole system on a fresh local AWS
-	@$(RUN) -m pytest tests/flow
+flow: setup  ## The whole system on a fresh local AWS, twice side by side: much of it is waiting
+	@$(RUN) -m pytest tests/flow -n 2 --dist loadfile
 
 test: setup  ## Everything that must pass, in order; stops at the first failure
 	@for part in $(PARTS); do \
