@@ -10,8 +10,8 @@ from shared.audiences.columns import DEFAULT, MAX_COLUMNS
 from shared.kernel.ids import NAME_PATTERN
 from shared.kernel.pages import MAX_LIMIT
 from shared.segments.model import Rule, check_size
+from shared.tenants.base import Answer
 from shared.tenants.model import Frozen
-from shared.transactions.answer_models import Answer
 
 Mode = Literal["estimate", "exact"]
 ColumnName = Annotated[StrictStr, StringConstraints(min_length=1, max_length=200)]

@@ -16,9 +16,9 @@ from shared.member_state.view import FoldView
 from shared.snapshots.loading import load_members
 from shared.snapshots.model import ObjectStore
 from shared.snapshots.reading import open_snapshot
+from shared.tenants.base import Answer
 from shared.tenants.rights import RetentionSettings
 from shared.tenants.scope import TenantScope
-from shared.transactions.answer_models import Answer
 
 
 class RetentionPreview(Answer):

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-
-class Answer(BaseModel):
-    """Part of an answer."""
-
-    model_config = ConfigDict(frozen=True)
+from shared.tenants.base import Answer
 
 
 class ActorShown(Answer):

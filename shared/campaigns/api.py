@@ -8,8 +8,8 @@ from pydantic import Field
 
 from shared.campaigns.model import CampaignState, Channel
 from shared.coupons.personal import ShownParameter
+from shared.tenants.base import Answer
 from shared.tenants.model import Frozen
-from shared.transactions.answer_models import Answer
 
 
 class CampaignStateAnswer(Answer):

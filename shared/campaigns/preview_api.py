@@ -6,9 +6,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from shared.tenants.base import Frozen, Language, Name
+from shared.tenants.base import Answer, Frozen, Language, Name
 from shared.tenants.messaging import Channel
-from shared.transactions.answer_models import Answer
 
 
 class _Request(Frozen):

@@ -8,8 +8,9 @@ from pydantic import Field, StrictBool, StrictInt, StringConstraints, model_vali
 
 from shared.counter.model import Way
 from shared.members.points_api import Reason
+from shared.tenants.base import Answer
 from shared.tenants.model import Frozen
-from shared.transactions.answer_models import Answer, FlagView, TraceStep
+from shared.transactions.answer_models import FlagView, TraceStep
 from shared.transactions.api import MemberReference, Ref
 
 Amount = Annotated[StrictInt, Field(ge=0, le=10**12)]

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from shared.transactions.answer_models import Answer
+from shared.tenants.base import Answer
 
 
 class ErasureStep(Answer):

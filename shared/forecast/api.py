@@ -7,9 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field, StrictInt
 
 from shared.forecast.flow import Bound
-from shared.tenants.base import Frozen
+from shared.tenants.base import Answer, Frozen
 from shared.tenants.messaging import Channel
-from shared.transactions.answer_models import Answer
 
 
 class EstimateRequest(Frozen):

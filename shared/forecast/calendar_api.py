@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from shared.forecast.api import Figure
-from shared.transactions.answer_models import Answer
+from shared.tenants.base import Answer
 
 TriggerKind = Literal["once", "recurring", "event", "date", "api"]
 

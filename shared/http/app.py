@@ -11,6 +11,7 @@ import base64
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -66,6 +67,8 @@ class HttpApp:
         self._routes = {route.key: route for route in routes if route.function == function}
         self._operations = frozenset(route.operation for route in self._routes.values())
         self._handlers: dict[str, Handler] = {}
+        self._later: dict[str, Callable[[], None]] = {}
+        self._loading = Lock()
         self._gate: Gate | None = None
 
     def limit(self, runtime: Callable[[], CountsCalls]) -> None:
@@ -87,11 +90,27 @@ class HttpApp:
 
         return register
 
+    def later(self, load: Callable[[], None], *names: str) -> None:
+        """Register the handlers of these operations with the first call of one: ``load`` imports and registers them.
+
+        For what is rarely called beside what a till waits for, so that a cold start does not import it.
+        """
+        self._later.update(dict.fromkeys(names, load))
+
     def check_complete(self) -> None:
-        """``LookupError`` with the names of operations that have no handler."""
+        """``LookupError`` with the names of operations that have no handler; loads what is registered later."""
+        for name in self._later:
+            self._handler(name)
         missing = sorted(self._operations - self._handlers.keys())
         if missing:
             raise LookupError(f"{self.function} has no handler for: {', '.join(missing)}")
+
+    def _handler(self, operation: str) -> Handler:
+        if operation not in self._handlers:
+            with self._loading:
+                if operation not in self._handlers:
+                    self._later[operation]()
+        return self._handlers[operation]
 
     def handle(self, event: Mapping[str, Any], context: LambdaContext | None = None) -> Response:
         """Answer one event of the gateway. Never raises for what a caller sent or a handler did."""
@@ -132,7 +151,7 @@ class HttpApp:
         if route.needs_if_match:
             # Asked for here, so that a handler that forgets cannot overwrite blindly.
             _ = request.if_match
-        handler = self._handlers[route.operation]
+        handler = self._handler(route.operation)
         tenant = call.principal.tenant if call.principal else None
         with log_context(tenant=tenant, operation=route.operation, correlation_id=call.correlation_id):
             return _response(auditing.answer(request, handler), route)

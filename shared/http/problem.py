@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from shared.kernel.errors import AppError, TooManyRequests
 
@@ -21,6 +21,8 @@ _WITHOUT_CREDENTIAL: Final = "missing_credential"
 class ProblemError(BaseModel):
     """One thing wrong with the request."""
 
+    model_config = ConfigDict(defer_build=True)
+
     pointer: str = Field(description="JSON pointer (RFC 6901) into the body; for a header or query value its name")
     code: str
     detail: str
@@ -28,6 +30,8 @@ class ProblemError(BaseModel):
 
 class Problem(BaseModel):
     """Problem details (RFC 9457). ``code`` is stable; ``title`` and ``detail`` are for people."""
+
+    model_config = ConfigDict(defer_build=True)
 
     type: str = Field(description="urn:regulars:problem:<code>")
     title: str

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 from shared.kernel.errors import TooManyRequests
 from shared.kernel.instants import SECOND, Instant
 from shared.limits import rules
-from shared.limits.plans import ADDRESS_RATE, PUBLIC_RATE, Rates
+from shared.limits.rates import ADDRESS_RATE, PUBLIC_RATE, Rates
 from shared.limits.rules import Count, Payment, Rate
 from shared.observability.logs import logger
 from shared.observability.measures import count_limits_unavailable

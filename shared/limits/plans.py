@@ -7,11 +7,11 @@ from typing import Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.kernel.errors import FieldError, Forbidden, InvalidValue
+from shared.kernel.errors import FieldError, Forbidden
+from shared.limits.rates import STANDARD, TenantRates
 from shared.limits.rules import Rate
 
 PlanName = Literal["small", "standard", "large"]
-Kind = Literal["key", "member", "operator", "staff"]
 
 
 class PlanLimit(Forbidden):
@@ -21,7 +21,7 @@ class PlanLimit(Forbidden):
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class RateLimit(_Frozen):
@@ -66,75 +66,17 @@ class Allowed:
         return cls(**{name: getattr(preset, name) for name in cls.__slots__} | rates | sizes)
 
 
-MEMBER_RATE: Final = Rate(10, 50)
 PLANS: Final[dict[PlanName, Allowed]] = {
-    "small": Allowed(Rate(50, 100), Rate(50, 100), MEMBER_RATE, 10, 500, 200, 10),
-    "standard": Allowed(Rate(200, 400), Rate(150, 300), MEMBER_RATE, 500, 500, 1000, 50),
-    "large": Allowed(Rate(2000, 4000), Rate(1000, 2000), MEMBER_RATE, 10_000, 500, 5000, 500),
+    "small": Allowed(Rate(50, 100), Rate(50, 100), STANDARD.member, 10, 500, 200, 10),
+    "standard": Allowed(STANDARD.tenant, STANDARD.key, STANDARD.member, 500, 500, 1000, 50),
+    "large": Allowed(Rate(2000, 4000), Rate(1000, 2000), STANDARD.member, 10_000, 500, 5000, 500),
 }
-OPERATOR_RATE: Final = Rate(50, 200)
-PUBLIC_RATE: Final = Rate(500, 2000)
-"""Links, forms and tokens of one tenant, all guests together: they carry no credential, and a large mailing brings many at once."""
-ADDRESS_RATE: Final = Rate(10, 60)
-"""Forms and tokens from one network address to one tenant, counted by each environment for itself. A hotel stands behind one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rates:
-    """What holds for one call: its tenant's rate and its credential's. They ride in the authorizer's context as text."""
-
-    tenant: Rate
-    credential: Rate
-
-    def text(self) -> str:
-        """``200/400 150/300``."""
-        return " ".join(f"{each.per_second}/{each.burst}" for each in (self.tenant, self.credential))
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """``InvalidValue`` for what ``text`` never makes."""
-        try:
-            tenant, credential = (Rate(*(int(number) for number in each.split("/", 1))) for each in text.split(" "))
-        except (ValueError, TypeError):
-            raise InvalidValue("rates are two pairs of whole numbers") from None
-        if min(tenant.per_second, tenant.burst, credential.per_second, credential.burst) < 1:
-            raise InvalidValue("a rate is at least 1")
-        return cls(tenant, credential)
-
-
-OPERATOR_RATES: Final = Rates(OPERATOR_RATE, OPERATOR_RATE)
-
-
-@dataclass(frozen=True, slots=True)
-class TenantRates:
-    """The rates of a tenant as its entry in the operator's list keeps them, so that the authorizer needs no other read."""
-
-    tenant: Rate
-    key: Rate
-    member: Rate
-
-    @classmethod
-    def of(cls, plan: Plan) -> Self:
-        """What is stored for a plan."""
-        allowed = Allowed.of(plan)
-        return cls(allowed.tenant_rate, allowed.key_rate, allowed.member_rate)
-
-    def text(self) -> str:
-        """``200/400 150/300 10/50``."""
-        return f"{Rates(self.tenant, self.key).text()} {self.member.per_second}/{self.member.burst}"
-
-    @classmethod
-    def parse(cls, text: str | None) -> Self:
-        """What was stored; the standard plan where nothing was, as in entries older than plans."""
-        if text is None:
-            return cls.of(Plan())
-        both, _, member = text.rpartition(" ")
-        rates, last = Rates.parse(both), Rates.parse(f"{member} {member}")
-        return cls(rates.tenant, rates.credential, last.tenant)
-
-    def for_credential(self, kind: Kind) -> Rates:
-        """The rates of a call with a credential of that kind."""
-        return Rates(self.tenant, self.member if kind == "member" else self.key)
+def rates_of(plan: Plan) -> TenantRates:
+    """What the tenant's entry keeps of its plan."""
+    allowed = Allowed.of(plan)
+    return TenantRates(allowed.tenant_rate, allowed.key_rate, allowed.member_rate)
 
 
 def check_size(allowed: int, wanted: int, pointer: str, what: str) -> None:

@@ -10,9 +10,9 @@ from shared.coupons.personal import ShownParameter
 from shared.kernel.ids import NAME_PATTERN
 from shared.member_state.model import MAX_ATTRIBUTES, MAX_TAGS, CouponState
 from shared.members.identifiers import IdentifierKind
+from shared.tenants.base import Answer
 from shared.tenants.content import GuestText
 from shared.tenants.model import Frozen, Language, PushPlatform
-from shared.transactions.answer_models import Answer
 from shared.transactions.api import MemberReference, Ref, Timestamp
 
 MAX_BULK = 500

@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from shared.tenants.base import Answer
 from shared.tenants.content import GuestText
 from shared.tenants.model import Frozen
-from shared.transactions.answer_models import Answer
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
 

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import Field, StrictInt, StringConstraints, field_validator
 
+from shared.tenants.base import Answer
 from shared.tenants.model import Frozen, Name
-from shared.transactions.answer_models import Answer
 from shared.transactions.api import MemberReference, Ref, Timestamp, Token
 
 Points = Annotated[StrictInt, Field(ge=1, le=10**9)]

@@ -7,8 +7,8 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, StrictBool, model_validator
 
 from shared.members.api import TierAnswer
+from shared.tenants.base import Answer
 from shared.tenants.model import Frozen
-from shared.transactions.answer_models import Answer
 
 MAX_ON_LIST: Final = 500
 MemberId = Annotated[str, Field(min_length=1, max_length=64)]

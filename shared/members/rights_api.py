@@ -6,8 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, StrictBool, model_validator
 
-from shared.tenants.base import Frozen
-from shared.transactions.answer_models import Answer
+from shared.tenants.base import Answer, Frozen
 
 RestrictionReason = Literal["accuracy_contested", "unlawful", "legal_claims", "objection_pending"]
 """The four cases of Art. 18(1) GDPR, in their order."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.transactions.answer_models import Answer
+from shared.tenants.base import Answer
 
 
 class QrAnswer(Answer):

@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
+from shared.tenants.base import Answer
 from shared.tenants.model import Frozen
-from shared.transactions.answer_models import Answer
 
 
 class MergeRequest(Frozen):

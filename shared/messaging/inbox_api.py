@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from shared.transactions.answer_models import Answer
+from shared.tenants.base import Answer
 
 
 class InboxMessageAnswer(Answer):

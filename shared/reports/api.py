@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from shared.campaigns.model import CampaignState
-from shared.transactions.answer_models import Answer
+from shared.tenants.base import Answer
 
 
 class Numbers(Answer):

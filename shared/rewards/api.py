@@ -6,9 +6,9 @@ from pydantic import Field
 
 from shared.members.points_api import Proven, Reason
 from shared.rewards.model import ClaimState
+from shared.tenants.base import Answer
 from shared.tenants.content import GuestText
 from shared.tenants.model import Frozen, Name
-from shared.transactions.answer_models import Answer
 
 
 class ClaimRequest(Proven):

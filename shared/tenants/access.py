@@ -16,7 +16,7 @@ from typing import Final
 from shared.kernel.errors import InvalidValue, Unauthenticated
 from shared.kernel.instants import DAY, Clock, Instant, format_day
 from shared.kernel.scopes import MEMBER, OPERATOR
-from shared.limits.plans import OPERATOR_RATES, TenantRates
+from shared.limits.rates import OPERATOR_RATES, TenantRates
 from shared.observability.logs import logger
 from shared.storage import keys
 from shared.storage.items import TenantEntryItem

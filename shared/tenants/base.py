@@ -22,3 +22,7 @@ class Frozen(BaseModel):
     """The base of every model: immutable, and an unknown field is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+
+class Answer(Frozen):
+    """An answer; null fields are left out."""

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, cast, get_args
 from shared.kernel.errors import AppError, Forbidden, InvalidValue, Unauthenticated, Unavailable
 from shared.kernel.ids import check_tenant
 from shared.kernel.scopes import MEMBER, OPERATOR
-from shared.limits.plans import Rates
+from shared.limits.rates import Rates
 
 PrincipalKind = Literal["key", "member", "operator", "staff"]
 _KINDS: Final[tuple[str, ...]] = get_args(PrincipalKind)

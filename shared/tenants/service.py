@@ -14,7 +14,7 @@ from shared.kernel.errors import FieldError, InvalidValue, PreconditionFailed, U
 from shared.kernel.ids import check_tenant
 from shared.kernel.instants import Instant
 from shared.kernel.pages import open_cursor, seal_cursor
-from shared.limits.plans import TenantRates
+from shared.limits.plans import rates_of
 from shared.privacy.crypto import derive
 from shared.storage import keys, keys_access
 from shared.storage.errors import ConditionFailed
@@ -136,7 +136,7 @@ def _make_keyring(operator: Operator, scope: TenantScope) -> None:
 
 
 def _enter(operator: Operator, tenant: str, settings: TenantSettings, *, new: bool) -> None:
-    key, status, rates = keys.tenant_entry(tenant), settings.status, TenantRates.of(settings.plan).text()
+    key, status, rates = keys.tenant_entry(tenant), settings.status, rates_of(settings.plan).text()
     if new:
         entry = TenantEntryItem.at(key, tenant=tenant, status=status, due_shards=_DUE_SHARDS, rates=rates)
         operator.table.put(entry, Path("PK").does_not_exist())

@@ -6,11 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from shared.tenants.model import Frozen
-
-
-class Answer(Frozen):
-    """An answer; null fields are left out."""
+from shared.tenants.base import Answer
 
 
 class LineOutcome(Answer):

@@ -20,7 +20,8 @@ from local.client import Client
 from local.ministack import Instance
 from shared.limits.buckets import TableBuckets
 from shared.limits.leases import Limits, Policy, pay
-from shared.limits.plans import PLANS, Rates
+from shared.limits.plans import PLANS
+from shared.limits.rates import Rates
 from shared.limits.rules import Count, Payment
 from shared.storage import keys_limits
 from shared.storage.keys import Key

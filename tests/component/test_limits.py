@@ -13,7 +13,7 @@ from shared.kernel.instants import SECOND
 from shared.limits import leases
 from shared.limits.buckets import TableBuckets
 from shared.limits.leases import Limits, Policy, RateLimited
-from shared.limits.plans import Rates
+from shared.limits.rates import Rates
 from shared.limits.rules import LATE, SKEW, WINDOW, Count, Rate
 from shared.storage import keys_limits
 from shared.storage.table import HASTE, Table

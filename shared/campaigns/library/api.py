@@ -7,8 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StrictInt, StrictStr, StringConstraints
 
 from shared.definitions.model import Kind
-from shared.tenants.base import Frozen, Language, Name
-from shared.transactions.answer_models import Answer
+from shared.tenants.base import Answer, Frozen, Language, Name
 
 GivenText = Annotated[StrictStr, StringConstraints(max_length=2000)]
 

@@ -74,6 +74,30 @@ def test_an_app_knows_what_it_lacks(function: FunctionName) -> None:
     app.check_complete()
 
 
+def test_what_is_registered_later_is_loaded_once_and_with_its_first_call() -> None:
+    app, loaded = HttpApp("registration", THINGS), []
+    first, *rest = [route.operation for route in THINGS if route.function == "registration"]
+    app.operation(*rest)(lambda _: Answer(200, {}))
+
+    def load() -> None:
+        loaded.append(first)
+        app.operation(first)(lambda _: Answer(200, {"from": "later"}))
+
+    app.later(load, first)
+    assert loaded == []
+    for _ in range(2):
+        app.check_complete()
+    assert loaded == [first]
+
+
+def test_what_is_registered_later_and_does_not_come_is_missed() -> None:
+    app = HttpApp("registration", THINGS)
+    operations = [route.operation for route in THINGS if route.function == "registration"]
+    app.later(lambda: None, *operations)
+    with pytest.raises(LookupError):
+        app.check_complete()
+
+
 def test_an_operation_of_another_function_is_refused() -> None:
     app = HttpApp("registration", THINGS)
     for name in ("elsewhere", "nonsense"):

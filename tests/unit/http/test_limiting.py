@@ -14,7 +14,7 @@ from shared.http.limiting import FINISHING
 from shared.http.routes import ROUTES, Route
 from shared.kernel.instants import Instant
 from shared.limits import leases
-from shared.limits.plans import Rates
+from shared.limits.rates import Rates
 from shared.limits.rules import Payment, Rate
 from shared.storage.errors import OutcomeUnknown
 from shared.storage.keys import Key

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from shared.kernel.instants import SECOND, Instant
 from shared.limits.leases import Limits, RateLimited
-from shared.limits.plans import Rates
+from shared.limits.rates import Rates
 from shared.limits.rules import LATE, SKEW, WINDOW, Payment, Rate
 from shared.storage.keys import Key
 

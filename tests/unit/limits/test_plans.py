@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from shared.kernel.errors import InvalidValue
-from shared.limits.plans import PLANS, Allowed, Plan, PlanLimit, RateLimit, Rates, TenantRates, check_size
+from shared.limits.plans import PLANS, Allowed, Plan, PlanLimit, RateLimit, check_size, rates_of
+from shared.limits.rates import Rates, TenantRates
 from shared.limits.rules import Rate
 from shared.tenants.model import TenantSettings
 
@@ -18,7 +19,7 @@ rates = st.builds(Rate, st.integers(1, 20_000), st.integers(1, 100_000))
 def test_a_tenant_without_a_plan_has_the_standard_one() -> None:
     settings = TenantSettings(name="Corner", currency="EUR", time_zone="Europe/Berlin")
     assert Allowed.of(settings.plan) == PLANS["standard"]
-    assert TenantRates.parse(None) == TenantRates.of(Plan())
+    assert TenantRates.parse(None) == rates_of(Plan())
 
 
 def test_a_tenants_own_numbers_stand_in_place_of_the_plans() -> None:
