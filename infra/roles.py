@@ -19,6 +19,7 @@ from infra.stage import Stage
 from infra.state_stack import (
     ACCESS_PREFIX,
     BULK_PREFIX,
+    DATA_PREFIXES,
     EXPORTS_PREFIX,
     INDEXES,
     MEDIA_PREFIX,
@@ -140,8 +141,7 @@ class Rights:
         notes, what it may delete of objects lies below the prefixes of tenants.
         """
         data, media = self._state.data_arn, self._state.media_arn
-        prefixes = [BULK_PREFIX, OUTBOX_PREFIX, SNAPSHOTS_PREFIX, EXPORTS_PREFIX]
-        objects = [*(f"{data}/{prefix}*" for prefix in prefixes), f"{media}/{MEDIA_PREFIX}*"]
+        objects = [*(f"{data}/{prefix}*" for prefix in DATA_PREFIXES), f"{media}/{MEDIA_PREFIX}*"]
         return [
             self.main_table("dynamodb:Scan", "dynamodb:DeleteItem"),
             self.keys_table("dynamodb:Scan", "dynamodb:DeleteItem"),
@@ -188,6 +188,9 @@ class TenantRole(Construct):
             resources=arns,
             conditions={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["T#*"]}},
         )
+        # What notes its changes may put entries and change none; that a put does not overwrite one is beyond what IAM can say.
+        entries_stay = _denied("EntriesStay", ["dynamodb:UpdateItem", "dynamodb:DeleteItem"], state, SEALED_KEYS)
+        seals_are_others = _denied("SealsAreOthers", ["dynamodb:PutItem"], state, (SEALS_KEYS,))
         kms = ["kms:Decrypt", "kms:GenerateDataKeyWithoutPlaintext"]
         key = iam.PolicyStatement(sid="WrappedKeys", actions=kms, resources=[state.tenant_key.key_arn])
         # The tenant is also sent as a session tag, which both sides must allow, or AWS refuses the whole call.
@@ -197,7 +200,7 @@ class TenantRole(Construct):
             "Role",
             assumed_by=principals,
             description="Assumed for one request's tenant, with a session policy that names its prefix",
-            inline_policies={"tenant": iam.PolicyDocument(statements=[data, key])},
+            inline_policies={"tenant": iam.PolicyDocument(statements=[data, entries_stay, seals_are_others, key])},
         )
         # Apart from the functions' own policies: those roles are the principals of this one, so it is made after them.
         iam.Policy(
@@ -208,10 +211,21 @@ class TenantRole(Construct):
         )
 
 
+def _denied(sid: str, actions: Sequence[str], state: StateStack, leading_keys: Sequence[str]) -> iam.PolicyStatement:
+    """No request that touches one of these partitions, whatever else allows it."""
+    return iam.PolicyStatement(
+        sid=sid,
+        effect=iam.Effect.DENY,
+        actions=list(actions),
+        resources=[state.main.table_arn],
+        conditions={"ForAnyValue:StringLike": {"dynamodb:LeadingKeys": list(leading_keys)}},
+    )
+
+
 def acknowledge_wildcards(stack: Stack, state: StateStack) -> None:
     """The wildcards that remain below fixed prefixes. ``*`` alone is for actions that know no resource, accepted per function."""
     bucket = f"{state.data_arn_export}/"
-    for prefix in (BULK_PREFIX, OUTBOX_PREFIX, SNAPSHOTS_PREFIX, EXPORTS_PREFIX, ACCESS_PREFIX):
+    for prefix in DATA_PREFIXES:
         acknowledge_wildcard(stack, f"{bucket}{prefix}*", "Each object has a name of its own below the prefix")
     acknowledge_wildcard(stack, f"{state.media_arn_export}/{MEDIA_PREFIX}*", "Each file has a name of its own below the prefix")
     acknowledge_wildcard(stack, f"{state.seals_arn_export}/{SEALS_PREFIX}*", "Each head has a name of its own below the prefix")

@@ -25,6 +25,8 @@ SNAPSHOTS_PREFIX = "snapshots/"
 EXPORTS_PREFIX = "exports/"
 ACCESS_PREFIX = "access/"
 SEALS_PREFIX = "seals/"
+DATA_PREFIXES = (BULK_PREFIX, OUTBOX_PREFIX, SNAPSHOTS_PREFIX, EXPORTS_PREFIX, ACCESS_PREFIX)
+"""All that the data bucket has objects below, each tenant's below its own id."""
 SEALS_LOCKED = Duration.days(430)
 """As long as a tenant's seals are kept."""
 INDEXES = ("GSI1", "GSI2")
@@ -51,7 +53,7 @@ class StateStack(Stack):
         )
         self.master = self._secret("Master", "Derives the keys of blind indexes, of tokens and of cursors", 64)
         self.operator = self._secret("Operator", "The secret of the operator's own API key", 32)
-        self.data = self._bucket()
+        self.data = self._data_bucket()
         self.data_arn_export = stage.named("data-bucket-arn")
         self.data_arn = self.export_value(self.data.bucket_arn, name=self.data_arn_export)
         """The bucket's ARN for the other stacks, under a name that findings about policies can be matched with."""
@@ -127,13 +129,25 @@ class StateStack(Stack):
         acknowledge(secret, "AwsSolutions-SMG4", reason)
         return secret
 
-    def _bucket(self) -> s3.Bucket:
+    def _bucket(self, name: str, *, unlogged: str, **more: Any) -> s3.Bucket:
+        """Private, encrypted, over TLS alone. ``unlogged``: why nobody needs its access log."""
         bucket = s3.Bucket(
             self,
-            "Data",
+            name,
             encryption=s3.BucketEncryption.S3_MANAGED,
             enforce_ssl=True,
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            removal_policy=self._removal,
+            **more,
+        )
+        acknowledge(bucket, "AwsSolutions-S1", unlogged)
+        return bucket
+
+    def _data_bucket(self) -> s3.Bucket:
+        """What lies there for days: bodies of bulk jobs, exports, snapshots."""
+        return self._bucket(
+            "Data",
+            unlogged="Objects live for days and are written and read by our own functions only, which log each use",
             versioned=False,
             lifecycle_rules=[
                 s3.LifecycleRule(id="bulk", prefix=BULK_PREFIX, expiration=Duration.days(7)),
@@ -141,46 +155,34 @@ class StateStack(Stack):
                 s3.LifecycleRule(id="snapshots", prefix=SNAPSHOTS_PREFIX, expiration=Duration.days(35)),
                 s3.LifecycleRule(id="exports", prefix=EXPORTS_PREFIX, expiration=Duration.days(7)),
                 s3.LifecycleRule(id="access", prefix=ACCESS_PREFIX, expiration=Duration.days(1)),
-                s3.LifecycleRule(id="unfinished", abort_incomplete_multipart_upload_after=Duration.days(1)),
+                _unfinished(),
             ],
-            removal_policy=self._removal,
         )
-        reason = "Objects live for days and are written and read by our own functions only, which log each use"
-        acknowledge(bucket, "AwsSolutions-S1", reason)
-        return bucket
 
     def _seals_bucket(self) -> s3.Bucket:
         """Heads of the chains of seals: whoever can change the table, the account's root included, cannot change these before their time
         (docs/adr/0023). A local stage is thrown away, so its objects are not locked.
         """
-        bucket = s3.Bucket(
-            self,
+        return self._bucket(
             "Seals",
-            encryption=s3.BucketEncryption.S3_MANAGED,
-            enforce_ssl=True,
-            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            unlogged="Written by one function, which logs each use; what it holds cannot be changed",
             versioned=True,
             object_lock_enabled=True if self._protected else None,
             object_lock_default_retention=s3.ObjectLockRetention.compliance(SEALS_LOCKED) if self._protected else None,
-            removal_policy=self._removal,
         )
-        acknowledge(bucket, "AwsSolutions-S1", "Written by one function, which logs each use; what it holds cannot be changed")
-        return bucket
 
     def _media_bucket(self) -> s3.Bucket:
-        """Private: only the delivery reads it, and the function ``media`` writes it."""
-        bucket = s3.Bucket(
-            self,
+        """Only the delivery reads it, and the function ``media`` writes it."""
+        return self._bucket(
             "Media",
-            encryption=s3.BucketEncryption.S3_MANAGED,
-            enforce_ssl=True,
-            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            unlogged="Public images: who looks at which is nobody's business, and the function logs each change",
             versioned=False,
-            lifecycle_rules=[s3.LifecycleRule(id="unfinished", abort_incomplete_multipart_upload_after=Duration.days(1))],
-            removal_policy=self._removal,
+            lifecycle_rules=[_unfinished()],
         )
-        acknowledge(bucket, "AwsSolutions-S1", "Public images: who looks at which is nobody's business, and the function logs each change")
-        return bucket
+
+
+def _unfinished() -> s3.LifecycleRule:
+    return s3.LifecycleRule(id="unfinished", abort_incomplete_multipart_upload_after=Duration.days(1))
 
 
 class ImageDelivery(Construct):

@@ -15,14 +15,13 @@ from shared.audiences.asking import Rebuild
 from shared.audiences.drafts import Draft
 from shared.audiences.errors import UnknownExport
 from shared.aws.objects import S3Store
-from shared.aws.queues import Poison, SqsQueue, consume
+from shared.aws.queues import Poison, SqsQueue, consume, named_tenant
 from shared.aws.runtime import NamedTenant, Runtime
 from shared.forecast import calendar, estimate
 from shared.forecast.api import EstimateRequest
 from shared.forecast.audience import Source
 from shared.http.app import Answer, HttpApp, LambdaContext, Request
-from shared.kernel.errors import InvalidValue
-from shared.kernel.ids import check_tenant, is_id
+from shared.kernel.ids import is_id
 from shared.kernel.scopes import PERSONAL
 from shared.observability.logs import log_context
 from shared.privacy.crypto import derive
@@ -178,12 +177,10 @@ def get_calendar(request: Request) -> Answer:
 
 def _work(message: dict[str, Any]) -> None:
     """Go on with an export, under the tenant's own session. ``Poison`` for what is no message of ours."""
-    tenant, export = message.get("tenant"), message.get("export")
-    if message.get("kind") != "export" or not isinstance(tenant, str) or not isinstance(export, str) or not is_id("exp", export):
+    export = message.get("export")
+    if message.get("kind") != "export" or not isinstance(export, str) or not is_id("exp", export):
         raise Poison("no message of this queue")
-    try:
-        scope = runtime().scope(NamedTenant(check_tenant(tenant)))
-    except InvalidValue:
-        raise Poison("not a tenant") from None
+    tenant = named_tenant(message)
+    scope = runtime().scope(NamedTenant(tenant))
     with log_context(tenant=tenant, operation="export"):
         writing.work(scope, export, _store(), _queue(), _rebuild(scope), wall)

@@ -9,10 +9,8 @@ from functions.audit_sealing.settings import SealingSettings, sealing_settings
 from shared.audit import sealing
 from shared.audit.repository import AuditRepository
 from shared.aws.objects import S3Store
-from shared.aws.queues import Poison, SqsQueue, consume
+from shared.aws.queues import Poison, SqsQueue, consume, named_tenant
 from shared.aws.runtime import RemainingTime, Runtime
-from shared.kernel.errors import InvalidValue
-from shared.kernel.ids import check_tenant
 from shared.observability.logs import log_context, logger
 from shared.storage import keys
 
@@ -37,16 +35,13 @@ def lambda_handler(event: dict[str, Any], context: RemainingTime | None = None) 
 
 def work(message: dict[str, Any]) -> None:
     """One message."""
-    kind, tenant = message.get("kind"), message.get("tenant")
+    kind = message.get("kind")
     if kind == "seal":
         sealing.sweep(runtime().table, SqsQueue(runtime().client("sqs"), settings().queue_url))
         return
-    if kind != "seal_tenant" or not isinstance(tenant, str):
+    if kind != "seal_tenant":
         raise Poison("no message of this queue")
-    try:
-        check_tenant(tenant)
-    except InvalidValue:
-        raise Poison("not a tenant") from None
+    tenant = named_tenant(message)
     with log_context(tenant=tenant, operation=kind):
         sealed = sealer_of(tenant).work()
         if sealed:

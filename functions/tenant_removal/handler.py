@@ -7,11 +7,9 @@ from typing import Any
 
 from functions.tenant_removal.settings import RemovalSettings, removal_settings
 from shared.aws.objects import S3Store
-from shared.aws.queues import Poison, SqsQueue, consume
+from shared.aws.queues import Poison, SqsQueue, consume, named_tenant
 from shared.aws.runtime import RemainingTime, Runtime
 from shared.aws.staff_pool import CognitoPool
-from shared.kernel.errors import InvalidValue
-from shared.kernel.ids import check_tenant
 from shared.observability.logs import log_context
 from shared.tenants import removal
 
@@ -36,13 +34,9 @@ def lambda_handler(event: dict[str, Any], context: RemainingTime | None = None) 
 
 def work(message: dict[str, Any]) -> None:
     """One message. What is not ordered in the operator's own list is not removed, whatever a message says."""
-    tenant = message.get("tenant")
-    if message.get("kind") != "remove_tenant" or not isinstance(tenant, str):
+    if message.get("kind") != "remove_tenant":
         raise Poison("no message of this queue")
-    try:
-        check_tenant(tenant)
-    except InvalidValue:
-        raise Poison("not a tenant") from None
+    tenant = named_tenant(message)
     with log_context(tenant=tenant, operation="remove_tenant"):
         removal.work(tools(), tenant)
 

@@ -7,10 +7,9 @@ from shared.audiences.model import REMEMBERED, Export, export_of
 from shared.kernel.ids import is_id
 from shared.kernel.instants import SECOND
 from shared.storage import keys
-from shared.storage.errors import ConditionFailed
-from shared.storage.expressions import Path
 from shared.storage.items import ExportItem
 from shared.storage.packing import pack, unpack
+from shared.storage.revisions import put_next
 from shared.storage.table import NOT_THERE_YET
 from shared.tenants.scope import TenantScope
 
@@ -36,13 +35,8 @@ class ExportRepository:
 
     def save(self, export: Export, out: str | None = None) -> bool:
         """Write it over the revision that was read; ``False`` if somebody else has. ``out``: the events of this write."""
-        before = export.revision
         export.revision += 1
-        try:
-            self._table.put(self._item(export, out), Path("revision") == before)
-        except ConditionFailed:
-            return False
-        return True
+        return put_next(self._table, self._item(export, out), export.revision)
 
     def _item(self, export: Export, out: str | None) -> ExportItem:
         expires_at = (export.touched_at + REMEMBERED) // SECOND

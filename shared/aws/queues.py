@@ -35,6 +35,15 @@ class GivesScopes(Protocol):
         """A scope of the tenant, if every partition key is hers."""
 
 
+def named_tenant(message: Mapping[str, Any]) -> str:
+    """The tenant that a message of ours names. ``Poison`` where it names none."""
+    tenant = message.get("tenant")
+    try:
+        return check_tenant(tenant if isinstance(tenant, str) else "")
+    except InvalidValue:
+        raise Poison("not a tenant") from None
+
+
 def message_scope(runtime: GivesScopes, tenant: str, *pks: str) -> TenantScope:
     """The third fence for a message: what it leads to is the tenant's that it names, else it is ``Poison``."""
     try:

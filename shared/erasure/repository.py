@@ -6,10 +6,10 @@ from typing import Any, Final
 
 from shared.erasure.model import Erasure, Traces
 from shared.storage import keys_rights
-from shared.storage.errors import ConditionFailed, RawItem
-from shared.storage.expressions import Condition, Path
+from shared.storage.errors import RawItem
 from shared.storage.items_rights import ErasureItem
 from shared.storage.packing import pack, unpack
+from shared.storage.revisions import put_next
 from shared.storage.table import NOT_THERE_YET, Table, WriteBatch
 
 LABEL: Final = "erasure"
@@ -33,12 +33,7 @@ class ErasureRepository:
 
     def store(self, after: Erasure) -> bool:
         """The next revision, if it is the next; ``False`` if somebody else was faster. 1 write unit."""
-        as_before: Condition = Path("revision") == after.revision - 1
-        try:
-            self.table.put(self._item(after), as_before)
-        except ConditionFailed:
-            return False
-        return True
+        return put_next(self.table, self._item(after), after.revision)
 
     def _item(self, erasure: Erasure) -> ErasureItem:
         traces = erasure.traces

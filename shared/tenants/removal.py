@@ -22,6 +22,7 @@ from shared.storage.items import SettingsItem, TenantEntryItem
 from shared.storage.items_access import RemovalItem
 from shared.storage.keys import Key
 from shared.storage.packing import pack, unpack
+from shared.storage.revisions import put_next
 from shared.storage.table import NOT_THERE_YET, Table
 from shared.tenants.errors import TenantNotFound
 from shared.tenants.model import TenantSettings
@@ -30,7 +31,7 @@ from shared.tenants.staff import names_of
 
 SETTLE: Final = 3 * MINUTE
 """From the order to the first deletion: what was kept of the tenant's status is forgotten by then, and calls under way have ended."""
-DATA_PREFIXES: Final = ("bulk/", "outbox/", "snapshots/", "exports/")
+DATA_PREFIXES: Final = ("bulk/", "outbox/", "snapshots/", "exports/", "access/")
 MEDIA_PREFIXES: Final = ("media/",)
 PHASES: Final = ("items", "objects", "applications", "staff", "keys", "again", "keyring", "entry")
 """``again``: the main table once more, for what a worker may have written late."""
@@ -181,9 +182,7 @@ def work(tools: Tools, tenant: str) -> bool:
             tools.queue.send(message(tenant))
             return False
         after = replace(_step(tools, removal), revision=removal.revision + 1)
-        try:
-            tools.table.put(_item(after), Path("revision") == removal.revision)
-        except ConditionFailed:
+        if not put_next(tools.table, _item(after), after.revision):
             # Another worker has the same message, and is ahead.
             return False
         if after.finished_at is not None:

@@ -1,10 +1,8 @@
-"""``python -m tests.benchmarks [part ...]``: measure, and write docs/benchmarks.md.
-
-Parts: decision segments purchase states replay coupons quota imports snapshots backfill campaigns limits local.
-"""
+"""``python -m tests.benchmarks [part ...]``: measure, and write docs/benchmarks.md. ``--help`` names the parts."""
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import io
 import json
@@ -13,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypedDict
 
 from local import console
 from tests.benchmarks import (
@@ -51,6 +50,15 @@ PARTS: dict[str, tuple[str, Callable[[], list[Row]]]] = {
     "limits": ("Limits: what counting costs, and a noisy tenant", bench_limits.run),
     "local": ("The deployed system on the local AWS", bench_local.run),
 }
+
+
+class Measured(TypedDict):
+    """The figures of a part, and the day that they are of."""
+
+    on: str
+    rows: list[Row]
+
+
 _HEAD = """\
 # Benchmarks
 
@@ -59,31 +67,53 @@ measured in turns in the same run. Goals are those of the design; where a figure
 """
 
 
-def main(wanted: list[str]) -> None:
-    """Measure the parts named (all, if none) and write the page; parts not measured keep their last figures."""
-    results: dict[str, list[Row]] = json.loads(KEPT.read_text()) if KEPT.exists() else {}
+def main(arguments: list[str]) -> None:
+    """Measure the parts named (all, if none) and write the page; parts not measured keep their last figures and their day."""
+    wanted = _parser().parse_args(arguments).part
+    kept: dict[str, Measured] = json.loads(KEPT.read_text()) if KEPT.exists() else {}
+    today = time.strftime("%Y-%m-%d")
     for name, (text, run) in PARTS.items():
         if wanted and name not in wanted:
             continue
         with console.step(text) as notes, contextlib.redirect_stdout(io.StringIO()):
-            results[name] = run()
-            notes.append(f"{len(results[name])} figures")
-    if "purchase" in results:
-        results["cost"] = bench_cost.run(results["purchase"])
-    KEPT.write_text(json.dumps(results, indent=1) + "\n")
-    PAGE.write_text(page(results))
-    for rows in results.values():
-        console.table(("", "figure", "", "note"), [(each["name"], each["figure"], each["unit"], each["note"]) for each in rows])
+            kept[name] = {"on": today, "rows": run()}
+            notes.append(f"{len(kept[name]['rows'])} figures")
+    if "purchase" in kept:
+        kept["cost"] = {"on": kept["purchase"]["on"], "rows": bench_cost.run(kept["purchase"]["rows"])}
+    KEPT.write_text(json.dumps(kept, indent=1) + "\n")
+    PAGE.write_text(page(kept))
+    for name, each in kept.items():
+        if name in wanted or not wanted:
+            console.table(("", "figure", "", "note"), [(row["name"], row["figure"], row["unit"], row["note"]) for row in each["rows"]])
 
 
-def page(results: dict[str, list[Row]]) -> str:
+def _parser() -> argparse.ArgumentParser:
+    parts = "\n".join(f"  {name:10} {text}" for name, (text, _) in PARTS.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks",
+        description="Measure, and write docs/benchmarks.md. Both sides of each ratio are measured in turns in the same run; still,\n"
+        "nothing else should run on the machine.",
+        epilog=f"parts:\n{parts}\n\nexample: python -m tests.benchmarks purchase imports",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("part", nargs="*", type=_part, metavar="part", help="what to measure; all parts unless some are named")
+    return parser
+
+
+def _part(name: str) -> str:
+    if name not in PARTS:
+        raise argparse.ArgumentTypeError(f"there is no part {name}; the parts are {', '.join(PARTS)}")
+    return name
+
+
+def page(kept: dict[str, Measured]) -> str:
     """The page as Markdown."""
     titles = {**{name: text for name, (text, _) in PARTS.items()}, "cost": "Cost, from measured units and list prices"}
-    parts = [_HEAD, f"Last run {time.strftime('%Y-%m-%d')}, Python {platform.python_version()}, {platform.machine()}, 2 cores.\n"]
+    parts = [_HEAD, f"Python {platform.python_version()}, {platform.machine()}, 2 cores.\n"]
     for name, text in titles.items():
-        if name in results:
-            parts.append(f"\n## {text}\n\n| what | figure | unit | note |\n|---|---:|---|---|\n")
-            parts += [f"| {each['name']} | {each['figure']} | {each['unit']} | {each['note']} |\n" for each in results[name]]
+        if name in kept:
+            parts.append(f"\n## {text}\n\nMeasured on {kept[name]['on']}.\n\n| what | figure | unit | note |\n|---|---:|---|---|\n")
+            parts += [f"| {each['name']} | {each['figure']} | {each['unit']} | {each['note']} |\n" for each in kept[name]["rows"]]
     return "".join(parts)
 
 

@@ -10,6 +10,7 @@ from infra.packaging import FUNCTIONS
 from shared.audiences.model import KEPT
 from shared.kernel.instants import DAY
 from shared.snapshots.model import OBJECT_LIFE
+from shared.tenants.removal import DATA_PREFIXES
 from tests.infra.conftest import Synthesised
 
 COMMON = {
@@ -111,6 +112,7 @@ def test_the_bucket_forgets_imports_and_messages(prod: Synthesised) -> None:
     (bucket,) = (b["Properties"] for name, b in prod.state.resources("AWS::S3::Bucket").items() if name.startswith("Data"))
     days = {rule["Prefix"]: rule["ExpirationInDays"] for rule in bucket["LifecycleConfiguration"]["Rules"] if "Prefix" in rule}
     assert days == {"bulk/": 7, "outbox/": 30, "snapshots/": OBJECT_LIFE // DAY, "exports/": KEPT // DAY, "access/": 1}
+    assert sorted(days) == sorted(DATA_PREFIXES), "what a tenant leaves in the bucket goes with it"
     assert all(bucket["PublicAccessBlockConfiguration"].values())
 
 

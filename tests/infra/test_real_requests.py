@@ -194,6 +194,25 @@ def test_what_has_no_keys_or_is_elsewhere_is_denied(prod: Synthesised, recorded:
             assert not is_allowed(Request("dynamodb:GetItem", elsewhere, own), role, session), elsewhere
 
 
+@pytest.mark.parametrize(
+    ("verb", "partition", "allowed"),
+    [
+        ("PutItem", "AUDIT#2026-01-01#0", True), ("UpdateItem", "AUDIT#2026-01-01#0", False), ("DeleteItem", "AUDIT#2026-01-01#0", False),
+        ("Query", "AUDIT#2026-01-01#0", True), ("Query", "SEALS", True), ("PutItem", "SEALS", False), ("UpdateItem", "SEALS", False),
+        ("DeleteItem", "SEALS", False), ("PutItem", "DEF", True), ("DeleteItem", "DEF", True),
+    ],
+)  # fmt: skip
+def test_what_is_noted_of_a_tenant_is_not_its_to_change(
+    prod: Synthesised, recorded: Recorded, verb: str, partition: str, allowed: bool
+) -> None:
+    role = statements_of(prod, tenant_role(prod), recorded)
+    for tenant in recorded.policies:
+        for more in ([], [f"T#{tenant}#DEF"]):
+            keys = {"dynamodb:LeadingKeys": [f"T#{tenant}#{partition}", *more]}
+            request = Request(f"dynamodb:{verb}", ARN + recorded.main, keys)
+            assert is_allowed(request, role, session_of(recorded, tenant)) is allowed, request
+
+
 def test_a_tenants_keys_open_for_that_tenant_alone(prod: Synthesised, recorded: Recorded) -> None:
     role = statements_of(prod, tenant_role(prod), recorded)
     (key,) = {resource for each in role if each.get("Sid") == "WrappedKeys" for resource in each["Resource"]}

@@ -9,6 +9,7 @@ import pytest
 
 from infra.packaging import FUNCTIONS
 from shared.aws.runtime import session_policy
+from shared.tenants.removal import DATA_PREFIXES, MEDIA_PREFIXES
 from tests.infra.conftest import Synthesised, listed
 
 WITHOUT_RESOURCE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords", "sns:CreatePlatformApplication"}
@@ -217,3 +218,9 @@ def test_only_erasure_destroys_members_keys(prod: Synthesised) -> None:
     assert deleting <= {"member_rights", "tenant_removal"}, "but for a tenant that goes whole"
     sns = {each for each in actions_of(prod, "member_rights") if each.startswith("sns:")}
     assert sns == {"sns:DeleteEndpoint"}
+
+
+def test_the_removal_of_tenants_reaches_all_that_they_have_objects_below(stage: Synthesised) -> None:
+    (deleting,) = (s for s in rights_of(stage, "tenant_removal") if listed(s["Action"]) == ["s3:DeleteObject"])
+    below = {json.dumps(resource).rsplit("/", 2)[1] + "/" for resource in listed(deleting["Resource"])}
+    assert below == {*DATA_PREFIXES, *MEDIA_PREFIXES}
