@@ -13,6 +13,8 @@ from collections.abc import Callable
 from typing import Any
 
 from shared.kernel.instants import DAY, format_rfc3339
+from shared.limits.rates import Rates
+from shared.limits.rules import Rate
 from shared.storage import keys
 from shared.storage.table import Table
 from shared.tenants.principal import Principal, principal_to_context
@@ -23,11 +25,13 @@ from tests.fakes import engine
 
 SEGMENTS = 20
 _CALLS = 60
+_RATES = Rates(Rate(20_000, 100_000), Rate(20_000, 100_000))
+"""As many as any plan has, so that calls are counted as everywhere and none is refused."""
 
 
 def gateway_event(member: str, number: int, now: int) -> dict[str, Any]:
     """What the gateway hands over for one sale."""
-    principal = Principal("key", "demo", "demo-aaaaaaaaaaaa", frozenset({"transactions:write"}))
+    principal = Principal("key", "demo", "demo-aaaaaaaaaaaa", frozenset({"transactions:write"}), rates=_RATES)
     request = sale(member, at=now, lines=(("burger", 900), ("fries", 350)), receipt_number=f"bench-{number}-{uuid.uuid4().hex[:6]}")
     return {
         "version": "2.0",
