@@ -9,11 +9,10 @@ import tomllib
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from local import console
-from shared.kernel.instants import zone
-from shared.kernel.money import currency_exponent
+from shared.tenants.base import Currency, ZoneName
 
 FOLDER: Final = Path(__file__).parent / "mappings"
 
@@ -27,22 +26,10 @@ class Shop(_Part):
 
     tenant: str
     name: str
-    currency: str
-    time_zone: str
+    currency: Currency
+    time_zone: ZoneName
     country: str | None = None
     source: str = "pos"
-
-    @field_validator("currency")
-    @classmethod
-    def _known_currency(cls, value: str) -> str:
-        currency_exponent(value)
-        return value
-
-    @field_validator("time_zone")
-    @classmethod
-    def _known_zone(cls, value: str) -> str:
-        zone(value)
-        return value
 
 
 class Locations(_Part):

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from shared.kernel.instants import zone
-from shared.kernel.money import currency_exponent
 from shared.limits.plans import Plan
-from shared.tenants.base import Frozen, Label, Language, Name
+from shared.tenants.base import Currency, Frozen, Label, Language, Name, ZoneName
 from shared.tenants.branding import Branding
 from shared.tenants.counter import CounterSettings
 from shared.tenants.hours import OpeningHours
@@ -106,8 +104,8 @@ class TenantSettings(Frozen):
     """Everything about a tenant that is not a definition of its own."""
 
     name: Label
-    currency: str = Field(max_length=3, description="ISO 4217")
-    time_zone: str = Field(max_length=64, description="IANA zone: the tenant's days, and its members' unless they have their own")
+    currency: Currency = Field(description="ISO 4217")
+    time_zone: ZoneName = Field(description="IANA zone: the tenant's days, and its members' unless they have their own")
     languages: tuple[Language, ...] = Field(default=("en",), min_length=1, max_length=20)
     country: str | None = Field(default=None, pattern=r"^[A-Z]{2}$", description="ISO 3166-1: how phone numbers without + are read")
     identity_providers: dict[Literal["apple", "google"], IdentityProviderSettings] = Field(default_factory=dict)
@@ -133,18 +131,6 @@ class TenantSettings(Frozen):
     lookups: LookupSettings = LookupSettings()
     status: Literal["active", "suspended"] = "active"
 
-    @field_validator("currency")
-    @classmethod
-    def _known_currency(cls, value: str) -> str:
-        currency_exponent(value)
-        return value
-
-    @field_validator("time_zone")
-    @classmethod
-    def _known_zone(cls, value: str) -> str:
-        zone(value)
-        return value
-
 
 EffectKind = Literal[
     "percent", "amount", "amount_per_unit", "unit_price", "free_item", "cheapest_free", "nth_item", "buy_x_get_y", "bundle_price",
@@ -169,19 +155,12 @@ class Location(Frozen):
 
     id: Name
     name: Label
-    time_zone: str | None = Field(default=None, max_length=64)
+    time_zone: ZoneName | None = None
     latitude_e6: int | None = Field(default=None, ge=-90_000_000, le=90_000_000)
     longitude_e6: int | None = Field(default=None, ge=-180_000_000, le=180_000_000)
     groups: tuple[Name, ...] = Field(default=(), max_length=20, description="groups that it is in; it is in those above them too")
     offline: OfflineAllowance | None = Field(default=None, description="what its tills may give while they are offline; none: nothing")
     hours: OpeningHours | None = Field(default=None, description="when it is open, by its own clock, else the tenant's; none: not known")
-
-    @field_validator("time_zone")
-    @classmethod
-    def _known_zone(cls, value: str | None) -> str | None:
-        if value is not None:
-            zone(value)
-        return value
 
 
 class CatalogueItem(Frozen):

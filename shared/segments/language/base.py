@@ -20,8 +20,9 @@ from pydantic import (
 from pydantic.json_schema import SkipJsonSchema
 
 from shared.kernel.ids import NAME_PATTERN
-from shared.kernel.instants import DAY, HOUR, zone
+from shared.kernel.instants import DAY, HOUR
 from shared.profile.model import KEPT_DAYS
+from shared.tenants.base import ZoneName
 
 MAX_CHOICES: Final = 100
 """Values of one ``in``."""
@@ -51,19 +52,11 @@ WEEKDAYS: Final[tuple[Weekday, ...]] = ("mon", "tue", "wed", "thu", "fri", "sat"
 DayMeaning = Literal["calendar", "rolling"]
 
 
-def _known_zone(name: str) -> str:
-    zone(name)
-    return name
-
-
 def _refuse_zone(given: object) -> None:
     if given is not None:
         raise ValueError("a window sums the tenant's own local days, so it takes no time_zone of its own")
 
 
-ZoneName = Annotated[
-    StrictStr, StringConstraints(max_length=64), AfterValidator(_known_zone), Field(description="IANA zone; none: the tenant's")
-]
 NoZone = Annotated[SkipJsonSchema[None], BeforeValidator(_refuse_zone)]
 """Of windows: named only to say why it is refused."""
 
@@ -137,7 +130,7 @@ class Since(Leaf):
     day: DayMeaning = Field(default="rolling", description="24 hours, or local midnights of time_zone (none: the tenant's)")
     days: RollingDays | None = None
     hours: Annotated[StrictInt, Field(ge=1, le=876_000)] | None = None
-    time_zone: ZoneName | None = None
+    time_zone: ZoneName | None = Field(default=None, description="IANA zone; none: the tenant's")
 
     @model_validator(mode="after")
     def _one_distance(self) -> Self:

@@ -7,7 +7,8 @@ from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import Field, StrictBool, StrictInt, StrictStr, StringConstraints, model_validator
 
-from shared.segments.language.base import MAX_CHOICES, Comparison, DayMeaning, Key, Leaf, Name, OneOrSeveral, Since, Text, ZoneName
+from shared.segments.language.base import MAX_CHOICES, Comparison, DayMeaning, Key, Leaf, Name, OneOrSeveral, Since, Text
+from shared.tenants.base import ZoneName
 
 Scalar = Text | StrictInt | StrictBool
 
@@ -136,7 +137,7 @@ class _OfBirth(Leaf):
     """Counted in local days, of the tenant's time zone or the one named."""
 
     personal: ClassVar[bool] = True
-    time_zone: ZoneName | None = None
+    time_zone: ZoneName | None = Field(default=None, description="IANA zone; none: the tenant's")
 
     @property
     def meaning_of_day(self) -> DayMeaning:
