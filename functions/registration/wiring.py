@@ -60,7 +60,12 @@ class Wiring:
         def handler(request: Request) -> Answer:
             return work(self, request, self.scope(request), member_of(request))
 
-        self.app.operation(operation, f"{operation}_of_me")(handler)
+        self.app.operation(*mirrored(operation))(handler)
+
+
+def mirrored(*operations: str) -> list[str]:
+    """Operations of the integrator, and their mirrors under /v1/me."""
+    return [*operations, *(f"{operation}_of_me" for operation in operations)]
 
 
 def member_of(request: Request) -> str:
