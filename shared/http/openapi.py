@@ -216,11 +216,12 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
 
 def _problems_of(route: Route) -> list[int]:
     changes, of_one_member = route.method != "GET", "{member_id}" in route.path or "/me" in route.path
+    names_others = (route.request is not None and not route.public) or "with" in route.query
     possible = {
         400: route.request is not None or (route.page and route.method == "POST"),
         401: not route.public or route.takes_credential,
         403: not route.public,
-        404: "{" in route.path or of_one_member or (route.request is not None and not route.public),
+        404: "{" in route.path or of_one_member or names_others,
         409: changes,
         410: of_one_member or "{token}" in route.path,
         412: route.needs_if_match,
