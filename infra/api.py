@@ -151,6 +151,6 @@ def _cors(stage: Stage) -> gateway.CfnApi.CorsProperty | None:
         allow_origins=list(stage.cors_origins),
         allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
         allow_headers=["authorization", "content-type", "idempotency-key", "if-match"],
-        expose_headers=["etag", "location", "ratelimit", "ratelimit-policy", "retry-after"],
+        expose_headers=["etag", "location", "ratelimit", "ratelimit-policy", "regulars-mode", "retry-after"],
         max_age=600,
     )

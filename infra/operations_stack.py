@@ -18,6 +18,8 @@ from infra.subscriptions import SOURCE
 
 _MINUTES = Duration.minutes(5)
 _RELAY_LATE = Duration.minutes(1)
+_UNPAID = 10
+"""Lines in five minutes. A slow answer of the table now and then is none: each is a block of calls, or a few, that nobody missed."""
 
 
 class OperationsStack(Stack):
@@ -31,6 +33,7 @@ class OperationsStack(Stack):
         self._dead_letters(service)
         self._functions(service)
         server_errors = self._api(service)
+        self._limits()
         events.Archive(
             self,
             "Archive",
@@ -82,6 +85,14 @@ class OperationsStack(Stack):
         )
         self._alarm("api-server-errors", errors, 0, "The interface answered 5xx.")
         return errors
+
+    def _limits(self) -> None:
+        """Calls that went through unlimited, of whichever policy and function: a query, as an alarm's formula takes ten metrics at most."""
+        unpaid = cloudwatch.MathExpression(
+            expression="SELECT SUM(limits_unavailable) FROM SCHEMA(Regulars, policy, service)", using_metrics={}, period=_MINUTES
+        )
+        text = "Calls were let through without their limits being counted: the table did not take that in time."
+        self._alarm("limits-unavailable", unpaid, _UNPAID, text, periods=2)
 
     def _dashboard(self, service: ServiceStack, server_errors: cloudwatch.Metric) -> None:
         functions = [function.function for function in service.functions.values()]

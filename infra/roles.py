@@ -188,9 +188,15 @@ class TenantRole(Construct):
             resources=arns,
             conditions={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["T#*"]}},
         )
-        # What notes its changes may put entries and change none; that a put does not overwrite one is beyond what IAM can say.
-        entries_stay = _denied("EntriesStay", ["dynamodb:UpdateItem", "dynamodb:DeleteItem"], state, SEALED_KEYS)
-        seals_are_others = _denied("SealsAreOthers", ["dynamodb:PutItem"], state, (SEALS_KEYS,))
+        # Entries of the audit log are not denied likewise: they ride in the transactions of their changes, and whether IAM sees the keys of
+        # a transaction apart is not documented.
+        seals_are_others = iam.PolicyStatement(
+            sid="SealsAreOthers",
+            effect=iam.Effect.DENY,
+            actions=list(WRITE),
+            resources=[state.main.table_arn],
+            conditions={"ForAnyValue:StringLike": {"dynamodb:LeadingKeys": [SEALS_KEYS]}},
+        )
         kms = ["kms:Decrypt", "kms:GenerateDataKeyWithoutPlaintext"]
         key = iam.PolicyStatement(sid="WrappedKeys", actions=kms, resources=[state.tenant_key.key_arn])
         # The tenant is also sent as a session tag, which both sides must allow, or AWS refuses the whole call.
@@ -200,7 +206,7 @@ class TenantRole(Construct):
             "Role",
             assumed_by=principals,
             description="Assumed for one request's tenant, with a session policy that names its prefix",
-            inline_policies={"tenant": iam.PolicyDocument(statements=[data, entries_stay, seals_are_others, key])},
+            inline_policies={"tenant": iam.PolicyDocument(statements=[data, seals_are_others, key])},
         )
         # Apart from the functions' own policies: those roles are the principals of this one, so it is made after them.
         iam.Policy(
@@ -209,17 +215,6 @@ class TenantRole(Construct):
             statements=[iam.PolicyStatement(actions=["sts:AssumeRole", "sts:TagSession"], resources=[self.role.role_arn])],
             roles=list(members),
         )
-
-
-def _denied(sid: str, actions: Sequence[str], state: StateStack, leading_keys: Sequence[str]) -> iam.PolicyStatement:
-    """No request that touches one of these partitions, whatever else allows it."""
-    return iam.PolicyStatement(
-        sid=sid,
-        effect=iam.Effect.DENY,
-        actions=list(actions),
-        resources=[state.main.table_arn],
-        conditions={"ForAnyValue:StringLike": {"dynamodb:LeadingKeys": list(leading_keys)}},
-    )
 
 
 def acknowledge_wildcards(stack: Stack, state: StateStack) -> None:

@@ -139,7 +139,7 @@ class ServiceStack(Stack):
                 **self._staff_pool(),
             },
             "audit_sealing": {"AUDIT_QUEUE_URL": self._url("audit"), "SEALS_BUCKET": self._state.seals.bucket_name},
-            "administration": {"SENDING_QUEUE_URL": self._url("sending"), **self._outbox()},
+            "administration": {"SENDING_QUEUE_URL": self._url("sending"), **self._outbox(), **self._links_images()},
             "media": {"MEDIA_BUCKET": self._state.media.bucket_name, **self._links_images()},
             "audiences": {
                 "EXPORTS_QUEUE_URL": self._url("exports"),
@@ -153,7 +153,7 @@ class ServiceStack(Stack):
             },
             "segment_snapshots": {"SNAPSHOTS_QUEUE_URL": self._url("snapshots"), "DATA_BUCKET": bucket},
             "campaign_planning": {"PLANNING_QUEUE_URL": self._url("planning"), "SENDING_QUEUE_URL": self._url("sending")},
-            "campaign_sending": {"SENDING_QUEUE_URL": self._url("sending"), **self._outbox()},
+            "campaign_sending": {"SENDING_QUEUE_URL": self._url("sending"), **self._outbox(), **self._links_images()},
             "campaign_reports": {},
             "guest_links": self._links_images(),
             "delivery_feedback": {},

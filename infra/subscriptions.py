@@ -35,6 +35,7 @@ SUBSCRIPTIONS: Final[dict[str, tuple[str | dict[str, str], ...]]] = {
         "member.restriction_changed",
         "member.inactive",
         "member.inactivity_ended",
+        "member.identifier_removed",
     ),
 }
 """Queue -> types of events. A commit with at least one of them is delivered once to the queue."""

@@ -9,10 +9,11 @@ import sys
 from typing import Final
 
 from local import console
+from local.client import Refused
 
 COMMANDS: Final = (
     "up", "down", "env", "demo", "load", "replay", "starbucks", "compare", "clock", "tick", "verify", "audit", "snapshots", "dlq", "till",
-    "openapi", "events", "privacy", "outbox", "definitions", "catalogue",
+    "openapi", "events", "privacy", "outbox", "definitions", "catalogue", "tenants", "testing",
 )
 """Modules of this package with ``add_parser(subparsers)``. Each sets ``run`` to a function of the arguments."""
 
@@ -45,6 +46,10 @@ def main(arguments: list[str]) -> int:
         return int(options.run(options) or 0)
     except console.Failure as failure:
         console.failed(failure)
+    except Refused as refused:
+        console.failed(console.Failure(str(refused)))
+    except (ConnectionError, TimeoutError) as error:
+        console.failed(console.Failure(f"nobody answers: {error}", "Is the address right, and does the stage run (python -m local env)?"))
     except KeyboardInterrupt:
         console.failed(console.Failure("interrupted", "Run it again: every step picks up where it was."))
     return 1

@@ -39,6 +39,7 @@ from shared.audit.verifying import Locked, Report, verify
 from shared.kernel.errors import InvalidValue
 from shared.kernel.ids import ulid_millis
 from shared.kernel.instants import DAY, Instant
+from shared.storage.keys import OPERATOR
 from shared.storage.keys_audit import entry_shard
 from shared.storage.table import Table
 
@@ -139,6 +140,10 @@ def run(options: argparse.Namespace) -> int:
     if options.tenant is None:
         raise console.Failure("whose audit log?", "Name the tenant: --tenant demo")
     report, seals = check(_place(options), options.tenant)
+    has_any = report.entries or report.seals or report.locked or options.tenant == OPERATOR
+    if not has_any:
+        # Making a tenant leaves an entry already: whoever has none is no tenant.
+        raise console.Failure(f"there is no audit log of {options.tenant}", "Is it the tenant's id, and the right stage?")
     for each in report.findings:
         console.say(f"  {each.kind:<16}  {each.what}: {each.why}")
     if options.entry is not None:

@@ -19,6 +19,9 @@ from local.definitions import client_of
 
 AT_ONCE: Final = 500
 _SHOWN: Final = 20
+_MOST: Final = 100
+_LINES: Final = 8
+"""Lines that are named of one kind of mistake."""
 
 
 class Part(NamedTuple):
@@ -54,8 +57,7 @@ def import_file(client: Client, text: str, *, dry_run: bool) -> dict[str, int]:
             problems += _problems(refusal, part)
     problems += _twice(text)
     if problems:
-        shown = "\n".join(problems[:_SHOWN])
-        raise console.Failure(f"{len(problems)} mistakes, nothing was stored:\n{shown}", "Mend the file, then run it again.")
+        raise console.Failure(told(problems), "Mend the file, then run it again.")
     counts = {"items": sum(len(part.lines) - 1 for part in parts), "created": 0, "replaced": 0, "unchanged": 0}
     for part in parts if not dry_run else ():
         answer = client.post("/v1/catalogue/items/import", {"csv": part.text, "dry_run": False})
@@ -64,10 +66,28 @@ def import_file(client: Client, text: str, *, dry_run: bool) -> dict[str, int]:
     return counts
 
 
+def told(problems: list[str]) -> str:
+    """The mistakes for a person: what is wrong in the same way stands once, with the first of its lines."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for each in problems:
+        where, _, what = each.partition(": ")
+        line, _, column = where.partition(", ")
+        alike.setdefault((column, what), []).append(line.removeprefix("line "))
+    shown = []
+    for (column, what), lines in list(alike.items())[:_SHOWN]:
+        more = f" and {len(lines) - _LINES} more" if len(lines) > _LINES else ""
+        word = "line" if len(lines) == 1 else "lines"
+        shown.append(f"{word} {', '.join(lines[:_LINES])}{more}{', ' + column if column else ''}: {what}")
+    # The interface names so many of a part and stops there.
+    number = "1 mistake" if len(problems) == 1 else f"{'at least ' if len(problems) >= _MOST else ''}{len(problems)} mistakes"
+    return f"{number}, nothing was stored:\n" + "\n".join(shown)
+
+
 def _problems(refusal: Refused, part: Part) -> list[str]:
     found = []
     for each in refusal.problem.get("errors", []):
-        _, _, line, *column = each["pointer"].split("/")
+        # What is wrong with the file as such has no line: its first says so.
+        line, *column = each["pointer"].split("/")[2:] or ["1"]
         where = part.lines[int(line) - 1] if line.isdigit() and 0 < int(line) <= len(part.lines) else line
         found.append(f"line {where}{', ' + column[0] if column else ''}: {each.get('detail') or each['code']}")
     return found or [str(refusal)]
@@ -101,8 +121,10 @@ def run(options: argparse.Namespace) -> int:
     """Check or import."""
     try:
         text = options.file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise console.Failure(f"{options.file} cannot be read: {error}") from None
+    except OSError as error:
+        raise console.Failure(f"{options.file} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise console.Failure(f"{options.file} is not UTF-8 (byte {error.start + 1})", "Save it as UTF-8, then run it again.") from None
     counts = import_file(client_of(options.tenant, options.url), text, dry_run=options.dry_run)
     became = ", ".join(f"{counts[name]} {name}" for name in ("created", "replaced", "unchanged"))
     done = "checked, nothing was stored" if options.dry_run else became

@@ -59,6 +59,16 @@ class Client:
         """The body of a GET."""
         return self.call("GET", path).body
 
+    def all(self, path: str) -> list[dict[str, Any]]:
+        """All entries of a list, page by page."""
+        found, cursor = [], ""
+        while True:
+            page = self.get(f"{path}{'&' if '?' in path else '?'}limit=200{cursor}")
+            found += page["data"]
+            if "next_cursor" not in page:
+                return found
+            cursor = f"&cursor={page['next_cursor']}"
+
     def post(self, path: str, body: Any = None) -> Any:
         """The body of a POST's answer."""
         return self.call("POST", path, {} if body is None else body).body

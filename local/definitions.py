@@ -38,7 +38,7 @@ Name = tuple[str, str]
 
 def of_tenant(client: Client) -> dict[Name, dict[str, Any]]:
     """What the tenant has, as the API answers it: the newest version of each that is not retired."""
-    return {(kind, each["id"]): each for kind in KINDS for each in _listed(client, kind) if each["status"] != "retired"}
+    return {(kind, each["id"]): each for kind in KINDS for each in client.all(f"/v1/{kind}") if each["status"] != "retired"}
 
 
 def of_folder(folder: Path) -> dict[Name, dict[str, Any]]:
@@ -158,13 +158,3 @@ def client_of(tenant: str, url: str | None) -> Client:
     if parsed is None or parsed.tenant != tenant:
         raise console.Failure(f"the key is not one of the tenant {tenant}", f"Set {KEY_VARIABLE}.")
     return Client(base, key)
-
-
-def _listed(client: Client, kind: str) -> Iterator[dict[str, Any]]:
-    cursor = ""
-    while True:
-        page = client.get(f"/v1/{kind}?limit=200{cursor}")
-        yield from page["data"]
-        if "next_cursor" not in page:
-            return
-        cursor = f"&cursor={page['next_cursor']}"

@@ -129,6 +129,8 @@ def _cdk(instance: Instance, *arguments: str) -> None:
         CDK_DISABLE_CLI_TELEMETRY="1",
         CI="true",
     )
+    if not tools.CDK_SCRIPT.exists():
+        raise Failure("the tools of this checkout are not installed", "Run `make setup` (`make up` and `make demo` do it by themselves).")
     log = instance.home / "cdk.log"
     command = [*tools.cdk(), *arguments, "--no-notices", "--no-color", "--output", str(instance.home / "cdk.out")]
     with log.open("a") as sink:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from local.console import Failure
+from local.ministack_start import STRICT
 
 HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 4566
@@ -30,7 +31,7 @@ REGION: Final = "us-east-1"
 ACCOUNT: Final = "000000000000"
 CREDENTIALS: Final = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
 """The local AWS takes any; these name its default account."""
-_STRICT: Final = Path(__file__).with_name("ministack_strict.py")
+_PROGRAM: Final = Path(__file__).with_name("ministack_start.py")
 _START_SECONDS: Final = 60
 _STOP_SECONDS: Final = 5
 _STOP_SECONDS_KEPT: Final = 30
@@ -72,7 +73,7 @@ class Instance:
         chosen = _port_for(home, port) if keep_state else port or free_port()
         with (home / "ministack.log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-P", str(_STRICT)] if strict else [sys.executable, "-m", "ministack"],
+                [sys.executable, "-P", str(_PROGRAM), *([STRICT] if strict else [])],
                 cwd=home,
                 env=_environment(home, chosen, keep_state=keep_state),
                 stdin=subprocess.DEVNULL,

@@ -10,7 +10,7 @@ is put in here, by replacing functions of it in memory, as AWS documents the key
 * a secret's resource is what the call names it by, as a template's ``Ref`` to a secret is its name here, and at AWS its ARN;
 * ``aws:SecureTransport`` is true: the loopback has no TLS, and policies of buckets and queues demand it.
 
-``NotAsRead`` where an upgrade has changed what is replaced. Started by ``local.ministack`` as a program of its own.
+``NotAsRead`` where an upgrade has changed what is replaced. Started by ``local.ministack_start``.
 """
 
 from __future__ import annotations
@@ -144,7 +144,3 @@ def main() -> None:
     from ministack.app import main as serve
 
     serve()
-
-
-if __name__ == "__main__":
-    main()

@@ -36,6 +36,7 @@ article { border: 1px solid var(--line); border-radius: .9rem; padding: .9rem 1.
 header { display: flex; gap: .6rem; align-items: baseline; flex-wrap: wrap; font-size: .85rem; margin-bottom: .5rem }
 header a { overflow-wrap: anywhere }
 .channel { background: var(--ink); color: Canvas; border-radius: 1rem; padding: 0 .6rem }
+.withheld { border: 1px solid currentColor; border-radius: 1rem; padding: 0 .6rem }
 h2 { font-size: 1.05rem; margin: .2rem 0; overflow-wrap: anywhere }
 .text { white-space: pre-wrap; overflow-wrap: anywhere; margin: .2rem 0 }
 .sms .text { background: var(--soft); border-radius: 1rem; padding: .6rem .9rem; display: inline-block; max-width: 80% }
@@ -76,8 +77,9 @@ def _article(message: Mapping[str, Any], wanted: Mapping[str, str]) -> str:
     text = f'<p class="text">{escape(str(message["body"]))}</p>'
     framed = f'<iframe sandbox="" title="HTML" srcdoc="{escape(html)}"></iframe><details><summary>text</summary>{text}</details>'
     shown = framed if html else text
+    withheld = f'<span class="withheld">not sent: {escape(str(message["withheld"]))}</span>' if "withheld" in message else ""
     return (
-        f'<article class="{escape(channel)}"><header><span class="channel">{escape(channel)}</span>'
+        f'<article class="{escape(channel)}"><header><span class="channel">{escape(channel)}</span>{withheld}'
         f"<time>{escape(str(message['sent_at']))}</time>{links}</header>{subject}{shown}{_details(message)}</article>"
     )
 

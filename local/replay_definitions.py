@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from dataclasses import replace as changed
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -19,15 +20,17 @@ from shared.coupons.model import OfferBody, PromotionBody
 from shared.definitions.model import Definition, DefinitionSet, Kind
 from shared.definitions.references import broken_references
 from shared.http.body import refusal_of
-from shared.kernel.errors import FieldError
+from shared.kernel.errors import FieldError, Unprocessable
 from shared.kernel.instants import Instant, parse_rfc3339
 from shared.programmes.model import ProgrammeBody
 from shared.replay.engine import TENANT
 from shared.segments.api import SegmentBody
+from shared.tenants.location_groups import LocationGroup, check_groups
 from shared.tenants.model import CatalogueItem, Frozen, Location, Name, TenantSettings
 from shared.transactions.api import Timestamp
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
+NamedT = TypeVar("NamedT", Location, LocationGroup, CatalogueItem)
 _BODIES: Final[dict[str, tuple[Kind, type[BaseModel]]]] = {
     "programmes": ("programme", ProgrammeBody),
     "offers": ("offer", OfferBody),
@@ -35,8 +38,8 @@ _BODIES: Final[dict[str, tuple[Kind, type[BaseModel]]]] = {
     "segments": ("segment", SegmentBody),
     "challenges": ("challenge", ChallengeBody),
 }
-_SECTIONS: Final = ("settings", "locations", "catalogue", *_BODIES)
-_LISTS: Final = ("data", "items", "locations")
+_SECTIONS: Final = ("settings", "locations", "location_groups", "catalogue", *_BODIES)
+_LISTS: Final = ("data", "items", "locations", "groups")
 """Under which names the API has lists in its bodies and answers."""
 
 
@@ -63,6 +66,7 @@ class Read:
 
     settings: TenantSettings | None = None
     locations: dict[str, Location] = field(default_factory=dict)
+    groups: dict[str, LocationGroup] = field(default_factory=dict)
     catalogue: dict[str, CatalogueItem] = field(default_factory=dict)
     definitions: dict[tuple[Kind, str, int], Definition] = field(default_factory=dict)
     places: dict[tuple[Kind, str, int], tuple[Path, str]] = field(default_factory=dict)
@@ -82,7 +86,11 @@ def read_definitions(place: Path) -> tuple[DefinitionSet, dict[str, CatalogueIte
         read.errors.append(f"{place}: /settings: required: name, currency and time_zone at least")
     if read.settings is None or read.errors:
         raise _failure(read.errors)
-    known = DefinitionSet(TENANT, read.settings, read.locations, tuple(read.definitions.values()))
+    try:
+        check_groups(read.groups.values())
+    except Unprocessable as refused:
+        read.wrong(place, "/location_groups", tuple(changed(each, pointer=each.pointer.removeprefix("/groups")) for each in refused.errors))
+    known = DefinitionSet(TENANT, read.settings, read.locations, tuple(read.definitions.values()), groups=read.groups)
     for key, each in read.definitions.items():
         file, pointer = read.places[key]
         read.wrong(file, pointer, broken_references(known, each.kind, each.body, each.effective_from or 0))
@@ -118,17 +126,19 @@ def _read_file(file: Path, read: Read) -> None:
             read.errors.append(f"{file}: /{name}: unknown_field: expected one of {', '.join(_SECTIONS)}")
     if "settings" in whole:
         read.settings = _parsed(TenantSettings, whole["settings"], file, "/settings", read) or read.settings
-    for pointer, entry in _entries(whole, "locations"):
-        location = _parsed(Location, entry, file, pointer, read)
-        if location is not None:
-            read.locations[location.id] = location
-    for pointer, entry in _entries(whole, "catalogue"):
-        item = _parsed(CatalogueItem, entry, file, pointer, read)
-        if item is not None:
-            read.catalogue[item.id] = item
+    _read_named(whole, "locations", Location, read.locations, file, read)
+    _read_named(whole, "location_groups", LocationGroup, read.groups, file, read)
+    _read_named(whole, "catalogue", CatalogueItem, read.catalogue, file, read)
     for section, (kind, model) in _BODIES.items():
         for pointer, entry in _entries(whole, section):
             _read_definition(kind, model, entry, file, pointer, read)
+
+
+def _read_named(whole: Mapping[str, Any], section: str, model: type[NamedT], into: dict[str, NamedT], file: Path, read: Read) -> None:
+    for pointer, entry in _entries(whole, section):
+        found = _parsed(model, entry, file, pointer, read)
+        if found is not None:
+            into[found.id] = found
 
 
 def _read_definition(kind: Kind, model: type[BaseModel], entry: Any, file: Path, pointer: str, read: Read) -> None:

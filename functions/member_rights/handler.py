@@ -18,21 +18,23 @@ from shared.aws.runtime import NamedTenant, RemainingTime, Runtime
 from shared.aws.senders import senders
 from shared.erasure import inactivity, working
 from shared.erasure.errors import UnknownErasure
+from shared.erasure.steps import Hands, Recipients
 from shared.kernel.ids import is_id
 from shared.member_state.errors import ErasedMember, UnknownMember
-from shared.members import double_opt_in, notices
+from shared.members import double_opt_in, notices, unlinking
 from shared.merging.errors import UnknownMerge
 from shared.merging.working import KIND as MERGE
 from shared.merging.working import work as merge
-from shared.messaging.port import Senders
+from shared.messaging.port import Senders, webhook_secret_purpose
 from shared.observability.logs import log_context
 from shared.privacy.crypto import derive
 from shared.relay.envelope import Envelope, Unreadable, received
 from shared.storage import keys
+from shared.tenants.apple_client import AppleSide
 from shared.tenants.scope import TenantScope
 
 ERASED = "member.erased"
-_NOTICED = notices.TYPES | inactivity.TYPES
+_NOTICED = notices.TYPES | inactivity.TYPES | unlinking.TYPES
 MERGED = "member.merged"
 
 
@@ -52,6 +54,16 @@ def runtime() -> Runtime:
 def push() -> SnsPush:
     """The push service, which has the endpoints."""
     return SnsPush(runtime().client("sns"))
+
+
+def apple() -> AppleSide:
+    """The way to Apple."""
+    return Apple()
+
+
+def recipients() -> Recipients:
+    """The way to tenants' webhooks."""
+    return Recipients(_senders()["webhook"], _webhook_secret)
 
 
 def lambda_handler(event: dict[str, Any], context: RemainingTime | None = None) -> dict[str, Any]:
@@ -109,6 +121,8 @@ def _notify(envelope: Envelope, member: str) -> None:
             with suppress(ErasedMember, UnknownMember):
                 if event["type"] in inactivity.TYPES:
                     inactivity.carry_out(scope, member, event, desk(), envelope.correlation_id)
+                elif event["type"] in unlinking.TYPES:
+                    unlinking.unlink(scope, member, event, apple())
                 else:
                     notices.tell(scope, member, event, desk())
 
@@ -139,4 +153,8 @@ def _merge(tenant: str, member: str, key: str = "", correlation: str = "") -> No
 def _erase(tenant: str, member: str, key: str = "", correlation: str = "") -> None:
     scope = _scope_of(tenant, member, key)
     with log_context(tenant=scope.tenant, member=member, operation="erase", correlation_id=correlation):
-        working.work(scope, member, push(), SqsQueue(runtime().client("sqs"), settings().queue_url), Apple())
+        working.work(Hands(scope, push(), apple(), recipients()), member, SqsQueue(runtime().client("sqs"), settings().queue_url))
+
+
+def _webhook_secret(tenant: str, name: str, version: int) -> bytes:
+    return derive(runtime().master_secret, webhook_secret_purpose(tenant, name, version))

@@ -14,7 +14,7 @@ def add(wiring: Wiring) -> None:
     wiring.both("block_identifier", _block)
     wiring.on("unblock_identifier", _unblock)
     wiring.on("replace_identifier", _replace)
-    wiring.on("remove_identifiers", _remove)
+    wiring.both("remove_identifiers", _remove)
 
 
 def _block(_wiring: Wiring, request: Request, scope: TenantScope, member: str) -> Answer:
@@ -34,7 +34,7 @@ def _replace(wiring: Wiring, request: Request) -> Answer:
     return Answer(body=blocking.replace(scope, member_of(request), body, request.principal.id, request.correlation_id))
 
 
-def _remove(wiring: Wiring, request: Request) -> Answer:
-    """DELETE /v1/members/{member_id}/identifiers/{kind}."""
-    kind, scope = request.path["kind"], wiring.scope(request)
-    return Answer(body=blocking.remove(scope, member_of(request), kind, request.principal.id, request.correlation_id))
+def _remove(_wiring: Wiring, request: Request, scope: TenantScope, member: str) -> Answer:
+    caller = request.principal
+    herself = caller.member is not None
+    return Answer(body=blocking.remove(scope, member, request.path["kind"], caller.id, request.correlation_id, herself=herself))

@@ -119,7 +119,7 @@ def _bulk() -> None:
 
 
 app.later(_rights, *mirrored("ask_access", "get_access", "erase_member", "get_erasure", "set_restriction"), "merge_member", "get_merge")
-app.later(_counter, *mirrored("block_identifier"), "unblock_identifier", "replace_identifier", "remove_identifiers")
+app.later(_counter, *mirrored("block_identifier", "remove_identifiers"), "unblock_identifier", "replace_identifier")
 app.later(_forms, "get_form", "submit_form")
 app.later(_apple, "receive_apple_notice")
 app.later(_bulk, "import_members", "change_list_members")

@@ -139,7 +139,7 @@ def _consents(source: Source) -> Any:
     scope = source.scope
     repository = MemberRepository(scope.tenant, scope.table)
     records = [record for member in source.persons for record in repository.consents(member, scope.cipher(member))]
-    return [record | {"at": _at(record["at"])} for record in records]
+    return [record | {name: _at(record[name]) for name in ("at", "asked_at") if name in record} for record in records]
 
 
 def _restriction(source: Source) -> Any:
@@ -276,6 +276,7 @@ NOT_COPIED: Final[Mapping[str, str]] = {
     "confirmation mails": "A count by address that holds for two days, under nobody's name.",
     "Apple's token": "What we end her sign-in with at Apple by; it says nothing of her.",
     "staff accounts": "Of the tenant's staff, not of her.",
+    "recipients of tests": "Of people who try things out for the tenant, not of its guests.",
     "names of cashiers": "Of the tenant's staff, not of her.",
     "snapshot": "The same as above, in another form.",
     "exports": "Copies of the above that staff asked for.",

@@ -28,6 +28,7 @@ HEADINGS: Final[Mapping[str, tuple[str, str]]] = {
     "sessions": ("Sitzungen", "Сеансы"),
     "Apple's token": ("Apples Zugangsschlüssel", "Ключ Apple"),
     "staff accounts": ("Konten der Mitarbeiter", "Учётные записи сотрудников"),
+    "recipients of tests": ("Empfänger von Tests", "Получатели тестовых сообщений"),
     "one-time codes": ("Einmalcodes", "Одноразовые коды"),
     "confirmation mails": ("Bestätigungsmails", "Письма для подтверждения"),
     "confirmations": ("Bestätigungen an der Kasse", "Подтверждения на кассе"),

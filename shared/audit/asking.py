@@ -26,21 +26,24 @@ _CHUNK: Final = 50
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Which entries. ``until`` is not included; ``None`` filters nothing."""
+    """Which entries. ``until`` is not included; ``None`` filters nothing. ``members``: every id of one person."""
 
     since: Instant
     until: Instant
     actor: str | None = None
-    member: str | None = None
+    members: frozenset[str] | None = None
     operation: str | None = None
 
     def fits(self, entry: Entry) -> bool:
         """Whether it is one of them."""
-        pairs = ((self.actor, entry.actor.id), (self.member, entry.member), (self.operation, entry.operation))
-        return all(wanted is None or wanted == found for wanted, found in pairs)
+        pairs = ((self.actor, entry.actor.id), (self.operation, entry.operation))
+        about_her = self.members is None or entry.member in self.members
+        return about_her and all(wanted is None or wanted == found for wanted, found in pairs)
 
 
-def asked(now: Instant, since: str | None, until: str | None, actor: str | None, member: str | None, operation: str | None) -> Asked:
+def asked(
+    now: Instant, since: str | None, until: str | None, actor: str | None, members: frozenset[str] | None, operation: str | None
+) -> Asked:
     """What a query asks for: the last seven days unless it says otherwise. ``Unprocessable`` with pointers."""
     end = _instant("until", until) if until is not None else now + 1
     begin = _instant("from", since) if since is not None else end - DEFAULT_DAYS * DAY
@@ -48,7 +51,7 @@ def asked(now: Instant, since: str | None, until: str | None, actor: str | None,
         hint = FieldError("/from", "invalid_value", "before until")
         raise Unprocessable("The query does not fit; see errors.", errors=(hint,))
     # What is older has expired.
-    return Asked(max(begin, now - KEPT - DAY), end, actor, member, operation)
+    return Asked(max(begin, now - KEPT - DAY), end, actor, members, operation)
 
 
 def page(repository: AuditRepository, wanted: Asked, limit: int, cursor: str | None, key: bytes) -> EntryPage:

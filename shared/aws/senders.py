@@ -11,6 +11,7 @@ from shared.aws.push_sending import SnsSender
 from shared.aws.sms_sending import SmsSender
 from shared.aws.webhook_sending import WebhookSender
 from shared.kernel.instants import Clock
+from shared.messaging.fence import Fence
 from shared.messaging.inbox import InboxSender
 from shared.messaging.outbox import Outbox, Store
 from shared.messaging.port import Message, Result, Sender, Senders
@@ -47,8 +48,8 @@ def senders(
     outbox: Store | None = None,
     stage: str = "",
 ) -> Senders:
-    """Every channel's. ``stage`` is what e-mails are tagged with. ``outbox`` is of a local stage: what is delivered can be read there, and
-    webhooks may go to this machine.
+    """Every channel's, each behind the fence round test environments. ``stage`` is what e-mails are tagged with. ``outbox`` is of a local
+    stage: what is delivered, and what was withheld, can be read there, and webhooks may go to this machine.
     """
     is_local = outbox is not None
     made: dict[Channel, Sender] = {
@@ -58,6 +59,11 @@ def senders(
         "inbox": InboxSender(scope_of),
         "webhook": WebhookSender(clock, local=is_local),
     }
+
+    def allowed(tenant: str) -> frozenset[str]:
+        return frozenset(scope_of(tenant).definitions.settings.messaging.test_recipients)
+
     if outbox is None:
-        return made
-    return {channel: Outbox(channel, sender, outbox, clock) for channel, sender in made.items()}
+        return {channel: Fence(channel, sender, allowed) for channel, sender in made.items()}
+    kept = {channel: Outbox(channel, sender, outbox, clock) for channel, sender in made.items()}
+    return {channel: Fence(channel, sender, allowed, sender.withhold) for channel, sender in kept.items()}

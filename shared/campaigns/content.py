@@ -2,7 +2,8 @@
 
 Variables, each of them empty where there is nothing to show:
 
-* ``member.id``, ``member.first_name``, ``member.last_name``, ``member.language``; ``tenant.name``; ``location.name`` of what it is sent for
+* ``member.id``, ``member.first_name``, ``member.last_name``, ``member.language``; ``location.name`` of what it is sent for
+* ``tenant.name``, ``tenant.color``, ``tenant.on_color`` and ``tenant.logo`` (its address), as the tenant's branding has them
 * ``coupon.title``, ``.text``, ``.code``, ``.id``, ``.expires_on`` (the last day, ISO) with a coupon attached, and what the offer makes
   personal by its word (``coupon.minimum_basket``, ``coupon.item``, ...)
 * ``balance.<wallet>.points`` (a number) and ``.value`` (with the currency); ``expiring.points``, ``expiring.expires_on``
@@ -28,11 +29,13 @@ from shared.coupons.personal import WORDS
 from shared.kernel.errors import FieldError
 from shared.kernel.instants import format_day, local_day
 from shared.kernel.money import format_money
+from shared.messaging.look import Look, letter
 from shared.messaging.payloads import MessageTooLarge, sns_message
 from shared.messaging.port import Message
 from shared.messaging.rendering import InvalidTemplate, RenderingFailed, render, unknown_variables, variables
 from shared.messaging.sms import too_large
 from shared.messaging.tracking import LinkList, Tracking
+from shared.tenants.branding import Branding
 from shared.tenants.content import Content as GuestContent
 from shared.tenants.content import in_language
 from shared.tenants.messaging import Channel
@@ -41,7 +44,8 @@ from shared.tenants.model import TenantSettings, WalletSettings
 PERSON: Final = frozenset({"member.first_name", "member.last_name", "member.language"})
 """What takes her sealed fields."""
 GENERAL: Final = PERSON | {
-    "member.id", "tenant.name", "location.name", "expiring.points", "expiring.expires_on", "tier.id", "tier.title", "unsubscribe_link",
+    "member.id", "tenant.name", "tenant.color", "tenant.on_color", "tenant.logo",
+    "location.name", "expiring.points", "expiring.expires_on", "tier.id", "tier.title", "unsubscribe_link",
 }  # fmt: skip
 PERSONAL: Final = frozenset(f"coupon.{word}" for word in WORDS)
 """Of these only those that the offer makes personal have a value; publishing a campaign asks for no other."""
@@ -182,9 +186,12 @@ def _too_large(content: Content, pointer: str, channels: Sequence[Channel]) -> I
 # -- for one member -------------------------------------------------------------------------------------------------------
 
 
-def write(step: SendStep, channel: Channel, values: Values, settings: TenantSettings, tracking: Tracking | None = None) -> Text:
+def write(
+    step: SendStep, channel: Channel, values: Values, settings: TenantSettings, tracking: Tracking | None = None, look: Look | None = None
+) -> Text:
     """The texts for one member over one channel. A form's link goes before the content's deep link, that before the coupon's (its offer's,
-    or its place in the app), that before the app's. ``TextFailed``, ``MessageTooLarge``.
+    or its place in the app), that before the app's. An e-mail without HTML of its own is a letter in the look of a tenant that has set
+    one. ``TextFailed``, ``MessageTooLarge``.
     """
     hers = values.person.get("language")
     languages = (hers, *settings.languages) if hers else settings.languages
@@ -193,7 +200,7 @@ def write(step: SendStep, channel: Channel, values: Values, settings: TenantSett
     if chosen is None:
         raise TextFailed("A step without content.")
     language, content = chosen
-    shown = _values(values, settings)
+    shown = _values(values, settings, look)
     default_link = settings.app_link
     if values.attached is not None:
         words = in_language(values.attached.offer.content, languages)
@@ -204,6 +211,8 @@ def write(step: SendStep, channel: Channel, values: Values, settings: TenantSett
         shown[LINK] = values.form_link or (render(content.deep_link, shown) if content.deep_link else default_link)
         title, body = render(content.title, shown), render(content.body, shown)
         page = render(content.html, shown, html=True) if content.html and channel == "email" else ""
+        if not page and channel == "email" and look is not None and settings.branding != Branding():
+            page = letter(title, body, look, quiet=(values.unsubscribe_link,), language=language)
     except RenderingFailed as error:
         raise TextFailed(str(error)) from None
     links: tuple[str, ...] = ()
@@ -237,11 +246,14 @@ def blanks(step: SendStep, channel: Channel, values: Values, settings: TenantSet
     return tuple(sorted(name for name in asked if name != LINK and shown.get(name) in (None, "")))
 
 
-def _values(values: Values, settings: TenantSettings) -> dict[str, Any]:
+def _values(values: Values, settings: TenantSettings, look: Look | None = None) -> dict[str, Any]:
     person = ((name, values.person.get(name)) for name in ("first_name", "last_name", "language"))
     shown: dict[str, Any] = {f"member.{name}": value for name, value in person if value is not None}
     shown |= {f"data.{name}": value for name, value in values.data.items()}
-    shown |= {"member.id": values.member, "tenant.name": settings.name, "tier.id": values.tier, "tier.title": values.tier_title}
+    shown |= {"member.id": values.member, "tier.id": values.tier, "tier.title": values.tier_title}
+    brand = settings.branding
+    shown |= {"tenant.name": brand.name or settings.name, "tenant.color": brand.color, "tenant.on_color": brand.on_color}
+    shown |= {"tenant.logo": look.logo if look is not None else ""}
     shown |= {"location.name": values.location, "unsubscribe_link": values.unsubscribe_link}
     for wallet, points in values.balances.items():
         worth = settings.wallets.get(wallet) or WalletSettings()

@@ -22,7 +22,7 @@ from shared.member_state.model import MemberState
 from shared.member_state.service import Change, Occasion, change_member
 from shared.members.repository import Device, MemberRepository
 from shared.members.silencing import granted_on, silence
-from shared.messaging.port import OPTED_OUT, Result, Senders, Sent, Throttled, Unclear, Unreachable
+from shared.messaging.port import OPTED_OUT, Result, Senders, Sent, Throttled, Unclear, Unreachable, Withheld
 from shared.observability.logs import logger
 from shared.storage.commit import Stale
 from shared.storage.table import WriteBatch
@@ -117,6 +117,10 @@ def _became(results: Sequence[Result]) -> tuple[DeliveryState, str | None]:
         return "unknown", "provider_unclear"
     if any(isinstance(result, Throttled) for result in results):
         return "waiting", None
+    withheld = next((result.reason for result in results if isinstance(result, Withheld)), None)
+    if withheld is not None:
+        # Counted as what she was not to get: no response, no cost and no purchase of it follows.
+        return "suppressed", withheld
     return "failed", next((result.reason for result in results if isinstance(result, Unreachable)), "unreachable")
 
 

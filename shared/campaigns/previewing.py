@@ -28,7 +28,7 @@ from shared.member_state.errors import UnknownMember
 from shared.member_state.model import MemberState
 from shared.member_state.service import peek
 from shared.messaging.payloads import MessageTooLarge
-from shared.messaging.port import Message, Result, Senders, Sent, Throttled, Unclear, Unreachable
+from shared.messaging.port import Message, Result, Senders, Sent, Throttled, Unclear, Unreachable, Withheld
 from shared.tenants.messaging import Channel
 from shared.tenants.scope import TenantScope
 
@@ -109,7 +109,7 @@ def _sent(sheet: _Sheet, channel: Channel, senders: Senders, public_url: str) ->
     match best:
         case Sent(id_):
             return TestResult(channel=channel, result="sent", id=id_)
-        case Unreachable(reason):
+        case Unreachable(reason) | Withheld(reason):
             return TestResult(channel=channel, result="refused", reason=reason)
         case Throttled():
             return TestResult(channel=channel, result="busy")
@@ -118,7 +118,7 @@ def _sent(sheet: _Sheet, channel: Channel, senders: Senders, public_url: str) ->
 
 
 def _rank(result: Result) -> int:
-    return (Sent, Unclear, Throttled, Unreachable).index(type(result))
+    return (Sent, Unclear, Throttled, Unreachable, Withheld).index(type(result))
 
 
 def _marked(message: Message, channel: Channel, delivery: Delivery) -> Message:

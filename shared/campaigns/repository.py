@@ -14,13 +14,14 @@ from shared.storage.errors import ConditionFailed, RawItem
 from shared.storage.expressions import Condition, Path
 from shared.storage.items import CampaignItem
 from shared.storage.packing import pack, unpack
-from shared.storage.table import MAX_ACTIONS, Table, WriteBatch
+from shared.storage.table import Table, WriteBatch
 
 RUN_LABEL: Final = "campaign"
 GATE_LABEL: Final = "gate"
 FOR_GOOD: Final = 10**12
 """The revision that cancelling gives a gate: nothing later opens it."""
 _TIMER_SHARD: Final = 0
+_GATES_AT_ONCE: Final = 25
 
 
 class CampaignRepository:
@@ -45,7 +46,7 @@ class CampaignRepository:
         """The running state, as a draft behind closed gates; one that is there stays as it is. 3 requests the first time."""
         if self.run(campaign) is not None:
             return
-        for start in range(0, keys.GATES, MAX_ACTIONS):
+        for start in range(0, keys.GATES, _GATES_AT_ONCE):
             commit(self.table, self._closed(campaign, start), effort=effort())
         try:
             self.table.put(self._item(Run(campaign, created_at=now), None), Path("PK").does_not_exist())
@@ -57,7 +58,7 @@ class CampaignRepository:
 
         def plan(_stale: Stale) -> Plan[None]:
             batch = WriteBatch()
-            for number in range(start, min(start + MAX_ACTIONS, keys.GATES)):
+            for number in range(start, min(start + _GATES_AT_ONCE, keys.GATES)):
                 as_it_is_or_closed = Path("open") | False
                 batch.update(f"gate:{number}", keys.gate(self.tenant, campaign, number), [Path("open").set(as_it_is_or_closed)])
             return Plan(batch, None)

@@ -16,6 +16,7 @@ from shared.member_state.model import MemberState
 from shared.members.form_links import Invitation, seal_invitation
 from shared.messaging.email import unsubscribe_headers
 from shared.messaging.links import link_address, pixel_address, seal_link, seal_unsubscribe, unsubscribe_address
+from shared.messaging.look import look_of
 from shared.messaging.payloads import sns_message
 from shared.messaging.port import Message, provider_settings
 from shared.messaging.tracking import Tracking
@@ -76,7 +77,8 @@ def message_of(
     tracking = _tracking(her, id_, channel, base, signing)
     if tracking is not None:
         tracking = replace(tracking, untouched=(unsubscribe,), known=known)
-    text = write(step, channel, replace(values, unsubscribe_link=unsubscribe), settings, tracking)
+    look = look_of(settings, her.scope.tenant, her.scope.media_url) if channel == "email" else None
+    text = write(step, channel, replace(values, unsubscribe_link=unsubscribe), settings, tracking, look)
     data = {"campaign_id": delivery.campaign, "step": delivery.step, "delivery_id": id_, "deep_link": text.deep_link}
     ttl = DAY // SECOND
     if attached is not None:

@@ -149,7 +149,7 @@ class CounterRow(Answer):
     business_date: str
     location_id: str
     cashier: str
-    rule: Literal["claims", "returns", "adjustments", "flagged"]
+    rule: Literal["claims", "returns", "adjustments", "flagged", "after_hours"]
     count: int
     points: int = Field(default=0, description="of adjustments, given and taken added up; of flagged purchases, that waited")
     alerted: bool = Field(default=False, description="more than the rule allows: counter.alert was told")

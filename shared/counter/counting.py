@@ -1,8 +1,9 @@
 """How often a cashier does what rules count: added in the very transaction that does it, so that it is counted once.
 
 An item for each business date, location, cashier and rule, written by what is rare: claims, returns of sales with something redeemed,
-adjustments, flagged sales. No two tills with cashiers of their own share one. After the commit the sum is read, where the tenant has a
-rule, and the alert of the day is told with a conditional write of its own: once, and if the process dies before it, by the next one.
+adjustments, flagged sales, and of these the ones after hours. No two tills with cashiers of their own share one. After the commit the
+sum is read, where the tenant has a rule, and the alert of the day is told with a conditional write of its own: once, and if the
+process dies before it, by the next one.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from shared.storage.table import WriteBatch
 from shared.tenants.counter import CounterRules
 from shared.tenants.scope import TenantScope
 
-Rule = Literal["claims", "returns", "adjustments", "flagged"]
+Rule = Literal["claims", "returns", "adjustments", "flagged", "after_hours"]
 KEPT: Final = 400 * DAY
 
 
@@ -83,6 +84,8 @@ def too_many(rules: CounterRules, rule: Rule, number: int, points: int) -> bool:
             return rules.claims is not None and number > rules.claims.more_than
         case "returns":
             return rules.returns is not None and number > rules.returns.more_than
+        case "after_hours":
+            return rules.after_hours is not None and number > rules.after_hours.more_than
         case "adjustments" if rules.adjustments is not None:
             often = rules.adjustments.more_than is not None and number > rules.adjustments.more_than
             return often or (rules.adjustments.points is not None and points > rules.adjustments.points)

@@ -35,3 +35,4 @@ class Flag:
 PURCHASES: Final = "purchases_in_shift"
 BLOCKED: Final = "identifier_blocked"
 UNCONFIRMED: Final = "unconfirmed_spending"
+AFTER_HOURS: Final = "after_hours"

@@ -5,12 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Final
 
-from shared.counter.model import MARK, PURCHASES, Flag, Spending
+from shared.counter.model import AFTER_HOURS, MARK, PURCHASES, Flag, Spending
 from shared.kernel.instants import DAY, HOUR, Instant
 from shared.member_state.model import CounterSale
-from shared.tenants.counter import CounterSettings, PurchaseRule
+from shared.tenants.counter import AfterHoursRule, CounterSettings, PurchaseRule
+from shared.tenants.hours import is_open
+from shared.tenants.model import Location
 from shared.wallet.model import Posting
+
+_AT_THE_COUNTER: Final = frozenset({"pos", "kiosk"})
+"""Channels on which somebody stands in the place."""
 
 
 def exceeds(settings: CounterSettings, spending: Spending) -> bool:
@@ -45,6 +51,18 @@ def _counts(rule: PurchaseRule, other: CounterSale, sale: CounterSale) -> bool:
     if rule.per == "business_date":
         return in_place and other.day == sale.day
     return in_place and sale.at - rule.hours * HOUR < other.at <= sale.at
+
+
+def after_hours_flag(rule: AfterHoursRule | None, place: Location | None, channel: str, at: Instant, zone: str) -> Flag | None:
+    """The flag of a sale over the counter while its location is closed. ``zone``: of a location that has none of its own.
+
+    A location without hours is never closed; what is ordered from afar is ordered at any hour.
+    """
+    if rule is None or place is None or place.hours is None or channel not in _AT_THE_COUNTER:
+        return None
+    if is_open(place.hours, at, place.time_zone or zone, rule.grace_minutes):
+        return None
+    return Flag(AFTER_HOURS, "made while the location was closed")
 
 
 def marks_of(transaction: str, number: int) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from shared.coupons import service
 from shared.coupons.api import CouponAnswer, CouponReference, HoldCouponRequest, RedeemCouponRequest, ReleaseCouponRequest
 from shared.coupons.effects import GIVES_POINTS
 from shared.coupons.errors import AmountNeeded, CouponRefused, LocationNeeded, TooManyHolds
-from shared.coupons.limits import UNLIMITED, UseLimits, counted_use, value_limits
+from shared.coupons.limits import UNLIMITED, UseLimits, counted_use, no_budget, value_limits
 from shared.coupons.model import Coupon, OfferBody
 from shared.coupons.quota import QuotaWalk
 from shared.coupons.repository import CouponRepository
@@ -76,8 +76,10 @@ def redeem(scope: TenantScope, request: RedeemCouponRequest, correlation: str = 
         limits = body.limits if body is not None else UNLIMITED
         if not quota.choose(coupon.key, body.limit if body is not None else None, stale):
             raise CouponRefused("exhausted", request.pointer)
-        if not budgets.choose(_value_of(coupon, limits, request), stale):
-            raise CouponRefused("budget_exhausted" if coupon.key in budgets.exhausted else "location_budget_exhausted", request.pointer)
+        where, groups = request.location_id or "", scope.groups_of(request.location_id or "")
+        if not budgets.choose(_value_of(coupon, limits, request, groups), stale):
+            reason = no_budget(limits, coupon.key, budgets.exhausted, where, groups)
+            raise CouponRefused(reason or "budget_exhausted", request.pointer)
         shard = quota.shards.get(coupon.key)
         after = replace(
             coupon, state="redeemed", redeemed_basket=request.basket_id, hold_basket=None, hold_until=None, quota_shard=shard,
@@ -105,17 +107,17 @@ def redeem(scope: TenantScope, request: RedeemCouponRequest, correlation: str = 
         return service.answer_of(scope, now_there, using.now)
 
 
-def _value_of(coupon: Coupon, limits: UseLimits, request: RedeemCouponRequest) -> dict[str, Wanted]:
-    """What it takes from budgets of value, as the caller says."""
+def _value_of(coupon: Coupon, limits: UseLimits, request: RedeemCouponRequest, groups: frozenset[str]) -> dict[str, Wanted]:
+    """What it takes from budgets of value, as the caller says. ``groups`` are those that the location is in."""
     if not limits.of_value:
         return {}
     if request.amount is None:
         hint = FieldError("/amount", "amount_needed", "what the coupon takes off, in minor units")
         raise AmountNeeded("The offer has a budget.", errors=(hint,))
-    if limits.location_budget is not None and request.location_id is None:
-        hint = FieldError("/location_id", "location_needed", "the offer has a budget for each location")
-        raise LocationNeeded("The offer has a budget for each location.", errors=(hint,))
-    found = value_limits(coupon.key, limits, request.location_id or "")
+    if limits.of_place and request.location_id is None:
+        hint = FieldError("/location_id", "location_needed", "the offer has budgets of locations")
+        raise LocationNeeded("The offer has budgets of locations.", errors=(hint,))
+    found = value_limits(coupon.key, limits, request.location_id or "", groups)
     return {key: Wanted(request.amount, limit) for key, limit in found.items()} if request.amount else {}
 
 

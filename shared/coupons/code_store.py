@@ -15,12 +15,13 @@ from shared.storage.commit import Plan, Stale, commit
 from shared.storage.errors import RawItem
 from shared.storage.items import CouponItem
 from shared.storage.packing import pack, unpack
-from shared.storage.table import MAX_ACTIONS, NOT_THERE_YET, WriteBatch
+from shared.storage.table import NOT_THERE_YET, WriteBatch
 from shared.tenants.scope import TenantScope
 
 Fate = Literal["stored", "again", "taken"]
 """Stored now; stored before by the same pool or import; somebody else's, and left as it was."""
-AT_ONCE: Final = MAX_ACTIONS
+AT_ONCE: Final = 25
+"""Codes of one transaction: a failed one is repeated whole."""
 
 
 def store_codes(scope: TenantScope, template: Coupon, codes: Sequence[str]) -> list[Fate]:

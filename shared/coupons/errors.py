@@ -65,6 +65,6 @@ class AmountNeeded(Unprocessable):
 
 
 class LocationNeeded(Unprocessable):
-    """The offer has a budget for each location: the caller must say where."""
+    """The offer has a budget for each location, or for groups of them: the caller must say where."""
 
     code, title = "location_needed", "Location needed"

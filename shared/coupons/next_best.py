@@ -199,7 +199,9 @@ def unavailable(offer: str, her: Her) -> str | None:
 
 def _of_member(when: When) -> When:
     """The conditions that do not depend on where and when she will be."""
-    return when.model_copy(update={"locations": (), "channels": (), "weekdays": (), "hours": None, "date_from": None})
+    return when.model_copy(
+        update={"locations": (), "location_groups": (), "channels": (), "weekdays": (), "hours": None, "date_from": None}
+    )
 
 
 def _facts(when: When, her: Her) -> MemberFacts:

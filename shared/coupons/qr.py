@@ -1,6 +1,6 @@
 """What a coupon's QR code says: signed, good for some minutes, and checked by a till with the public keys and no network. Pure.
 
-A JWS in compact form (RFC 7515) over a short text instead of JSON claims, so that it stays below 300 characters: a QR symbol of version
+A JWS in compact form (RFC 7515) over a short text instead of JSON claims, so that it stays below 310 characters: a QR symbol of version
 11 (error correction L) or 13 (M). ``q1|<c or m>|<tenant>|<id>|<value>|<expires, seconds>``. It is no access token: those carry JSON, and
 either is refused as the other. That it was used before, only the server knows; a till without network must remember what it has taken.
 """
@@ -22,7 +22,7 @@ Kind = Literal["coupon", "member"]
 LIFETIME: Final = 5 * MINUTE
 SKEW: Final = 10 * MINUTE
 """By how much a till's clock may be wrong: so much later than its end a code is still taken, and no later."""
-MAX_TEXT: Final = 300
+MAX_TEXT: Final = 310
 MAX_ID: Final = 32
 MAX_VALUE: Final = 13
 _MARK: Final = "q1"

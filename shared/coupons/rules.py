@@ -49,6 +49,7 @@ REASONS = {
     "limit_per_month": "The member has used this offer as often as she may in one month.",
     "budget_exhausted": "The offer's budget has not enough left for this discount.",
     "location_budget_exhausted": "The offer's budget for this location has not enough left for this discount.",
+    "group_budget_exhausted": "The offer's budget for a group of locations that this one is in has not enough left for this discount.",
     "member_needed": "The coupon is for members: say who buys.",
     "programme_not_applying": "The programme whose points it gives does not apply to this basket.",
     "lower_than_best": "Another multiplier of the programme gives more.",
@@ -141,7 +142,8 @@ def limit_reason(terms: OfferTerms, key: str, use: Use, before: int = 0) -> str 
     if terms.limits is UNLIMITED and not use.exhausted:
         return None
     usage = None if use.facts.anonymous else use.facts.usage.get(key, NOTHING_USED)
-    return refused_by(terms.limits, key, usage, before=before, exhausted=use.exhausted, location=use.scene.location)
+    where, groups = use.scene.location, use.scene.groups
+    return refused_by(terms.limits, key, usage, before=before, exhausted=use.exhausted, location=where, groups=groups)
 
 
 def discount(source: Coupon | Promotion, body: OfferTerms, lines: list[Line], use: Use, paid: int = 0) -> Discount:

@@ -16,6 +16,7 @@ from typing import Final, Literal
 
 from shared.coupons.effects import GIVES_POINTS, FreeItem, Voucher
 from shared.coupons.independence import Touch, independent_parts
+from shared.coupons.limits import UNLIMITED
 from shared.coupons.model import Coupon, OfferTerms, Promotion, Stacking
 from shared.coupons.rules import Discount, Use, discount, limit_reason
 from shared.programmes.lines import Line, selects
@@ -25,6 +26,8 @@ EXACT: Final = 12
 WIDTH: Final = 16
 MOST_TOGETHER: Final = 15
 """Coupons in one sale, and promotions with a limit or a budget: each is a write of its transaction."""
+MOST_GROUP_BUDGETS: Final = 20
+"""Budgets of groups of locations that all of them take from together: each is a write more. One alone has never more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,8 @@ class Candidate:
     place: int
     source: Coupon | Promotion
     body: OfferTerms
+    group_budgets: int = 0
+    """How many budgets of groups that the location is in it takes from."""
 
     @property
     def key(self) -> str:
@@ -43,7 +48,8 @@ class Candidate:
     @property
     def is_written(self) -> bool:
         """Whether its use is a write of the sale's transaction."""
-        return isinstance(self.source, Coupon) or self.body.limit is not None or self.body.limits.of_value
+        limits = self.body.limits
+        return isinstance(self.source, Coupon) or self.body.limit is not None or (limits is not UNLIMITED and limits.of_value)
 
     @property
     def working_order(self) -> tuple[int, bool, str, str]:
@@ -77,6 +83,11 @@ class _Set:
     paid: int = 0
     written: int = 0
     """How many of them are writes of the sale's transaction."""
+
+    @property
+    def group_budgets(self) -> int:
+        """How many budgets of groups they take from. Counted where it is asked: hardly any set takes from one."""
+        return sum(candidate.group_budgets for candidate, _ in self.used)
 
 
 def choose(candidates: Sequence[Candidate], lines: Sequence[Line], use: Use, objective: Objective) -> Chosen:
@@ -115,7 +126,7 @@ def _best(
     independent = independent_parts([_touch(each, lines) for each in possible], lambda one, other: _depend(possible[one], possible[other]))
     members = [[possible[place] for place in places] for places in independent]
     chosen = [_best_of(each, alone, lines, use, start, objective) for each in members]
-    if sum(each.written for each in chosen) > MOST_TOGETHER:
+    if sum(each.written for each in chosen) > MOST_TOGETHER or _too_many_groups(possible, chosen):
         # More than may be used: which of them to leave out is a question for all.
         members, chosen = [list(possible)], [_best_of(possible, alone, lines, use, start, objective)]
     exact = max(map(len, members)) <= EXACT
@@ -123,6 +134,11 @@ def _best(
         return chosen[0], exact
     used = {candidate.place for each in chosen for candidate, _ in each.used}
     return _greedy([each for each in possible if each.place in used], alone, lines, use, start), exact
+
+
+def _too_many_groups(possible: Sequence[Candidate], chosen: Sequence[_Set]) -> bool:
+    some_have_any = any(each.group_budgets for each in possible)
+    return some_have_any and sum(each.group_budgets for each in chosen) > MOST_GROUP_BUDGETS
 
 
 def _best_of(
@@ -217,7 +233,9 @@ def _with(before: _Set, candidate: Candidate, alone: Discount, lines: Sequence[L
 
 
 def _is_full(found: _Set, candidate: Candidate) -> bool:
-    return candidate.is_written and found.written >= MOST_TOGETHER
+    if candidate.group_budgets and found.group_budgets + candidate.group_budgets > MOST_GROUP_BUDGETS:
+        return True
+    return found.written >= MOST_TOGETHER and candidate.is_written
 
 
 def _left_by(found: _Set, scratch: Sequence[Line]) -> list[Line]:

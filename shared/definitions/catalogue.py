@@ -18,6 +18,7 @@ from shared.definitions.api import (
     PutResult,
 )
 from shared.definitions.characters import refuse_control_characters
+from shared.definitions.group_uses import refuse_taking_away
 from shared.definitions.sizes import check_locations
 from shared.kernel.errors import FieldError, InvalidValue, Unprocessable
 from shared.kernel.pages import open_cursor, seal_cursor
@@ -55,10 +56,11 @@ def put_locations(scope: TenantScope, request: LocationsRequest) -> LocationsAns
 
 
 def put_groups(scope: TenantScope, request: LocationGroups) -> LocationGroups:
-    """All groups of locations at once: what is not named is gone. ``Unprocessable`` for cycles and the like. A read, and 1 write if it
-    changes anything.
+    """All groups of locations at once: what is not named is gone. ``Unprocessable`` for cycles and the like, ``LocationGroupInUse`` where
+    a definition names what would be gone. 2 reads, and 1 write if it changes anything; more where a group goes (``group_uses``).
     """
     check_groups(request.groups)
+    refuse_taking_away(scope, request)
     _put(scope, [(keys_access.GROUPS, request)], lambda tenant, _: keys_access.location_groups(tenant), "/groups")
     scope.cache.forget(scope.tenant)
     return request

@@ -97,7 +97,7 @@ def items_of(tenant: str, text: str) -> list[CatalogueItem]:
 def _column_errors(columns: list[str]) -> list[FieldError]:
     wrong = [FieldError("/csv/1", "unknown_column", f"columns are {', '.join(COLUMNS)}") for name in columns if name not in COLUMNS]
     twice = [FieldError("/csv/1", "duplicate", "a column stands twice")] if len(set(columns)) != len(columns) else []
-    missing = [FieldError("/csv/1", "required", f"the column {name}") for name in ("id", "name") if name not in columns]
+    missing = [FieldError("/csv/1", "required", f"the column {name} is missing") for name in ("id", "name") if name not in columns]
     return [*wrong[:1], *twice, *missing]
 
 

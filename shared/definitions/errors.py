@@ -53,6 +53,12 @@ class TooManyPromotions(StateConflict):
     code, title = "too_many_promotions", "Too many promotions in force"
 
 
+class LocationGroupInUse(StateConflict):
+    """A group of locations is to be taken away that a definition in force or to come still names; ``errors`` says which, and where."""
+
+    code, title = "location_group_in_use", "Group of locations in use"
+
+
 class LimitLowered(Unprocessable):
     """A limit that all share is lower than in a version before; ``errors`` points at each."""
 

@@ -57,9 +57,11 @@ def findings(scope: TenantScope, known: DefinitionSet, id_: str, body: Programme
     found = scope.repository.items(list(dict.fromkeys(each for each in items if _storable(scope.tenant, each)))[:MOST_PRICES])
     prices = {item.id: item.price for item in found.values() if item.price is not None}
     settings = known.settings
+    locations = {location: known.groups_of(location) for location in known.locations}
     return lint(
-        body, wallets=settings.wallets, offers=offers, others=others, prices=prices, at=at, zone=settings.time_zone, id=id_
-    )
+        body, wallets=settings.wallets, offers=offers, others=others, prices=prices, at=at, zone=settings.time_zone, id=id_,
+        locations=locations,
+    )  # fmt: skip
 
 
 def _offer(view: TenantView, id_: str) -> OfferBody | None:

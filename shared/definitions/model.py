@@ -38,6 +38,7 @@ Kind = Literal["programme", "offer", "promotion", "reward", "segment", "campaign
 """``statistics`` are published by a scheduled job, not by people: one definition, ``STATISTICS``."""
 Status = Literal["draft", "published", "retired"]
 KINDS: tuple[Kind, ...] = ("programme", "offer", "promotion", "reward", "segment", "campaign", "challenge")
+NO_GROUPS: frozenset[str] = frozenset()
 STATISTICS = "profile"
 """The id of the statistics that profiles are measured by (``shared.profile.statistics``)."""
 
@@ -92,6 +93,10 @@ class TenantView:
         self.settings: TenantSettings = whole.settings
         self.locations: Mapping[str, Location] = whole.locations
 
+    def groups_of(self, location: str) -> frozenset[str]:
+        """As ``DefinitionSet.groups_of``."""
+        return self._whole.groups_of(location)
+
     @cached_property
     def programmes(self) -> tuple[Programme, ...]:
         """Programmes in force, by falling priority, then id."""
@@ -104,6 +109,7 @@ class TenantView:
         return asked_by(
             self.programmes,
             visits=self._whole.challenges_count_visits,
+            asked_again=[body.when for body in self._whole.published_challenges],
             whens=[each.body.when for each in self.promotions],
             counted=[each.key for each in self.promotions if each.body.limits.of_member],
         )
@@ -199,6 +205,7 @@ class TenantView:
             switches=self._whole.epochs_until(self._at),
             dates=self.dates,
             retention=self.settings.retention,
+            groups_of=self.groups_of,
         )
 
     @cached_property
@@ -248,6 +255,7 @@ class DefinitionSet:
     stops: Stops = NO_STOPS
     groups: Mapping[str, LocationGroup] = field(default_factory=dict)
     """Groups of locations, by id."""
+    _groups_of: dict[str, frozenset[str]] = field(default_factory=dict, compare=False, repr=False)
     _views: dict[int, TenantView] = field(default_factory=dict, compare=False, repr=False)
     _parsed: dict[tuple[Kind, str, int], Any] = field(default_factory=dict, compare=False, repr=False)
 
@@ -264,9 +272,15 @@ class DefinitionSet:
         return sorted(found)
 
     def groups_of(self, location: str) -> frozenset[str]:
-        """Every group that a location is in, those above included; none of one that there is not."""
+        """Every group that a location is in, those above included; none of one that there is not. Worked out once a location."""
+        kept = self._groups_of.get(location)
+        if kept is not None:
+            return kept
         found = self.locations.get(location)
-        return with_ancestors(found.groups, self.groups) if found is not None else frozenset()
+        if found is None:
+            return NO_GROUPS
+        self._groups_of[location] = with_ancestors(found.groups, self.groups) if found.groups else NO_GROUPS
+        return self._groups_of[location]
 
     def at(self, instant: Instant) -> TenantView:
         """The view that holds at the instant; one object between two switches, so that its parts are made once."""
@@ -338,10 +352,15 @@ class DefinitionSet:
         return self._once("challenge", id_, version, parsed)
 
     @cached_property
+    def published_challenges(self) -> tuple[ChallengeBody, ...]:
+        """Every version of every challenge: whoever received one goes on with it."""
+        published = (each for each in self.definitions if each.kind == "challenge" and each.effective_from is not None)
+        return tuple(ChallengeBody.model_validate(each.body) for each in published)
+
+    @cached_property
     def challenges_count_visits(self) -> bool:
         """Whether any challenge, of whatever version, tells visits from receipts."""
-        published = (each for each in self.definitions if each.kind == "challenge" and each.effective_from is not None)
-        return any(ChallengeBody.model_validate(each.body).counts_visits for each in published)
+        return any(each.counts_visits for each in self.published_challenges)
 
     def _once(self, kind: Kind, id_: str, version: int, parse: Callable[[Definition], ParsedT]) -> ParsedT | None:
         """What a version is parsed to; ``None`` where there is no such version."""

@@ -31,6 +31,8 @@ def _limits(body: Mapping[str, Any]) -> dict[str, tuple[str, int]]:
     places: list[tuple[str, str, Any]] = [(name, f"/{name}", body.get(name)) for name in ("limit", "stock")]
     limits = body.get("limits") or {}
     places += [(name, f"/limits/{name}", limits.get(name)) for name in ("budget", "location_budget")]
+    of_groups = limits.get("group_budgets") or {}
+    places += [(f"group {group}", f"/limits/group_budgets/{group}", of_groups[group]) for group in of_groups]
     for index, rule in enumerate(body.get("earning") or ()):
         budget = (rule.get("limits") or {}).get("budget")
         places.append((f"rule {rule['id']}", f"/earning/{index}/limits/budget", budget))

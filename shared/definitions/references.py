@@ -31,8 +31,8 @@ def broken_references(known: DefinitionSet, kind: Kind, body: Mapping[str, Any],
 
 
 def _programme(known: DefinitionSet, body: Mapping[str, Any], at: Instant) -> Found:
-    """Conditions name locations and segments, gifts and conversions offers in force; a named wallet is one of the tenant's, if it
-    names any.
+    """Conditions name locations, their groups and segments, gifts and conversions offers in force; a named wallet is one of the
+    tenant's, if it names any.
     """
     yield from _conditions(known, body.get("applies") or {}, "/applies", at)
     for name in ("earning", "bonuses"):
@@ -54,14 +54,22 @@ def _conditions(known: DefinitionSet, when: Mapping[str, Any], pointer: str, at:
     for index, location in enumerate(when.get("locations") or ()):
         if location not in known.locations:
             yield missing(f"{pointer}/locations/{index}", "unknown_location", "location")
+    for index, group in enumerate(when.get("location_groups") or ()):
+        if group not in known.groups:
+            yield missing(f"{pointer}/location_groups/{index}", "unknown_location_group", "group of locations")
     for index, segment in enumerate(when.get("segments") or ()):
         if not published(known, "segment", segment, at):
             yield missing(f"{pointer}/segments/{index}", "unknown_segment", "published segment")
 
 
 def _offer(known: DefinitionSet, body: Mapping[str, Any], at: Instant) -> Found:
-    """Conditions name locations and segments; an effect that gives points names a programme in force, and rules that it has."""
+    """Conditions name locations, their groups and segments, budgets groups; an effect that gives points names a programme in force, and
+    rules that it has.
+    """
     yield from _conditions(known, body.get("when") or {}, "/when", at)
+    for group in (body.get("limits") or {}).get("group_budgets") or ():
+        if group not in known.groups:
+            yield missing(f"/limits/group_budgets/{group}", "unknown_location_group", "group of locations")
     favourite = (body.get("personal") or {}).get("when.locations")
     if favourite is not None:
         named = {"otherwise": favourite["otherwise"], **{f"becomes/{name}": to for name, to in (favourite.get("becomes") or {}).items()}}

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from shared.coupons.model import OfferBody
 from shared.definitions.model import Definition, DefinitionSet, Kind
 from shared.definitions.references import gifts
-from shared.definitions.timeline import Timeline, head_actions, timeline_of
+from shared.definitions.timeline import Timeline, head_actions, planned, timeline_of
 from shared.kernel.errors import NotFound
 from shared.kernel.instants import Instant
 from shared.statistics.stored import from_body
@@ -94,6 +94,15 @@ class DefinitionRepository:
         where = [keys.definition(self.tenant, "offer", id_, version) for id_, version in newest]
         found = self.table.get_many(where, consistent=True)
         return [definition_of(found[key]) for key in where], len(raws) > limit
+
+    def offers_from(self, at: Instant) -> list[Definition]:
+        """The versions of all offers that hold at the instant, or will later. A Query of the heads and a batch read per 100 offers: for
+        who keeps house, not for a till.
+        """
+        heads = map(timeline_of, self.table.query_all(keys.offers(self.tenant), begins=keys.OFFER_HEADS, consistent=True))
+        named = [(each.id, version) for each in heads for version in sorted(planned(each.spans, at))]
+        found = self.table.get_many([keys.definition(self.tenant, "offer", id_, version) for id_, version in named], consistent=True)
+        return [definition_of(raw) for raw in found.values()]
 
     def _versions_of(self, ids: list[str]) -> list[Definition]:
         timelines = self.timelines(ids, consistent=True) if ids else {}

@@ -45,6 +45,15 @@ class Timeline:
         )
 
 
+def planned(spans: Iterable[Span], at: Instant) -> frozenset[int]:
+    """The versions of one definition that hold at the instant or at a later one: a newer version ends the one before, and all of them
+    are retired together.
+    """
+    published = [(each.version, each.since, each.until or NEVER) for each in spans if each.since is not None]
+    ends = {version: min([until, *(other for newer, other, _ in published if newer > version)]) for version, _, until in published}
+    return frozenset(version for version, since, _ in published if max(at, since) < ends[version])
+
+
 def head_actions(versions: Iterable[Definition]) -> list[Action]:
     """What to set on the head for these versions as they are now."""
     return [Path(f"{_PREFIX}{each.version:06d}").set(_text(each)) for each in versions]

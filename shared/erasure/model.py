@@ -8,9 +8,11 @@ from typing import Final, Literal
 
 from shared.kernel.instants import Instant
 
-Step = Literal["surveyed", "objections", "apple", "devices", "identifiers", "coupons", "records", "key", "verified"]
-STEPS: Final[tuple[Step, ...]] = ("surveyed", "objections", "apple", "devices", "identifiers", "coupons", "records", "key", "verified")
-"""In this order. Her key is the last to go: until then what it seals could still be read by a step that has to."""
+Step = Literal["surveyed", "objections", "apple", "devices", "identifiers", "coupons", "records", "key", "recipients", "verified"]
+STEPS: Final[tuple[Step, ...]] = (
+    "surveyed", "objections", "apple", "devices", "identifiers", "coupons", "records", "key", "recipients", "verified",
+)  # fmt: skip
+"""In this order. Her key is the last to go: until then what it seals could still be read by a step that has to. Others are told then."""
 Status = Literal["accepted", "completed"]
 
 
@@ -43,12 +45,16 @@ class Erasure:
     counts: Mapping[str, int] = field(default_factory=dict)
     """What there was of her, by kind, when the work began."""
     traces: Traces = Traces()
+    told: Mapping[str, bool] = field(default_factory=dict)
+    """The tenant's webhooks that were told, by name; ``False``: one that will not hear of it."""
+    rounds: int = 0
+    """How often some of them were waited for."""
     revision: int = 1
 
     @property
     def next_step(self) -> Step | None:
-        """The first step that is not done; ``None`` when all are."""
-        return next((step for step in STEPS if step not in self.done), None)
+        """The first step that is not done; ``None`` when it is completed."""
+        return None if self.status == "completed" else next((step for step in STEPS if step not in self.done), None)
 
     @property
     def persons(self) -> tuple[Erasure, ...]:
@@ -63,6 +69,10 @@ class Erasure:
             self, done=done, status="completed" if last else self.status, traces=Traces() if last else self.traces,
             revision=self.revision + 1,
         )  # fmt: skip
+
+    def once_more(self) -> Erasure:
+        """As it is, as its next revision."""
+        return replace(self, revision=self.revision + 1)
 
     def surveyed(self, counts: Mapping[str, int], identifiers: tuple[tuple[str, str], ...]) -> Erasure:
         """With what the survey found."""

@@ -44,6 +44,8 @@ class ErasureRepository:
             "c": erasure.correlation,
             "done": dict(erasure.done),
             "counts": dict(erasure.counts),
+            "told": dict(erasure.told),
+            "rounds": erasure.rounds,
             "traces": [
                 traces.version, list(traces.coupons), list(traces.segments), [list(each) for each in traces.identifiers],
                 *([list(traces.former)] if traces.former else []),
@@ -67,6 +69,8 @@ class ErasureRepository:
             status=status,
             done=body["done"],
             counts=body["counts"],
+            told=body.get("told", {}),
+            rounds=body.get("rounds", 0),
             traces=Traces(
                 version, tuple(coupons), tuple(segments), tuple((kind, blind) for kind, blind in identifiers), tuple(*former)
             ),

@@ -18,6 +18,7 @@ from shared.kernel.errors import AppError, Gone
 from shared.members.referral_codes import CODE_LENGTH, CODE_PURPOSE, KIND
 from shared.members.repository import POINTER_KIND, MemberRepository
 from shared.members.silencing import ADDRESSES
+from shared.messaging.port import Sender
 from shared.storage import keys, keys_rights
 from shared.storage.errors import ConditionFailed
 from shared.storage.expressions import Condition, Path
@@ -46,12 +47,21 @@ class Endpoints(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Recipients:
+    """The way to a tenant's webhooks. ``secret``: of an endpoint, by tenant, name and version."""
+
+    sender: Sender
+    secret: Callable[[str, str, int], bytes]
+
+
+@dataclass(frozen=True, slots=True)
 class Hands:
-    """What the steps work with."""
+    """What the steps work with. Without ``apple`` there is no way to Apple, without ``recipients`` none to the tenant's webhooks."""
 
     scope: TenantScope
     push: Endpoints
     apple: AppleSide | None = None
+    recipients: Recipients | None = None
 
     def each(self, several: Iterable[T]) -> Iterator[T]:
         """One after another, as long as there is time; ``OutOfTime`` then."""
@@ -209,7 +219,7 @@ def verify(hands: Hands, erasure: Erasure) -> int:
 
 
 def do(step: Step, hands: Hands, erasure: Erasure) -> Erasure:
-    """Carry out one step; answers the erasure with what it found."""
+    """Carry out one step of our own; answers the erasure with what it found. Telling others (``shared.erasure.telling``) is none."""
     if step == "surveyed":
         return survey(hands, erasure)
     if step == "apple":

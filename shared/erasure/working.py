@@ -7,10 +7,9 @@ from typing import Any, Protocol
 
 from shared.erasure.errors import UnknownErasure
 from shared.erasure.repository import ErasureRepository
-from shared.erasure.steps import Endpoints, Hands, OutOfTime, do
+from shared.erasure.steps import Hands, OutOfTime, do
+from shared.erasure.telling import tell
 from shared.observability.logs import logger
-from shared.tenants.apple_client import AppleSide
-from shared.tenants.scope import TenantScope
 
 KIND = "erasure"
 
@@ -22,12 +21,13 @@ class Queue(Protocol):
         """Send one message."""
 
 
-def work(scope: TenantScope, member: str, push: Endpoints, own: Queue, apple: AppleSide | None = None) -> bool:
-    """Go on with a member's erasure; answers whether it is complete. Without the time for it the rest is a new message.
+def work(hands: Hands, member: str, own: Queue) -> bool:
+    """Go on with a member's erasure; answers whether it is complete. What has to wait, for time or for others, is a new message.
 
     ``UnknownErasure`` if nobody asked for it. Raises what a step raises: the message comes again, and with it the step.
     """
-    repository, hands = ErasureRepository(scope.tenant, scope.table), Hands(scope, push, apple)
+    scope = hands.scope
+    repository = ErasureRepository(scope.tenant, scope.table)
     while True:
         erasure = repository.get(member)
         if erasure is None:
@@ -36,10 +36,16 @@ def work(scope: TenantScope, member: str, push: Endpoints, own: Queue, apple: Ap
         if step is None:
             return True
         try:
-            after = do(step, hands, erasure).after(step, scope.clock())
+            after, wait = tell(hands, erasure) if step == "recipients" else (do(step, hands, erasure), None)
         except OutOfTime:
             own.send(message_of(scope.tenant, member))
             return False
+        if wait is not None:
+            # Whoever was faster has sent a message of its own.
+            if repository.store(after.once_more()):
+                own.send(message_of(scope.tenant, member), wait)
+            return False
+        after = after.after(step, scope.clock())
         if repository.store(after) and after.next_step is None:
             logger().info("erased", extra={"member": member, "erasure": after.id})
 

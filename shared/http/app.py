@@ -24,6 +24,7 @@ from shared.http.request import Answer, LambdaContext, Request, correlation_of, 
 from shared.http.routes import ROUTES, FunctionName, Route
 from shared.kernel.errors import AppError, NotFound
 from shared.kernel.ids import is_id
+from shared.kernel.modes import mode_of
 from shared.limits.leases import RateLimited
 from shared.member_state.errors import ErasedMember
 from shared.observability.logs import log_context, logger
@@ -132,7 +133,7 @@ class HttpApp:
         except Exception as failure:  # the outermost frame: logged below with the correlation id, answered without details
             call.failure = failure
             response = _refused(call, AppError())
-        response["headers"] |= {"x-correlation-id": call.correlation_id, **call.limits}
+        response["headers"] |= {"x-correlation-id": call.correlation_id, **call.limits, **_mode(call.principal)}
         _record(call, response["statusCode"], event, 1000 * (time.perf_counter() - started))
         return response
 
@@ -178,6 +179,11 @@ def _refused(call: _Call, error: AppError) -> Response:
     if isinstance(error, RateLimited):
         call.limits = dict(error.headers)
     return problem_response(error, instance=call.instance, request_id=call.request_id)
+
+
+def _mode(caller: Principal | None) -> dict[str, str]:
+    """Whether the caller works with test data, which its tenant's id says; the operator works with neither."""
+    return {"regulars-mode": mode_of(caller.tenant)} if caller is not None and caller.kind != "operator" else {}
 
 
 def _record(call: _Call, status: int, event: Mapping[str, Any], duration_ms: float) -> None:

@@ -50,7 +50,7 @@ class PayloadTooLarge(AppError):
 
 def body_bytes(event: Mapping[str, Any], limit: int = MAX_BODY) -> bytes:
     """The body as it was sent, at most ``limit`` bytes."""
-    body, too_large = event.get("body") or "", PayloadTooLarge(f"A body may have at most {limit // 1024**2} MB.")
+    body, too_large = event.get("body") or "", PayloadTooLarge(f"A body may have at most {_size(limit)}.")
     too_long_even_as_base64 = len(body) > limit * 4 // 3 + 4
     if too_long_even_as_base64:
         raise too_large
@@ -61,6 +61,10 @@ def body_bytes(event: Mapping[str, Any], limit: int = MAX_BODY) -> bytes:
     if len(raw) > limit:
         raise too_large
     return raw
+
+
+def _size(limit: int) -> str:
+    return f"{limit // 1024**2} MB" if limit >= 1024**2 else f"{limit // 1024} KB"
 
 
 def parse_model(model: type[ModelT], raw: bytes) -> ModelT:

@@ -10,7 +10,7 @@ import importlib
 import json
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
@@ -19,6 +19,7 @@ from pydantic_core import core_schema
 from shared.http.problem import PROBLEM_TYPE, Problem
 from shared.http.routes import ROUTES, SCOPES, Route
 from shared.kernel.ids import NAME_PATTERN
+from shared.kernel.modes import Mode
 from shared.kernel.pages import MAX_LIMIT
 
 _Mode = Literal["validation", "serialization"]
@@ -62,6 +63,7 @@ _QUERY: Final[dict[str, dict[str, Any]]] = {
     "until": {"description": "The last business date, inclusive; today if it is left out", "schema": {"type": "string", "format": "date"}},
     "force": {"description": "`true`: end the hold of another (scope `coupons:release`)", "schema": {"type": "boolean", "default": False}},
     "reason": {"description": "Why by force, as a word of your own (till-broken)", "schema": {"type": "string", "pattern": NAME_PATTERN}},
+    "mode": {"description": "Tenants of one mode alone", "schema": {"type": "string", "enum": ["live", "test"]}},
     "cursor": {"description": "next_cursor of the page before, as it came", "schema": {"type": "string", "minLength": 1}},
 }
 _ETAG: Final = {"ETag": {"description": "The version, for If-Match", "schema": {"type": "string"}}}
@@ -76,6 +78,13 @@ _LIMITS: Final = {
         "schema": {"type": "string"},
     },
 }
+_MODE: Final = {
+    "Regulars-Mode": {
+        "description": "`test` for credentials of a test environment, `live` for all others but the operator's",
+        "schema": {"type": "string", "enum": list(get_args(Mode))},
+    },
+}
+_MODE_REFERENCES: Final = {name: {"$ref": f"#/components/headers/{name}"} for name in _MODE}
 _LIMIT_REFERENCES: Final = {name: {"$ref": f"#/components/headers/{name}"} for name in _LIMITS}
 _RETRY_AFTER: Final = {"Retry-After": {"description": "Seconds", "schema": {"type": "integer", "minimum": 0}}}
 
@@ -125,7 +134,7 @@ def build(version: str, routes: Iterable[Route] = ROUTES) -> dict[str, Any]:
                     + "\n".join(f"* `{scope}`: {meaning}" for scope, meaning in SCOPES.items()),
                 }
             },
-            "headers": _LIMITS,
+            "headers": _LIMITS | _MODE,
             "schemas": schemas,
         },
     }
@@ -188,7 +197,7 @@ def _operation(route: Route, references: dict[tuple[str, _Mode], dict[str, Any]]
     if versioned and route.method in {"GET", "PUT", "PATCH"}:
         success["headers"] = dict(_ETAG)
     if not route.public:
-        success["headers"] = success.get("headers", {}) | _LIMIT_REFERENCES
+        success["headers"] = success.get("headers", {}) | _LIMIT_REFERENCES | _MODE_REFERENCES
     if route.media != "application/json":
         success["content"] = {route.media: {"schema": {"type": "string"}}} if route.media else {}
     elif route.status != 204:
@@ -207,7 +216,7 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
     found += [{"name": name, "in": "query", "required": False, **_QUERY.get(name, {"schema": text})} for name in route.query]
     if route.needs_if_match:
         found.append({"name": "If-Match", "in": "header", "required": True, "description": "The ETag that was read", "schema": text})
-    if route.method == "POST" and not route.public:
+    if route.keyed:
         key = {"type": "string", "minLength": 1, "maxLength": 130}
         meaning = "A string in double quotes (RFC 8941) that names this call; repeat the call with the same one"
         found.append({"name": "Idempotency-Key", "in": "header", "required": False, "description": meaning, "schema": key})

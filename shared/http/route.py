@@ -20,6 +20,13 @@ where the table is not changed by the call itself: then an entry by itself, befo
 shows; ``personal``: if it shows fields that the scope ``members:personal`` opens. ``counted``: the metrics of requests count it.
 ``books``: the record that it makes names who made it, as a sale names its key and cashier. ``none``: shows nothing personal in clear.
 """
+KEYED: Final = frozenset({
+    "register_member", "adjust_points", "transfer_points", "convert_points", "claim_reward", "issue_coupon", "give_next_offer",
+    "order_pool", "import_codes", "trigger_campaign", "invite_staff",
+})  # fmt: skip
+"""Operations, with their mirrors under /v1/me, where a repeated call is known by its Idempotency-Key. The others have a key of their own,
+such as a receipt's number, or come to the same when they are done twice.
+"""
 MB: Final = 1024 * 1024
 PAGE: Final = ("limit", "cursor")
 """What a list takes in its query."""
@@ -60,6 +67,11 @@ class Route:
     def public(self) -> bool:
         """Whether it answers without a credential."""
         return self.scope == PUBLIC
+
+    @property
+    def keyed(self) -> bool:
+        """Whether it takes an Idempotency-Key. That the document says so of those and of no others is tested for all of them."""
+        return self.operation.removesuffix("_of_me") in KEYED
 
     @property
     def page(self) -> bool:

@@ -17,7 +17,8 @@ from shared.kernel.errors import InvalidValue
 
 CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS: Final = tuple(a + b for a in CROCKFORD for b in CROCKFORD)
-TENANT_PATTERN: Final = r"^[a-z0-9]{4,26}$"
+TENANT_PATTERN: Final = r"^[a-z0-9]{4,26}(-test([2-9]|[1-9][0-9])?)?$"
+"""A tenant, or with ``-test`` its test environment (``shared.kernel.modes``)."""
 NAME_PATTERN: Final = r"^[a-z0-9][a-z0-9_-]{0,47}$"
 """Ids that people choose for definitions, locations and programmes."""
 _TENANT: Final = re.compile(TENANT_PATTERN)

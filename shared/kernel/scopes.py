@@ -40,7 +40,7 @@ SCOPES: Final = {
     "campaigns:run": "launch, pause and cancel campaigns; read their reports",
     "tenant:stop": "see, set and lift the emergency stops",
     AUDIT: "read who did what: entries of the audit log and their seals",
-    TENANT_ADMIN: "list, make, rotate and revoke the tenant's API keys, as far as the own key reaches",
+    TENANT_ADMIN: "change the tenant's API keys and staff, as far as the own rights reach",
     OPERATOR: "create tenants and their keys (the operator's own key only)",
 }
 KEY_SCOPES: Final = frozenset(SCOPES) - {MEMBER, OPERATOR}

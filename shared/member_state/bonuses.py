@@ -155,12 +155,13 @@ def _is_for(state: MemberState, view: FoldView, programme: Programme, bonus: Bon
         joined_at=state.joined_at,
         purchases=state.profile.count,
     )
-    scene = Scene(at=moment.happened, zone=view.zone, local_zone=view.zone, location=moment.location, channel="", currency="")
+    where, groups = moment.location, view.groups_of(moment.location)
+    scene = Scene(at=moment.happened, zone=view.zone, local_zone=view.zone, location=where, channel="", currency="", groups=groups)
     return unmet(bonus.when, facts, scene) is None and unmet(_without_place(applies), facts, scene) is None
 
 
 def _without_place(when: When) -> When:
-    return when.model_copy(update={"locations": (), "channels": (), "weekdays": (), "hours": None})
+    return when.model_copy(update={"locations": (), "location_groups": (), "channels": (), "weekdays": (), "hours": None})
 
 
 def _settle_late(state: MemberState, wallets: set[str], at: Instant) -> list[Posting]:

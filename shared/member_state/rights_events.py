@@ -18,8 +18,9 @@ CONFIRMABLE: Final = 7 * DAY
 
 def restriction_changed(state: MemberState, event: RestrictionChanged, _view: FoldView, at: Instant, effects: Effects) -> str:
     """She leaves every segment with it, and comes back into those that are true of her when it is lifted."""
+    stood = state.restriction is not None
     state.restriction = Restriction(event.reason, at) if event.reason is not None else None
-    data: dict[str, object] = {"restricted": event.reason is not None, "by_herself": event.by_herself}
+    data: dict[str, object] = {"restricted": event.reason is not None, "stood": stood, "by_herself": event.by_herself}
     effects.tell("member.restriction_changed", at, data)
     return "member.restriction_changed"
 

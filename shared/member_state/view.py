@@ -99,6 +99,10 @@ class DateRule:
 KEEPS_EVERYBODY = RetentionSettings()
 
 
+def _no_groups(_location: str) -> frozenset[str]:
+    return frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class FoldView:
     """The definitions that hold at one instant."""
@@ -129,6 +133,8 @@ class FoldView:
     dates: tuple[DateRule, ...] = ()
     """Campaigns that begin on dates of members."""
     retention: RetentionSettings = KEEPS_EVERYBODY
+    groups_of: Callable[[str], frozenset[str]] = _no_groups
+    """Location -> every group that it is in."""
 
     @property
     def scheme(self) -> TierScheme | None:
@@ -164,6 +170,7 @@ def fold_view(
     switches: tuple[Instant, ...] = (),
     dates: tuple[DateRule, ...] = (),
     retention: RetentionSettings = KEEPS_EVERYBODY,
+    groups_of: Callable[[str], frozenset[str]] = _no_groups,
 ) -> FoldView:
     """The view with everything that it derives from the programmes: made once per switch of definitions."""
     ordered = tuple(sorted(programmes, key=lambda each: (-each.body.priority, each.id)))
@@ -189,4 +196,5 @@ def fold_view(
         switches=switches,
         dates=dates,
         retention=retention,
+        groups_of=groups_of,
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from shared.counter.api import IdentifiersAnswer, IdentifierSelection, ReplaceRequest
-from shared.kernel.errors import NotFound, Unprocessable
+from shared.kernel.errors import NotFound, StateConflict, Unprocessable
 from shared.member_state.counter_events import IdentifiersChanged
 from shared.member_state.effects import Effects
 from shared.member_state.model import MemberState
@@ -28,6 +28,8 @@ from shared.storage.table import WriteBatch
 from shared.tenants.scope import TenantScope
 
 KINDS: Final = ("phone", "email", "card", "external")
+PROVIDERS: Final = ("apple", "google")
+"""Who she may sign in with. What is theirs is taken off, and never blocked or replaced."""
 MOST: Final = 15
 """Identifiers of one kind in one call: they are items of one transaction."""
 NEW: Final = "new"
@@ -38,6 +40,12 @@ class UnknownIdentifier(NotFound):
     """She has no such identifier."""
 
     code, title = "unknown_identifier", "Unknown identifier"
+
+
+class LastIdentifier(StateConflict):
+    """Nothing else would lead to her: no way to sign in, and no card."""
+
+    code, title = "last_identifier", "Last identifier"
 
 
 class TooManyAtOnce(Unprocessable):
@@ -70,11 +78,16 @@ def unblock(scope: TenantScope, member: str, which: IdentifierSelection, actor: 
     return _Blocking(scope, member, which.kind, actor, correlation).change("unblocked", which.value)
 
 
-def remove(scope: TenantScope, member: str, kind: str, actor: str, correlation: str = "") -> IdentifiersAnswer:
-    """Every identifier of a kind is hers no more, and anybody's who registers it. Those of Apple and Google end with the membership."""
-    if kind not in KINDS:
+def remove(scope: TenantScope, member: str, kind: str, actor: str, correlation: str = "", *, herself: bool = False) -> IdentifiersAnswer:
+    """Every identifier of a kind is hers no more, and anybody's who registers it. What Apple gave for hers a worker revokes there.
+
+    ``herself``: Apple's and Google's alone, and not the last that leads to her (``LastIdentifier``, a read more): a found telephone
+    must not cost her the card. ``UnknownIdentifier``.
+    """
+    may_go = PROVIDERS if herself else (*KINDS, *PROVIDERS)
+    if kind not in may_go:
         raise UnknownIdentifier
-    return _Blocking(scope, member, kind, actor, correlation).change("removed", None)
+    return _Blocking(scope, member, kind, actor, correlation).change("removed", None, keeps_another=herself)
 
 
 def revoke(scope: TenantScope, member: str, kind: Literal["apple", "google"], subject: str, actor: str, correlation: str = "") -> None:
@@ -100,13 +113,15 @@ class _Blocking:
         self.member = self.loaded.state.member
         self.members = MemberRepository(scope.tenant, scope.table)
 
-    def change(self, what: What, value: str | None) -> IdentifiersAnswer:
+    def change(self, what: What, value: str | None, *, keeps_another: bool = False) -> IdentifiersAnswer:
         """Block, free or take off those that are meant; what is so already is left alone."""
         name = self._blind(value) if value is not None else None
 
         def decide(_state: MemberState, _stale: Stale) -> Change[IdentifiersAnswer] | Done[IdentifiersAnswer]:
             every = self._hers()
             meant = self._meant(every, name)
+            if keeps_another and not self._has_another():
+                raise LastIdentifier("Prove a phone number or an address, or get a card, first.")
             due = [each for each in meant if what == "removed" or (each.blocked is None) == (what == "blocked")]
             if not due:
                 return Done(self._answer(every))
@@ -152,13 +167,18 @@ class _Blocking:
 
         return change_member(self.scope, self.member, Occasion(self.now, self.correlation), decide, loaded=self.loaded)
 
-    def _hers(self) -> list[_Hers]:
-        """What she has of the kind, as it is now. A read, and a batch read."""
-        held = self.members.held(self.member)
-        where = {keys.identifier(self.scope.tenant, kind, blind): blind for kind, blind in held if kind == self.kind}
+    def _hers(self, *kinds: str) -> list[_Hers]:
+        """What she has of the kind, or of those that are named, as it is now. A read, and a batch read."""
+        wanted, held = kinds or (self.kind,), self.members.held(self.member)
+        where = {keys.identifier(self.scope.tenant, kind, blind): (kind, blind) for kind, blind in held if kind in wanted}
         found = self.scope.table.get_many(where, consistent=True)
         items = {where[key]: IdentifierItem.values(raw) for key, raw in found.items()}
-        return [_Hers(self.kind, blind, item.get("blocked")) for blind, item in sorted(items.items()) if item["member"] == self.member]
+        return [_Hers(*name, item.get("blocked")) for name, item in sorted(items.items()) if item["member"] == self.member]
+
+    def _has_another(self) -> bool:
+        """Whether something of another kind leads to her that is not blocked."""
+        others = [kind for kind in (*KINDS, *PROVIDERS) if kind != self.kind]
+        return any(each.blocked is None for each in self._hers(*others))
 
     def _meant(self, every: Sequence[_Hers], name: str | None) -> list[_Hers]:
         meant = [each for each in every if name is None or each.blind == name]

@@ -52,8 +52,13 @@ def tell(scope: TenantScope, member: str, event: Mapping[str, Any], desk: Desk) 
     data, at = event["data"], event["occurred_at"]
     if event["type"] == "consent.confirmation_asked":
         _ask(scope, member, data["consent"], desk)
-    elif event["type"] == "member.restriction_changed" and not data["restricted"] and not data["by_herself"]:
-        notify(scope, view_member(scope, member, scope.clock()), "restriction_lifted", at, {}, desk)
+    elif event["type"] == "member.restriction_changed" and not data["by_herself"] and data["restricted"] != data["stood"]:
+        # That it ends the law wants told (Art. 18(3)); that it begins is courtesy, as she hears no more. Another case is no news.
+        name: RightsText = "restriction_set" if data["restricted"] else "restriction_lifted"
+        state = view_member(scope, member, scope.clock())
+        still_so = data["restricted"] == (state.restriction is not None)
+        if still_so:
+            notify(scope, state, name, at, {}, desk)
 
 
 def _ask(scope: TenantScope, member: str, consent: str, desk: Desk) -> None:

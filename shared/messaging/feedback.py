@@ -28,7 +28,7 @@ Kind = Literal["delivered", "bounced", "complained", "dead", "opened", "clicked"
 _ENDPOINT: Final = re.compile(
     r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{1,12}:endpoint/(APNS|APNS_SANDBOX|GCM)/([A-Za-z0-9_.-]{1,256})/[A-Za-z0-9-]{1,64}"
 )
-_APPLICATION: Final = re.compile(r"regulars-([a-z0-9]+)-([a-z0-9]+)-(apns|apns_sandbox|gcm)")
+_APPLICATION: Final = re.compile(r"regulars-([a-z0-9]+)-([a-z0-9]+(?:-test[0-9]*)?)-(apns|apns_sandbox|gcm)")
 _DEAD: Final = frozenset({"InvalidPlatformToken", "EndpointNotFound", "EndpointDisabled", "NoLongerRegistered", "Unregistered"})
 """Failures of which a device does not recover without a new token."""
 _EMAIL: Final[Mapping[str, Kind]] = {

@@ -1,21 +1,24 @@
-"""A tenant's look on the pages that guests open and in the e-mails about their rights. Pure."""
+"""A tenant's look on the pages that guests open and in the e-mails that they get. Pure."""
 
 from __future__ import annotations
 
 import html
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import pairwise, zip_longest
 from typing import Final
 from urllib.parse import urlsplit
 
 from shared.messaging.pages import HEADERS
+from shared.messaging.tracking import PLAIN_LINK, TRAILING
 from shared.tenants.content import image_links
 from shared.tenants.model import TenantSettings
 
 _HEAD: Final = "</style></head><body><main>"
 """What every page of ours has, between its style and its text."""
 _CSP: Final = "content-security-policy"
-_LINK: Final = re.compile(r"https?://[^\s<>\"]+")
+_BUTTON: Final = "display:inline-block;padding:.6rem 1.4rem;border-radius:.4rem"
 _LETTER: Final = "font:16px/1.5 system-ui,sans-serif;max-width:32rem;margin:0 auto;padding:1.5rem;color:#222"
 
 
@@ -47,15 +50,36 @@ def dressed(page: str, look: Look) -> tuple[str, dict[str, str]]:
     return page.replace(_HEAD, f"{style}{_HEAD}{logo}", 1), headers
 
 
-def letter(title: str, body: str, look: Look) -> str:
-    """A plain text as HTML of an e-mail: paragraphs, and its links as buttons."""
-    button = f"display:inline-block;padding:.6rem 1.4rem;border-radius:.4rem;background:{look.color};color:{look.on_color}"
+def letter(title: str, body: str, look: Look, quiet: Collection[str] = (), language: str = "") -> str:
+    """A plain text as HTML of an e-mail: paragraphs, and links. One that has a line for itself is a button, but for those in ``quiet``;
+    what it is for may stand on the line before it, with a colon, and is then what the button says. Else a link shows where it leads.
+    """
 
-    def linked(found: re.Match[str]) -> str:
-        return f'<a href="{found[0]}" style="{button}">{found[0].split("/")[2]}</a>'
+    def linked(line: str, says: str = "") -> str:
+        def anchor(found: re.Match[str]) -> str:
+            link = found[0].rstrip(TRAILING)
+            style = f' style="{_BUTTON};background:{look.color};color:{look.on_color}"' if line == link and link not in quiet else ""
+            text = says if style and says else html.escape(link.split("/")[2], quote=False)
+            return f'<a href="{html.escape(link)}"{style}>{text}</a>' + html.escape(found[0][len(link) :], quote=False)
 
-    paragraphs = (html.escape(each, quote=False).replace("\n", "<br>") for each in body.split("\n\n"))
-    inner = "".join(f"<p>{_LINK.sub(linked, each)}</p>" for each in paragraphs)
+        plain = PLAIN_LINK.split(line)
+        return "".join(
+            html.escape(text, quote=False) + (anchor(found) if found else "")
+            for text, found in zip_longest(plain, PLAIN_LINK.finditer(line))
+        )
+
+    def paragraph(lines: list[str]) -> str:
+        shown: list[str] = []
+        for before, line in pairwise(["", *lines]):
+            is_button = PLAIN_LINK.fullmatch(line) is not None and line not in quiet and line == line.rstrip(TRAILING)
+            says = html.escape(before.removesuffix(":"), quote=False) if is_button and before.endswith(":") else ""
+            if says:
+                shown.pop()
+            shown.append(linked(line, says))
+        return f"<p>{'<br>'.join(shown)}</p>"
+
+    inner = "".join(paragraph(each.split("\n")) for each in body.split("\n\n"))
     logo = f'<img src="{html.escape(look.logo)}" alt="{html.escape(look.name)}" style="max-height:64px">' if look.logo else ""
-    heading = html.escape(title)
-    return f'<html><body><div style="{_LETTER}">{logo}<h1 style="font-size:1.3rem">{heading}</h1>{inner}</div></body></html>'
+    spoken = f' lang="{html.escape(language)}"' if language else ""
+    heading = f'<h1 style="font-size:1.3rem">{html.escape(title)}</h1>'
+    return f'<html{spoken}><body><div style="{_LETTER}">{logo}{heading}{inner}</div></body></html>'

@@ -36,9 +36,18 @@ class Outbox:
         """Send, and store what the provider took."""
         result = self.inner.send(address, message)
         if isinstance(result, Sent):
-            record = as_record(self.channel, address, message, format_rfc3339(self.clock()))
-            self.store.put(outbox_name(message.origin), json.dumps(record, ensure_ascii=False).encode())
+            self._keep(self._record(address, message), message)
         return result
+
+    def withhold(self, address: str, message: Message, reason: str) -> None:
+        """Store what was not handed over, marked with why."""
+        self._keep(self._record(address, message) | {"withheld": reason}, message)
+
+    def _record(self, address: str, message: Message) -> dict[str, Any]:
+        return as_record(self.channel, address, message, format_rfc3339(self.clock()))
+
+    def _keep(self, record: Mapping[str, Any], message: Message) -> None:
+        self.store.put(outbox_name(message.origin), json.dumps(record, ensure_ascii=False).encode())
 
 
 def as_record(channel: Channel, address: str, message: Message, sent_at: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Final, Protocol
 from shared.kernel.instants import DAY, SECOND, Instant
 from shared.tenants.messaging import Channel, EmailSettings, MessagingSettings, SmsSettings
 
+CAMPAIGN_MESSAGE: Final = "campaign.message"
 MAX_TTL_SECONDS: Final = 28 * DAY // SECOND
 """What FCM keeps a message for at most; no channel keeps one for longer, but for the inbox."""
 
@@ -48,6 +49,8 @@ class Message:
     """See ``provider_settings``."""
     at: Instant = 0
     """When it was claimed: the same however often it is handed over."""
+    event: str = CAMPAIGN_MESSAGE
+    """Of a webhook: the type of what it tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +78,16 @@ class Unclear:
     """The connection broke on the way: it may have gone out."""
 
 
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """No provider was asked, because it is not to leave the house (``shared.messaging.fence``)."""
+
+    reason: str
+
+
 OPTED_OUT: Final = Unreachable("opted_out", dead=True)
 """The provider keeps her own no: she wrote STOP to our number."""
-Result = Sent | Unreachable | Throttled | Unclear
+Result = Sent | Unreachable | Throttled | Unclear | Withheld
 
 
 class Sender(Protocol):

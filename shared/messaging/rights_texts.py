@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final, Literal
 
-RightsText = Literal["confirm_consent", "restriction_lifted", "inactive"]
+RightsText = Literal["confirm_consent", "restriction_set", "restriction_lifted", "inactive"]
 _TEXTS: Final[dict[RightsText, dict[str, tuple[str, str]]]] = {
     "confirm_consent": {
         "en": (
@@ -40,6 +40,23 @@ _TEXTS: Final[dict[RightsText, dict[str, tuple[str, str]]]] = {
             "Остаться участником @tenant@?",
             ("Вы давно не были в @tenant@. @day@ участие, баллы и ваши данные будут удалены. "
             "Войдите в приложение или воспользуйтесь картой, если хотите остаться."),
+        ),
+    },
+    "restriction_set": {
+        "en": (
+            "Your data are set aside",
+            ("The use of your data at @tenant@ is restricted. Your points, coupons and card go on as before; "
+            "your data are used for nothing else, and you get no news, until this ends. We tell you when it does."),
+        ),
+        "de": (
+            "Die Nutzung deiner Daten ruht",
+            ("Die Verarbeitung deiner Daten bei @tenant@ ist eingeschränkt. Punkte, Coupons und Karte gelten weiter; "
+            "für anderes werden deine Daten nicht verwendet, und du bekommst keine Neuigkeiten, bis das endet. Dann sagen wir Bescheid."),
+        ),
+        "ru": (
+            "Использование ваших данных ограничено",
+            ("Обработка ваших данных в @tenant@ ограничена. Баллы, купоны и карта действуют как прежде; "
+            "ни для чего другого данные не используются, и новостей не будет, пока ограничение не снято. Мы сообщим, когда его снимут."),
         ),
     },
     "restriction_lifted": {

@@ -16,8 +16,9 @@ MAX_LINKS: Final = 20
 MAX_LINK: Final = 500
 """Characters; a longer link stays as it is."""
 _HREF: Final = re.compile(r"(<a\s[^<>]*?\bhref\s*=\s*)(?:\"(https?://[^\"<>]+)\"|'(https?://[^'<>]+)')", re.IGNORECASE)
-_PLAIN: Final = re.compile(r"https?://[^\s<>\"'\]\[{}|\\^`]+", re.IGNORECASE)
-_TRAILING: Final = ".,;:!?)*_"
+PLAIN_LINK: Final = re.compile(r"https?://[^\s<>\"'\]\[{}|\\^`]+", re.IGNORECASE)
+TRAILING: Final = ".,;:!?)*_"
+"""What ends a sentence and no link."""
 _BODY_END: Final = re.compile(r"</body\s*>", re.IGNORECASE)
 
 
@@ -47,10 +48,10 @@ class LinkList:
         """A plain text with tracked links."""
 
         def replaced(found: re.Match[str]) -> str:
-            link = found[0].rstrip(_TRAILING)
+            link = found[0].rstrip(TRAILING)
             return self._tracked(link) + found[0][len(link) :]
 
-        return _PLAIN.sub(replaced, text)
+        return PLAIN_LINK.sub(replaced, text)
 
     def in_html(self, page: str) -> str:
         """A page with tracked links, and with the picture at its end."""

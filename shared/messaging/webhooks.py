@@ -11,18 +11,28 @@ import base64
 import hashlib
 import hmac
 import json
-from typing import Final
+from typing import Any, Final
 
 from shared.kernel.instants import SECOND, Instant, format_rfc3339
-from shared.messaging.port import Message
+from shared.messaging.port import CAMPAIGN_MESSAGE, Message
 
-EVENT_TYPE: Final = "campaign.message"
 MAX_BODY: Final = 256 * 1024
 
 
 def webhook_body(message: Message) -> bytes:
     """The same bytes however often it is tried."""
-    data = {
+    data = _of_campaign(message) if message.event == CAMPAIGN_MESSAGE else _of_member(message)
+    payload = {"type": message.event, "timestamp": format_rfc3339(message.at), "data": data}
+    return json.dumps(payload, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _of_member(message: Message) -> dict[str, Any]:
+    """What is told of her herself: ids alone."""
+    return {"tenant_id": message.origin["tenant"], "member_id": message.origin["member"]}
+
+
+def _of_campaign(message: Message) -> dict[str, Any]:
+    return {
         "tenant_id": message.origin.get("tenant", ""),
         "member_id": message.origin.get("member", ""),
         "campaign_id": message.origin.get("campaign", ""),
@@ -32,8 +42,6 @@ def webhook_body(message: Message) -> bytes:
         "body": message.body,
         "data": dict(message.data),
     }
-    payload = {"type": EVENT_TYPE, "timestamp": format_rfc3339(message.at), "data": data}
-    return json.dumps(payload, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def signed_headers(id_: str, body: bytes, secret: bytes, now: Instant) -> dict[str, str]:

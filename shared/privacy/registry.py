@@ -122,6 +122,9 @@ _BESIDE_THE_PROFILE: Final = (
     Entry("staff accounts", "of people who work for the tenant: e-mail address and authenticator app in the user pool; group, place and a "
           "label of the tenant's own here", (AGAINST_ABUSE,), "until they are removed",
           "Cognito; main: KEYS of the tenant, STAFF#<id>", "the address is with the user pool alone", "kept"),
+    Entry("recipients of tests", "of people who try things out in a test environment: addresses and phone numbers that its messages "
+          "may go to", (MEMBERSHIP,), "until they are taken off the list", "main: SETTINGS of the test environment",
+          "encrypted at rest; shown to the operator alone", "kept", ("test_recipients",)),
     Entry("names of cashiers", "which cashier made a sale, and how often one claims, returns or adjusts: the till's own pseudonym of "
           "staff, not of guests", (AGAINST_ABUSE,), "in sales as long as the tenant keeps books; counts 400 days",
           "main: REQ#txn#... and COUNTER#<date>", "the till's pseudonym; who that is only the tenant knows", "kept", ("staff_id",)),

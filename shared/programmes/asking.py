@@ -23,6 +23,8 @@ class Asked:
     """Whether visits are counted: for tiers, or for challenges."""
     idle_days: tuple[tuple[str, int, bool], ...]
     """(wallet, days, to the end of the day) of wallets whose points expire with inactivity."""
+    location_groups: frozenset[str] = frozenset()
+    """Named by what a sale may be asked about once more after it was made: they are kept with it (``shared.transactions.given``)."""
 
 
 VISIT_MINUTES: Final = 30
@@ -30,14 +32,21 @@ VISIT_MINUTES: Final = 30
 
 
 def asked_by(
-    programmes: Iterable[Programme], *, visits: bool = False, whens: Iterable[When] = (), counted: Iterable[str] = ()
+    programmes: Iterable[Programme],
+    *,
+    visits: bool = False,
+    whens: Iterable[When] = (),
+    counted: Iterable[str] = (),
+    asked_again: Iterable[When] = (),
 ) -> Asked:
     """Once for the programmes in force between two switches. ``visits``: something else than they counts visits.
 
-    ``whens`` and ``counted`` are the conditions of promotions, and the keys of those with limits per member.
+    ``whens`` and ``counted`` are the conditions of promotions, and the keys of those with limits per member. ``asked_again`` are the
+    conditions of challenges: as those of programmes, they are asked once more when somebody claims a sale.
     """
     programmes = tuple(programmes)
-    conditions = [*(when for programme in programmes for when in _conditions(programme)), *whens]
+    of_programmes = [when for programme in programmes for when in _conditions(programme)]
+    conditions = [*of_programmes, *whens]
     of_tiers = any(each.body.tiers is not None and each.body.tiers.by == "visits" for each in programmes)
     counts_visits = of_tiers or visits
     minutes = max((each.body.visit_minutes for each in programmes if counts_visits or _per_visit(each)), default=0)
@@ -52,6 +61,7 @@ def asked_by(
             for each in programmes
             if each.body.expiry.kind == "inactivity" and each.body.expiry.days is not None
         ),
+        location_groups=frozenset(group for when in (*of_programmes, *asked_again) for group in when.location_groups),
     )
 
 

@@ -44,7 +44,7 @@ class Hours(Frozen):
 
 
 class When(Frozen):
-    """All that are set must hold. Lists are alternatives."""
+    """All that are set must hold. Lists are alternatives, and so are ``locations`` and ``location_groups``, which say one thing: where."""
 
     tiers: tuple[Name, ...] = Field(default=(), max_length=20)
     segments: tuple[Name, ...] = Field(default=(), max_length=20)
@@ -53,6 +53,9 @@ class When(Frozen):
     joined_until: Day | None = Field(default=None, description="last local day of joining")
     first_purchase: bool | None = Field(default=None, description="true: only her first; false: never her first")
     locations: tuple[Name, ...] = Field(default=(), max_length=500)
+    location_groups: tuple[Name, ...] = Field(
+        default=(), max_length=50, description="or any location in one of these groups or below; beside locations, either will do"
+    )
     channels: tuple[Channel, ...] = Field(default=(), max_length=20)
     weekdays: tuple[Weekday, ...] = Field(
         default=(), max_length=20, description="of the location; hours over midnight belong to the day that they began on"
@@ -119,6 +122,8 @@ class Scene:
     location: str
     channel: str
     currency: str
+    groups: frozenset[str] = frozenset()
+    """Those that the location is in, those above them included."""
 
 
 def unmet(when: When, facts: MemberFacts, scene: Scene) -> str | None:
@@ -151,7 +156,8 @@ def _unmet_of_member(when: When, facts: MemberFacts, scene: Scene) -> str | None
 
 
 def _unmet_of_place(when: When, scene: Scene) -> str | None:
-    if when.locations and scene.location not in when.locations:
+    says_where = when.locations or when.location_groups
+    if says_where and scene.location not in when.locations and scene.groups.isdisjoint(when.location_groups):
         return "wrong_location"
     if when.channels and scene.channel not in when.channels:
         return "wrong_channel"

@@ -137,7 +137,11 @@ _ABOUT_MEMBERS: Final = (
     ),
     EventType(
         "member.restriction_changed", _MEMBER, "Her data are restricted (Art. 18 GDPR): use them for nothing; or no longer.",
-        {"restricted": Field({"type": "boolean"}, True), "by_herself": Field({"type": "boolean"}, True)},
+        {
+            "restricted": Field({"type": "boolean"}, True),
+            "stood": Field({"type": "boolean", "description": "whether they were before"}, False),
+            "by_herself": Field({"type": "boolean"}, True),
+        },
     ),
     EventType(
         "member.lists_changed", _MEMBER, "She was put on static lists, or taken off.",
@@ -232,7 +236,7 @@ _ABOUT_SALES: Final = (
     EventType(
         "counter.alert", "counter:2026-11-21:mitte:anna:claims", "A cashier did something more often than the tenant allows on one day.",
         {
-            "rule": Field({"enum": ["claims", "returns", "adjustments"]}, "claims"),
+            "rule": Field({"enum": ["claims", "returns", "adjustments", "after_hours"]}, "claims"),
             "business_date": _text("2026-11-21"),
             "location": _text("mitte", "``-``: none"),
             "cashier": _text("anna", "the till's own name for her, or the credential that adjusted"),

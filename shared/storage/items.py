@@ -282,6 +282,9 @@ class TenantEntryItem(Item):
     due_shards = NumberAttribute()
     rates = UnicodeAttribute(null=True)
     """What its plan lets through a second (``shared.limits.plans.TenantRates``): the authorizer reads this item anyway."""
+    test_tenant = UnicodeAttribute(null=True)
+    """Of a live tenant: its test environment; ``test_number``: how many it has had."""
+    test_number = NumberAttribute(null=True)
 
 
 class JobItem(Item):

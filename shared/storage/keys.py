@@ -262,7 +262,7 @@ def quota(tenant: str, key: str, shard: int) -> Key:
 
 def budget(tenant: str, key: str, shard: int) -> Key:
     """One shard of a budget: points of a programme or a rule (``programme/rule``), or the value of an offer or promotion (its key,
-    with ``@<location>`` for one location).
+    with ``@<location>`` for one location, ``@group:<group>`` for those of a group).
     """
     return Key(f"{prefix(tenant)}BUDGET#{text(key)}#Q{shard:02d}", "QUOTA")
 

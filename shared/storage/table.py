@@ -25,7 +25,8 @@ from shared.storage.items import Item
 from shared.storage.keys import Key
 
 I = TypeVar("I", bound=Item)  # noqa: E741
-MAX_ACTIONS: Final = 25
+MAX_ACTIONS: Final = 100
+"""Writes of one transaction: DynamoDB's own limit (TransactWriteItems)."""
 _CONFIG: Final = Config(
     # Retries live in commit(): a till gives up after 5 s, and botocore's defaults would use all of it.
     connect_timeout=1,

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field, SecretStr
 
 from shared.kernel.ids import TENANT_PATTERN
+from shared.kernel.modes import Mode
 from shared.tenants.model import Frozen, PushPlatform, TenantSettings
 
 TenantId = Annotated[str, Field(pattern=TENANT_PATTERN)]
@@ -19,18 +20,25 @@ class TenantRequest(Frozen):
     settings: TenantSettings
 
 
-class TenantAnswer(Frozen):
-    """A tenant. ``etag`` is what If-Match takes, without its quotes."""
+class TenantShown(Frozen):
+    """What is seen of a tenant everywhere."""
 
     id: str
+    mode: Mode = Field(description="`test`: a test environment, whose id ends in -test or -test and a number")
+    live_tenant: str | None = Field(default=None, description="of a test environment: whose it is")
+    test_tenant: str | None = Field(default=None, description="its test environment, if there is one")
+
+
+class TenantAnswer(TenantShown):
+    """A tenant. ``etag`` is what If-Match takes, without its quotes."""
+
     etag: str
     settings: TenantSettings
 
 
-class TenantSummary(Frozen):
+class TenantSummary(TenantShown):
     """A tenant in the list."""
 
-    id: str
     status: str
 
 

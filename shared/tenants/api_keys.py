@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from shared.kernel.errors import FieldError, StateConflict, Unprocessable
 from shared.kernel.instants import HOUR, Instant, format_rfc3339, parse_rfc3339
+from shared.kernel.modes import mode_of
 from shared.kernel.pages import open_cursor, seal_cursor
 from shared.kernel.scopes import KEY_SCOPES
 from shared.tenants.credentials import digest, new_api_key, new_secret
@@ -116,7 +117,7 @@ def revoke(desk: KeyDesk, key_id: str) -> None:
 
 def _own(desk: KeyDesk, key_id: str) -> StoredKey:
     """A key of the tenant that the caller reaches. One of another location is none for a caller of one location."""
-    ours = key_id.startswith(f"{desk.scope.tenant}-") and len(key_id) <= 64
+    ours = key_id.rpartition("-")[0] == desk.scope.tenant and len(key_id) <= 64
     stored = desk.repository.get(key_id) if ours else None
     if stored is None or not desk.reach.spans(desk.scope, stored.place):
         raise KeyNotFound
@@ -130,6 +131,7 @@ def _shown(stored: StoredKey, now: Instant) -> dict[str, object]:
     status = REVOKED if stored.status != ACTIVE else ACTIVE if stored.opens(now) else "expired"
     return {
         "key_id": stored.key_id,
+        "mode": mode_of(stored.key_id.rpartition("-")[0]),
         "status": status,
         "scopes": tuple(sorted(stored.scopes)),
         "label": stored.label,

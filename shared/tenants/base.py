@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from shared.kernel.errors import InvalidValue
 from shared.kernel.ids import NAME_PATTERN
 from shared.kernel.instants import zone
 from shared.kernel.money import currency_exponent
@@ -17,12 +18,18 @@ Language = Annotated[str, Field(max_length=35, pattern=r"^[a-z]{2,3}(-[A-Za-z0-9
 
 
 def _known_zone(name: str) -> str:
-    zone(name)
+    try:
+        zone(name)
+    except InvalidValue:
+        raise ValueError("an IANA zone that there is, as Europe/Berlin") from None
     return name
 
 
 def _known_currency(code: str) -> str:
-    currency_exponent(code)
+    try:
+        currency_exponent(code)
+    except InvalidValue:
+        raise ValueError("an ISO 4217 code in capitals, as EUR") from None
     return code
 
 

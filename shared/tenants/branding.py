@@ -16,7 +16,7 @@ VISIBLE: Final = 3.0
 
 
 class Branding(Frozen):
-    """The pages that guests open from messages, and the e-mails about their rights. What campaigns write looks as they say."""
+    """The pages that guests open from messages, and e-mails: those about their rights, and of campaigns those without HTML of their own."""
 
     name: Label | None = Field(default=None, description="none: the tenant's name")
     color: Color = Field(default="#222222", description="of buttons; visible on white")

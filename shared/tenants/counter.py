@@ -26,6 +26,13 @@ class DailyRule(Frozen):
     more_than: int = Field(ge=0, le=10**6)
 
 
+class AfterHoursRule(Frozen):
+    """A member's sale at the counter (``pos``, ``kiosk``) while its location is closed, by the location's hours. It is flagged."""
+
+    grace_minutes: int = Field(default=30, ge=0, le=240, description="before opening and after closing that nobody asks about")
+    more_than: int = Field(default=0, ge=0, le=10**6, description="such sales of one cashier on one business date that are not told of")
+
+
 class AdjustmentRule(Frozen):
     """Points given or taken by hand by one credential on one day of the tenant: how often, and how many in all."""
 
@@ -40,6 +47,7 @@ class CounterRules(Frozen):
     claims: DailyRule | None = Field(default=None, description="anonymous sales given to members by one cashier")
     returns: DailyRule | None = Field(default=None, description="returns of sales with a coupon or points, by one cashier")
     adjustments: AdjustmentRule | None = None
+    after_hours: AfterHoursRule | None = Field(default=None, description="sales while the location is closed")
 
 
 class CounterSettings(Frozen):

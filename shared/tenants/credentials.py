@@ -23,7 +23,9 @@ OPERATOR_KEY_ID: Final = f"{OPERATOR_TENANT}-root"
 _BASE62: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _SECRET_LENGTH: Final = 32
 _ID_LENGTH: Final = 12
-_KEY: Final = re.compile(r"lyk_(?P<key_id>(?P<tenant>[a-z0-9]{4,26})-[a-z2-7]{12})_(?P<secret>[0-9A-Za-z]{32})")
+_KEY: Final = re.compile(
+    r"lyk_(?P<key_id>(?P<tenant>[a-z0-9]{4,26}(?:-test(?:[2-9]|[1-9][0-9])?)?)-[a-z2-7]{12})_(?P<secret>[0-9A-Za-z]{32})"
+)
 _OPERATOR_KEY: Final = re.compile(rf"lyk_{OPERATOR_KEY_ID}_(?P<secret>[!-~]{{16,256}})")
 
 

@@ -71,11 +71,12 @@ class OpeningHours(Frozen):
         return self
 
 
-def is_open(hours: OpeningHours, at: Instant, zone: str) -> bool:
-    """Whether the location is open at an instant, in its time zone."""
+def is_open(hours: OpeningHours, at: Instant, zone: str, grace: int = 0) -> bool:
+    """Whether the location is open at an instant, in its time zone; or was ``grace`` minutes before, or will be so many after."""
     day, minute = local_day(at, zone), wall_minute(at, zone)
-    from_yesterday = any(minute + 1440 < span.ends for span in _spans(hours, day - 1))
-    return from_yesterday or any(span.begins <= minute < span.ends for span in _spans(hours, day))
+    return any(
+        span.begins - grace <= minute - 1440 * other < span.ends + grace for other in (-1, 0, 1) for span in _spans(hours, day + other)
+    )
 
 
 def _spans(hours: OpeningHours, day: int) -> tuple[Span, ...]:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, StringConstraints
 
 from shared.kernel.instants import parse_rfc3339
+from shared.kernel.modes import Mode
 from shared.tenants.base import Frozen, Label, Name
 
 OVERLAP_HOURS = 24
@@ -44,6 +45,7 @@ class KeyShown(Frozen):
     """A key as it can be seen at any time: everything but its secrets. Days of last use are UTC, and may be a minute late."""
 
     key_id: str
+    mode: Mode = Field(description="`test`: of a test environment, which its text says too (`lyk_corner-test-...`)")
     status: Literal["active", "expired", "revoked"]
     scopes: tuple[str, ...]
     label: str | None = None

@@ -10,6 +10,8 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, StrictBool, StrictInt, StringConstraints, model_validator
 
+from shared.kernel.errors import AppError
+from shared.kernel.ids import is_id
 from shared.tenants.base import Frozen, Name
 
 Channel = Literal["push", "email", "sms", "inbox", "webhook"]
@@ -112,6 +114,22 @@ LinkBase = Annotated[str, StringConstraints(max_length=120, pattern=r"^https://[
 Price = Annotated[StrictInt, Field(ge=0, le=MAX_PRICE)]
 
 
+def _recipient(value: str) -> str:
+    """Whom a test environment may write to, in the one spelling of its kind."""
+    # Imported here: few tenants have such a list, and every function reads settings.
+    from shared.members.identifiers import normalise
+
+    if is_id("mbr", value):
+        return value
+    try:
+        return normalise("email" if "@" in value else "phone", value)
+    except AppError:
+        raise ValueError("an e-mail address, a phone number with its country code, or a member's id") from None
+
+
+Recipient = Annotated[str, StringConstraints(min_length=1, max_length=254), AfterValidator(_recipient)]
+
+
 class MessagingSettings(Frozen):
     """Everything of a tenant's messages that is not a campaign's own."""
 
@@ -130,4 +148,8 @@ class MessagingSettings(Frozen):
     link_base: LinkBase | None = Field(default=None, description="where links in messages lead: a domain of the tenant's that leads to us")
     webhooks: dict[Name, WebhookSettings] = Field(default_factory=dict, max_length=20)
     test_members: tuple[MemberId, ...] = Field(default=(), max_length=20, description="members whom test messages may be sent to")
+    test_recipients: tuple[Recipient, ...] = Field(
+        default=(), max_length=50, description="of a test environment alone, whose messages reach nobody else: e-mail addresses, phone "
+        "numbers with their country codes, and for push members' ids"
+    )  # fmt: skip
     approval: StrictBool = Field(default=False, description="a campaign is launched only after a second person approved it")

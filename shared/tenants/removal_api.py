@@ -15,7 +15,7 @@ REMOVING: Final = "removing"
 class RemovalRequest(Frozen):
     """Which tenant is to be removed with all that it has: the id in the path once more, so that nobody does it by a slip."""
 
-    id: str = Field(min_length=1, max_length=26)
+    id: str = Field(min_length=1, max_length=33)
 
 
 class RemovalAnswer(Frozen):

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, Literal, get_args
 
-from shared.kernel.errors import FieldError, InvalidValue, PreconditionFailed, Unprocessable
+from shared.kernel.errors import ConcurrentUpdate, FieldError, InvalidValue, PreconditionFailed, Unprocessable
 from shared.kernel.ids import check_tenant
 from shared.kernel.instants import Instant
+from shared.kernel.modes import Mode, live_of, mode_of
 from shared.kernel.pages import open_cursor, seal_cursor
 from shared.limits.plans import rates_of
 from shared.privacy.crypto import derive
@@ -24,7 +25,7 @@ from shared.storage.packing import pack, unpack
 from shared.storage.table import Table
 from shared.tenants.api import TenantAnswer, TenantPage, TenantRequest, TenantSummary
 from shared.tenants.credentials import is_reserved
-from shared.tenants.errors import TenantExists, TenantNotFound, TenantRemoving
+from shared.tenants.errors import LiveTenantNotActive, OnlyInTests, ReservedForTests, TenantExists, TenantNotFound, TenantRemoving
 from shared.tenants.model import TenantSettings
 from shared.tenants.removal_api import REMOVING
 from shared.tenants.scope import TenantScope
@@ -33,6 +34,8 @@ _DUE_SHARDS: Final = 1
 _CREATING: Final = "creating"
 """Status of settings whose tenant is not in the operator's list yet."""
 _PAGE: Final = "tenants"
+_LOOKS: Final = 10
+"""Queries of a page that is narrowed to one mode; after them it may be short and still have a next one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,73 +57,161 @@ def create_tenant(operator: Operator, request: TenantRequest) -> TenantAnswer:
     if request.id is None:
         raise Unprocessable("A new tenant needs an id.", errors=(FieldError("/id", "required", "4 to 26 characters a-z 0-9"),))
     tenant = request.id
+    if mode_of(tenant) == "test":
+        hint = FieldError("/id", ReservedForTests.code, "an id without -test; the tenant's test environment is made by a call of its own")
+        raise ReservedForTests(errors=(hint,))
+    check_only_in_tests(tenant, request.settings)
     if is_reserved(tenant) or tenant in (keys.OPERATOR, keys.LOCAL):
         raise TenantExists(f"{tenant} is reserved.")
     removed = operator.table.get(keys_access.removal(tenant)) is not None
     if removed or operator.table.get(keys.tenant_entry(tenant)) is not None:
         # An id is given once: links and tokens of the one before would lead to the next.
         raise TenantExists
+    return found_tenant(operator, tenant, request.settings)
+
+
+def found_tenant(operator: Operator, tenant: str, settings: TenantSettings) -> TenantAnswer:
+    """Keyring, settings, entry; goes on where an attempt before it broke off. ``TenantExists`` for one that has its entry."""
     scope = operator.scope_of(tenant)
     _make_keyring(operator, scope)
     not_there_yet = Path("PK").does_not_exist() | (Path("status") == _CREATING)
-    body = pack(_stored(request.settings))
+    body = pack(_stored(settings))
     try:
         scope.table.put(SettingsItem.at(keys.settings(tenant), version=1, status=_CREATING, body=body), not_there_yet)
-        _enter(operator, tenant, request.settings, new=True)
+        _enter(operator, tenant, settings, new=True)
         scope.table.update(keys.settings(tenant), [Path("status").remove()], Path("PK").exists())
     except ConditionFailed:
         raise TenantExists from None
     scope.cache.forget(tenant)
-    return TenantAnswer(id=tenant, etag="1", settings=request.settings)
+    return TenantAnswer(**_links(tenant, None), etag="1", settings=settings)
 
 
 def get_tenant(operator: Operator, tenant: str) -> TenantAnswer:
     """A tenant as configured. Two reads."""
-    version, settings = _read(operator, tenant)
-    return TenantAnswer(id=tenant, etag=str(version), settings=settings)
+    entry = check_entry(operator, tenant)
+    version, settings = read_settings(operator, tenant)
+    return TenantAnswer(**_links(tenant, entry.test_tenant), etag=str(version), settings=settings)
 
 
-def list_tenants(operator: Operator, limit: int, cursor: str | None) -> TenantPage:
-    """A page of tenants by id: one Query."""
-    key = cursor_key(operator.master())
-    after = open_cursor(key, _PAGE, cursor)["sk"] if cursor else None
-    start = {"PK": {"S": keys.tenants()}, "SK": {"S": after}} if after else None
-    raws, last = operator.table.query(keys.tenants(), begins="TENANT#", limit=limit, start=start, consistent=True)
-    entries = [TenantEntryItem.read(raw) for raw in raws]
-    more = seal_cursor(key, _PAGE, {"sk": last["SK"]["S"]}) if last else None
-    return TenantPage(data=tuple(TenantSummary(id=each.tenant, status=each.status) for each in entries), next_cursor=more)
+def list_tenants(operator: Operator, limit: int, cursor: str | None, mode: str | None = None) -> TenantPage:
+    """A page of tenants by id, of one mode if it is named: one Query, ten at most where it is."""
+    if mode not in (None, *get_args(Mode)):
+        raise Unprocessable("The query does not fit; see errors.", errors=(FieldError("/mode", "invalid_value", "live or test"),))
+    key, context = cursor_key(operator.master()), _PAGE if mode is None else f"{_PAGE}|{mode}"
+    after = open_cursor(key, context, cursor)["sk"] if cursor else None
+    last = {"PK": {"S": keys.tenants()}, "SK": {"S": after}} if after else None
+    found: list[TenantSummary] = []
+    for _ in range(_LOOKS):
+        raws, last = operator.table.query(keys.tenants(), begins="TENANT#", limit=limit - len(found), start=last, consistent=True)
+        entries = (TenantEntryItem.read(raw) for raw in raws)
+        fit = (each for each in entries if mode in (None, mode_of(each.tenant)))
+        found += [TenantSummary(**_links(each.tenant, each.test_tenant), status=each.status) for each in fit]
+        if last is None or len(found) == limit:
+            break
+    more = seal_cursor(key, context, {"sk": last["SK"]["S"]}) if last else None
+    return TenantPage(data=tuple(found), next_cursor=more)
 
 
 def replace_tenant(operator: Operator, tenant: str, request: TenantRequest, if_match: str) -> TenantAnswer:
     """Replace a tenant's configuration; ``PreconditionFailed`` if it is no longer the version that was read.
 
-    Its status holds once the operator's list says so, which is written last: repeat a call whose answer was lost.
+    Its status holds once the operator's list says so: repeat a call whose answer was lost. The test environment follows it: nothing of that
+    is active while the tenant is not, and resuming the tenant resumes both.
     """
     if request.id is not None and request.id != tenant:
         raise Unprocessable("The id cannot be changed.", errors=(FieldError("/id", "invalid_value", "the id in the path, or none"),))
-    version, before = _read(operator, tenant)
+    entry = check_entry(operator, tenant)
+    version, before = read_settings(operator, tenant)
     if if_match != str(version):
         raise PreconditionFailed
     currency_changed = before.currency != request.settings.currency
     if currency_changed:
         hint = FieldError("/settings/currency", "invalid_value", "amounts are stored in it, so it stays as it was")
         raise Unprocessable("The currency cannot be changed.", errors=(hint,))
-    scope = operator.scope_of(tenant)
-    request = request.model_copy(update={"settings": _stamped(request.settings, before, scope.clock())})
-    item = SettingsItem.at(keys.settings(tenant), version=version + 1, body=pack(_stored(request.settings)))
-    unchanged = Path("version") == version
-    try:
-        scope.table.put(item, unchanged)
-    except ConditionFailed:
-        raise PreconditionFailed from None
-    _enter(operator, tenant, request.settings, new=False)
-    scope.cache.forget(tenant)
-    return TenantAnswer(id=tenant, etag=str(version + 1), settings=request.settings)
+    check_only_in_tests(tenant, request.settings)
+    if request.settings.status == "active" and mode_of(tenant) == "test":
+        _check_live(operator, tenant)
+    settings = _stamped(request.settings, before, operator.scope_of(tenant).clock())
+    _store(operator, tenant, settings, version)
+    is_resumed = entry.status != "active" and settings.status == "active"
+    if entry.test_tenant is not None and is_resumed:
+        # Before the tenant's own entry, so that the same call again still sees what it has to do.
+        _follow(operator, entry.test_tenant, "active")
+    _enter(operator, tenant, settings, new=False)
+    if entry.test_tenant is not None and settings.status == "suspended":
+        _follow(operator, entry.test_tenant, "suspended")
+    elif settings.status == "active":
+        keep_to_live(operator, tenant)
+    return TenantAnswer(**_links(tenant, entry.test_tenant), etag=str(version + 1), settings=settings)
 
 
 def cursor_key(master: bytes) -> bytes:
     """The key that cursors of the administration's lists are signed with."""
     return derive(master, "administration-cursors")
+
+
+def _links(tenant: str, test_tenant: str | None) -> dict[str, Any]:
+    """What is seen of a tenant everywhere."""
+    mode = mode_of(tenant)
+    return {"id": tenant, "mode": mode, "live_tenant": live_of(tenant) if mode == "test" else None, "test_tenant": test_tenant}
+
+
+def check_only_in_tests(tenant: str, settings: TenantSettings) -> None:
+    """``OnlyInTests`` where a live tenant names whom a test environment may write to: it would be a list that nobody keeps to."""
+    if settings.messaging.test_recipients and mode_of(tenant) == "live":
+        hint = FieldError("/settings/messaging/test_recipients", OnlyInTests.code, "none for a live tenant, which writes to everybody")
+        raise OnlyInTests("Only a test environment has recipients of tests.", errors=(hint,))
+
+
+def _check_live(operator: Operator, tenant: str) -> None:
+    """``LiveTenantNotActive`` unless the tenant that a test environment belongs to is active. 1 read."""
+    raw = operator.table.get(keys.tenant_entry(live_of(tenant)))
+    if raw is None or TenantEntryItem.read(raw).status != "active":
+        raise LiveTenantNotActive
+
+
+def keep_to_live(operator: Operator, tenant: str) -> None:
+    """After a test environment became active: suspended again, with ``LiveTenantNotActive``, if its tenant was suspended meanwhile. 1 read.
+
+    Whoever suspends writes the tenant's entry first and looks for the environment afterwards; whoever activates does it the other way
+    round. So one of the two sees the other.
+    """
+    if mode_of(tenant) == "test":
+        try:
+            _check_live(operator, tenant)
+        except LiveTenantNotActive:
+            _follow(operator, tenant, "suspended")
+            raise
+
+
+def _store(operator: Operator, tenant: str, settings: TenantSettings, version: int) -> None:
+    """Settings in place of a version; ``PreconditionFailed`` if another is there by now."""
+    scope = operator.scope_of(tenant)
+    item, unchanged = SettingsItem.at(keys.settings(tenant), version=version + 1, body=pack(_stored(settings))), Path("version") == version
+    try:
+        scope.table.put(item, unchanged)
+    except ConditionFailed:
+        raise PreconditionFailed from None
+    scope.cache.forget(tenant)
+
+
+def _follow(operator: Operator, tenant: str, status: Literal["active", "suspended"]) -> None:
+    """Give a test environment the status of its tenant: again changes nothing. Four requests at most.
+
+    ``ConcurrentUpdate`` if somebody changes it meanwhile: the same call again goes on.
+    """
+    try:
+        check_entry(operator, tenant)
+        version, settings = read_settings(operator, tenant)
+        if settings.status != status:
+            settings = settings.model_copy(update={"status": status})
+            _store(operator, tenant, settings, version)
+        _enter(operator, tenant, settings, new=False)
+    except (TenantNotFound, TenantRemoving):
+        # Not finished, which whoever makes it looks to (shared.tenants.testing), or gone.
+        return
+    except PreconditionFailed:
+        raise ConcurrentUpdate from None
 
 
 def _make_keyring(operator: Operator, scope: TenantScope) -> None:
@@ -148,8 +239,8 @@ def _enter(operator: Operator, tenant: str, settings: TenantSettings, *, new: bo
             raise TenantRemoving from None
 
 
-def check_entry(operator: Operator, tenant: str) -> None:
-    """``TenantNotFound`` unless the tenant is in the operator's list, ``TenantRemoving`` if it is on its way out. 1 read."""
+def check_entry(operator: Operator, tenant: str) -> TenantEntryItem:
+    """Its entry; ``TenantNotFound`` unless the tenant is in the operator's list, ``TenantRemoving`` if it is on its way out. 1 read."""
     try:
         check_tenant(tenant)
     except InvalidValue:
@@ -157,12 +248,14 @@ def check_entry(operator: Operator, tenant: str) -> None:
     raw = operator.table.get(keys.tenant_entry(tenant))
     if raw is None:
         raise TenantNotFound
-    if TenantEntryItem.read(raw).status == REMOVING:
+    entry = TenantEntryItem.read(raw)
+    if entry.status == REMOVING:
         raise TenantRemoving
+    return entry
 
 
-def _read(operator: Operator, tenant: str) -> tuple[int, TenantSettings]:
-    check_entry(operator, tenant)
+def read_settings(operator: Operator, tenant: str) -> tuple[int, TenantSettings]:
+    """The settings of a tenant that has its entry, with their version. 1 read."""
     raw = operator.scope_of(tenant).table.get(keys.settings(tenant))
     if raw is None:
         raise TenantNotFound

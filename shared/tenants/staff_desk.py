@@ -7,6 +7,8 @@ less, never more; the same call again ends what it began.
 
 from __future__ import annotations
 
+import hmac
+import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -48,6 +50,12 @@ class TooManyStaff(StateConflict):
     """As many as a tenant may have."""
 
     code, title = "too_many_staff", "Too many staff"
+
+
+class InvitedOtherwise(Unprocessable):
+    """The same call invited them with other rights, or to another place."""
+
+    code, title = "request_reused", "Request key reused with another body"
 
 
 class UserPool(Protocol):
@@ -115,10 +123,32 @@ def invite(desk: StaffDesk, request: StaffRequest) -> StaffAnswer:
         desk.pool.put_into(name, made.group)
         _store(desk, None, made)
     except Exception:
-        # In the pool alone they could do nothing; but nobody would know of them.
-        desk.pool.delete(name)
+        # In the pool alone they could do nothing; but nobody would know of them. The same call at the same moment may have stored them.
+        if desk.repository.get(made.id) is None:
+            desk.pool.delete(name)
         raise
     return _answer(desk, made)
+
+
+def for_call(desk: StaffDesk, secret: bytes, call: str, request: StaffRequest) -> StaffDesk:
+    """A desk where whom a named call invites has one id, so that the same call again finds them and sends no second mail.
+
+    The address is part of it: the same name of a call with another address is another call. ``secret``: without it the id says nothing.
+    """
+    text = json.dumps([desk.scope.tenant, desk.caller, call, request.email])
+    digest = hmac.digest(secret, text.encode(), "sha256")
+    return replace(desk, entropy=lambda size: digest[:size])
+
+
+def invited_before(desk: StaffDesk, request: StaffRequest) -> StaffAnswer | None:
+    """Whom this call has invited before, as they are now; ``None``: nobody. ``InvitedOtherwise`` if it asked for other rights. 1 read."""
+    found = desk.repository.get(new_staff_id(desk.entropy))
+    if found is None or found.status == "removing" or not desk.reach.spans(desk.scope, found.place):
+        return None
+    same = (request.group, Place(request.location_id, request.location_group)) == (found.group, found.place)
+    if not same and found.revision == 1:
+        raise InvitedOtherwise
+    return _answer(desk, found)
 
 
 def change(desk: StaffDesk, staff_id: str, request: StaffChange) -> StaffAnswer:

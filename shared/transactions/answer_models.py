@@ -210,7 +210,7 @@ class HoldAnswer(Answer):
 class FlagView(Answer):
     """Why a purchase is under review."""
 
-    code: str = Field(description="purchases_in_shift, identifier_blocked, unconfirmed_spending")
+    code: str = Field(description="purchases_in_shift, after_hours, identifier_blocked, unconfirmed_spending")
     detail: str
 
 

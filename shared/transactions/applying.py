@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from shared.coupons.effects import GIVES_POINTS
+from shared.coupons.limits import UNLIMITED, budgeted
 from shared.coupons.model import Coupon, OfferTerms, Promotion
 from shared.coupons.rules import REASONS, Discount, Use
 from shared.coupons.stacking import Candidate, Chosen, choose
@@ -29,15 +30,19 @@ def apply(presented: Sequence[PresentedCoupon], given: Circumstances, decided: D
     """
     # A coupon is good at the instant of the sale, not of the (maybe later) call.
     use = Use(given.scene.at, given.scene, given.member, given.facts, given.basket, given.exhausted)
+    groups = given.scene.groups
     coupons = [
-        Candidate(place, each.coupon, each.offer)
+        Candidate(place, each.coupon, each.offer, _group_budgets(each.offer, groups))
         for place, each in enumerate(presented)
         if each.coupon is not None and each.offer is not None
     ]
     promotions = given.promotions.candidates(decided.lines, use, given.promised) if given.promotions or given.promised else []
     use = _knowing(use, given, [*(each.body for each in coupons), *(each.body for each in promotions)])
     offset = len(presented)
-    candidates = [*coupons, *(Candidate(offset + place, each, each.body) for place, each in enumerate(promotions))]
+    automatic = (
+        Candidate(offset + place, each, each.body, _group_budgets(each.body, groups)) for place, each in enumerate(promotions)
+    )
+    candidates = [*coupons, *automatic]
     chosen = choose([each for each in candidates if each.place not in barred], decided.lines, use, given.coupons_together)
     for candidate, outcome in chosen.used:
         _add(decided, candidate, outcome, given.languages)
@@ -48,6 +53,11 @@ def apply(presented: Sequence[PresentedCoupon], given: Circumstances, decided: D
         decided.warnings.append(Warned("bounded_search", "/coupons", "too many to try every combination; the best found is used"))
     places = [(isinstance(each.source, Promotion), place, each.place) for place, (each, _) in enumerate(chosen.used)]
     return [place for _, _, place in sorted(places)]
+
+
+def _group_budgets(terms: OfferTerms, groups: frozenset[str]) -> int:
+    """How many budgets of the location's groups it takes from."""
+    return len(budgeted(terms.limits, groups)) if groups and terms.limits is not UNLIMITED else 0
 
 
 def applied(decided: Decided) -> list[CouponDiscount | PromotionDiscount]:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from shared.counter import counting
 from shared.counter.errors import ConfirmationNotUsable, ConfirmationRequired
-from shared.counter.model import BLOCKED, UNCONFIRMED, Flag, Spending
-from shared.counter.rules import purchases_flag, review_until
+from shared.counter.model import AFTER_HOURS, BLOCKED, UNCONFIRMED, Flag, Spending
+from shared.counter.rules import after_hours_flag, purchases_flag, review_until
 from shared.counter.stepping_up import StepUp, proof_of
+from shared.definitions.model import DefinitionSet
 from shared.kernel.instants import Instant, day_of
 from shared.member_state.model import CounterSale, MemberState
 from shared.storage.commit import Stale
 from shared.storage.table import WriteBatch
-from shared.tenants.counter import CounterSettings
 from shared.tenants.scope import TenantScope
 from shared.transactions.api import Basket, TransactionRequest
 from shared.transactions.model import Decided
@@ -52,15 +53,17 @@ def step_up(scope: TenantScope, basket: Basket, caller: str, now: Instant, use: 
 
 
 def notice(
-    settings: CounterSettings, state: MemberState, request: TransactionRequest, at: Instant, more: tuple[Flag, ...] = ()
+    view: DefinitionSet, state: MemberState, request: TransactionRequest, at: Instant, more: tuple[Flag, ...] = ()
 ) -> Noticed:
-    """The flags of a sale of hers by what she has bought before; imported history has none. Pure."""
+    """The flags of a sale of hers by what she has bought before, and by when it was; imported history has none. Pure."""
     if request.mode == "historical":
         return NOTHING
-    rule = settings.rules.purchases
+    settings = view.settings.counter
+    rule, place = settings.rules.purchases, view.locations.get(request.location_id)
     sale = CounterSale(at, day_of(request.business_date), request.location_id, request.staff_id or "") if rule is not None else None
     flag = purchases_flag(rule, state.counter_sales, sale) if sale is not None else None
-    flags = (*((flag,) if flag is not None else ()), *more)
+    closed = after_hours_flag(settings.rules.after_hours, place, request.channel, at, view.settings.time_zone)
+    flags = (*(each for each in (flag, closed) if each is not None), *more)
     return Noticed(sale, flags, review_until(settings, at) if flags else 0)
 
 
@@ -71,7 +74,6 @@ class AtCounter:
         self, scope: TenantScope, request: TransactionRequest, at: Instant, caller: str, *, transaction: str, blocked: bool
     ) -> None:
         self._scope = scope
-        self._settings = scope.definitions.settings.counter
         self._step_up = step_up(scope, request, caller, scope.clock(), transaction)
         self._request = request
         self._at = at
@@ -90,12 +92,22 @@ class AtCounter:
                 if not self._request.offline:
                     raise
                 flags.append(Flag(UNCONFIRMED, refusal.title))
-        return notice(self._settings, state, self._request, self._at, tuple(flags))
+        return notice(self._scope.definitions, state, self._request, self._at, tuple(flags))
 
     def add(self, batch: WriteBatch, member: str, noticed: Noticed, points: int) -> None:
         """What it writes beside: the confirmation's use, and one more flagged sale of the cashier."""
         self._step_up.add(batch, member)
         if noticed.flags:
-            request = self._request
-            where = counting.Doer(request.business_date, request.location_id, counting.cashier(request.staff_id, request.till_id))
-            counting.add(batch, self._scope, where, "flagged", points)
+            counting.add(batch, self._scope, self._doer, "flagged", points)
+        if any(flag.code == AFTER_HOURS for flag in noticed.flags):
+            counting.add(batch, self._scope, self._doer, "after_hours", points)
+
+    def tell(self, answer: Mapping[str, Any], correlation: str) -> None:
+        """The alert of the day, once it is due. No request but for a sale after hours."""
+        if any(flag["code"] == AFTER_HOURS for flag in answer.get("flags") or ()):
+            counting.alert(self._scope, self._doer, "after_hours", correlation)
+
+    @property
+    def _doer(self) -> counting.Doer:
+        request = self._request
+        return counting.Doer(request.business_date, request.location_id, counting.cashier(request.staff_id, request.till_id))

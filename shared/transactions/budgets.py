@@ -1,9 +1,9 @@
 """Budgets, of points and of value: shards of a limit, and the walk round them. A budget is never exceeded, and may be used to the last
 unit.
 
-Points are taken from budgets of programmes and rules; what offers and promotions take off from theirs (minor units), in all and at the
-location; and the uses of those with a ``limit`` from their quotas, in the same walk. What a purchase takes more of than is left counts
-as exhausted, and the purchase is decided again without it.
+Points are taken from budgets of programmes and rules; what offers and promotions take off from theirs (minor units), in all, at the
+location and at those of its groups; and the uses of those with a ``limit`` from their quotas, in the same walk. What a purchase takes
+more of than is left counts as exhausted, and the purchase is decided again without it.
 
 A shard is made by its first use. Where no shard has room for what a purchase takes, it is taken from several, at most
 ``MAX_PARTS``; a budget so scattered that these do not suffice counts as used up. A settled offline sale has happened: it overdraws.
@@ -29,6 +29,8 @@ from shared.storage.table import Table, WriteBatch
 from shared.transactions.model import Circumstances, CouponDiscount, Decided, PromotionDiscount
 
 MAX_PARTS: Final = 6
+MOST_SHARDS: Final = 55
+"""Shards that one purchase takes from, where budgets are scattered: its transaction has 100 writes, and up to 45 are of other things."""
 _BLOCK: Final = 10_000
 _LABEL: Final = "budget:"
 Taken = tuple[str, int, int]
@@ -92,6 +94,8 @@ class BudgetWalk:
             first = first_of(self.start, each.limit)
             alone = not refused and share_of(each.limit, first) >= each.amount
             taken = [(key, first, each.amount)] if alone else shards_with_room(self.table, self.tenant, self.start, key, each)
+            if taken is not None and len(taken) > 1 and len(taken) + self._shards_beside(key, wanted) > MOST_SHARDS:
+                taken = None
             if taken is None and each.of_value and self.overdraws:
                 self.overdrawn.add(key)
                 taken = [(key, first, each.amount)]
@@ -101,6 +105,10 @@ class BudgetWalk:
             else:
                 self._taken[key] = taken
         return enough
+
+    def _shards_beside(self, key: str, wanted: Mapping[str, Wanted]) -> int:
+        """How many shards it takes from for everything else: at least one each."""
+        return sum(max(len(self._taken.get(other, ())), 1) for other in wanted if other != key)
 
     def _choose_quotas(self, decided: Decided, stale: Stale) -> bool:
         """The shard of each limited offer or promotion that is used up once more; ``False`` as ``choose``."""
@@ -151,12 +159,12 @@ def wanted_by(decided: Decided, given: Circumstances) -> dict[str, Wanted]:
 
 
 def value_wanted(decided: Decided, given: Circumstances) -> dict[str, Wanted]:
-    """What it takes off, from the budgets of its offers and promotions."""
+    """What it takes off, from the budgets of its offers and promotions. Those of groups are of the groups that the location is in now."""
     found: dict[str, Wanted] = {}
     for each in applied_of(decided):
         if each.terms is None or not each.amount:
             continue
-        for key, limit in value_limits(each.key, each.terms.limits, given.scene.location).items():
+        for key, limit in value_limits(each.key, each.terms.limits, given.scene.location, given.scene.groups).items():
             before = found.get(key)
             # Two coupons may be of different versions of their offer: the stricter budget holds.
             amount, strictest = (each.amount, limit) if before is None else (before.amount + each.amount, min(before.limit, limit))

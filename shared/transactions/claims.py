@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from shared.counter import counting
@@ -62,13 +63,15 @@ def claim(scope: TenantScope, transaction_id: str, reference: MemberReference, c
 
         def within(exhausted: frozenset[str]) -> tuple[Circumstances, Decided]:
             given = gathering.circumstances(scope, at, basket, as_sold.catalogue, state, exhausted=exhausted)
+            # Where it was sold is a fact of the sale, whatever groups the location is in today.
+            given = replace(given, scene=replace(given.scene, groups=as_sold.scene.groups))
             return given, decide_again(basket, applied, given)
 
         given, decided = budgets.within(within, stale)
         view = scope.definitions.at(at)
         counts = challenges.counts_of(state, view.fold, decided.lines, given.scene)
         reward = referrals.after_purchase(scope, state, given, decided, sale.id, "late")
-        noticed = notice(scope.definitions.settings.counter, state, sold, at)
+        noticed = notice(scope.definitions, state, sold, at)
         happened = purchased(sale.id, sold, decided, given, view.asked, counts=counts, noticed=noticed)
         events = [happened, *reward.events]
 

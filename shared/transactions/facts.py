@@ -44,6 +44,7 @@ def circumstances(
         facts=facts_of(state, view, basket, at, hold, offers, counted) if state is not None else NOBODY,
         basket=hold,
         counts_visits=view.asked.counts_visits,
+        asked_groups=view.asked.location_groups,
         coupons_together=view.settings.coupons_together,
         promotions=view.promotions,
         languages=view.settings.languages if basket.language is None else (basket.language, *view.settings.languages),
@@ -51,10 +52,10 @@ def circumstances(
 
 
 def scene_of(view: TenantView, at: Instant, location: str, channel: str) -> Scene:
-    """Where and when, with the wall clock of the location."""
+    """Where and when, with the wall clock of the location and the groups that it is in."""
     known, zone = view.locations.get(location), view.settings.time_zone
     local_zone = (known.time_zone or zone) if known is not None else zone
-    return Scene(at, zone, local_zone, location, channel, view.settings.currency)
+    return Scene(at, zone, local_zone, location, channel, view.settings.currency, view.groups_of(location))
 
 
 def who(state: MemberState, at: Instant, segments: frozenset[str], tags: frozenset[str]) -> MemberFacts:

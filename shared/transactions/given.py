@@ -1,6 +1,7 @@
 """The circumstances of a sale as kept with it, so that its decision can be made again. Pure; compact, without names.
 
-What is versioned is kept as its version (programmes); what is not is kept itself (rates, the catalogue's part, the member's numbers).
+What is versioned is kept as its version (programmes); what is not is kept itself (rates, the catalogue's part, the member's numbers,
+and of the groups that the location is in those that are asked about: it may be in others tomorrow).
 """
 
 from __future__ import annotations
@@ -29,13 +30,14 @@ class ProgrammeGone(LookupError):
 def encode_given(given: Circumstances, decided: Decided, points_to_spend: int) -> list[Any]:
     """Everything that ``decode_given`` needs beside the basket as sent; a hold's points to spend are not in it."""
     facts, scene = given.facts, given.scene
+    local_zone = 0 if scene.local_zone == scene.zone else scene.local_zone
     wallets = {each.body.wallet for each in given.programmes}
     promotions = [
         [each.id, each.version, each.title, each.amount, dict(each.lines), each.added, *_extra_row(each.extra)]
         for each in decided.promotions
     ]
     return [
-        [scene.at, given.now - scene.at, scene.zone, 0 if scene.local_zone == scene.zone else scene.local_zone, points_to_spend],
+        [scene.at, given.now - scene.at, scene.zone, local_zone, points_to_spend, *sorted(scene.groups & given.asked_groups)],
         [int(given.known_location), int(given.historical), int(given.counts_visits), int(facts.same_visit)],
         [[each.id, each.version] for each in given.programmes],
         {name: [each.points, each.value, each.overdraft, each.floor] for name, each in given.wallets.items() if name in wallets},
@@ -65,7 +67,8 @@ def decode_given(
     stored: list[Any], basket: BasketT, member: str | None, programme_of: ProgrammeOf
 ) -> tuple[BasketT, Circumstances, Applied]:
     """The basket as decided, its circumstances, and what was used on it; ``ProgrammeGone`` if a version cannot be found."""
-    (at, late, zone, local_zone, points_to_spend), flags, versions, wallets, items, numbers, usage, payments, exhausted, *used = stored
+    moment, flags, versions, wallets, items, numbers, usage, payments, exhausted, *used = stored
+    at, late, zone, local_zone, points_to_spend, *groups = moment
     discounts, promotions = used if len(used) > 1 else (*used, [])
     known_location, historical, counts_visits, same_visit = map(bool, flags)
     tier, segments, tags, joined_at, purchases = numbers
@@ -83,7 +86,7 @@ def decode_given(
     )
     given = Circumstances(
         now=at + late,
-        scene=Scene(at, zone, local_zone or zone, basket.location_id, basket.channel, basket.currency),
+        scene=Scene(at, zone, local_zone or zone, basket.location_id, basket.channel, basket.currency, frozenset(groups)),
         programmes=tuple(_programme(programme_of, id_, version) for id_, version in versions),
         wallets={
             name: WalletSettings(points=points, value=value, overdraft=overdraft, floor=floor)

@@ -107,6 +107,8 @@ class Circumstances:
     """Those of the hold, in the version that it was placed with."""
     languages: tuple[str, ...] = ()
     """The guest's, if it is known, then the tenant's."""
+    asked_groups: frozenset[str] = frozenset()
+    """Groups of locations that somebody may ask about once more: whether the location is in them is kept with the sale."""
 
     def wallet(self, name: str) -> WalletSettings:
         """The wallet's settings."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from shared.counter.errors import ConfirmationNotUsable, ConfirmationRequired
-from shared.coupons.limits import QUOTA, location_key
+from shared.coupons.limits import QUOTA, value_limits
 from shared.coupons.model import Promotion
 from shared.coupons.quota import QuotaWalk
 from shared.coupons.repository import CouponRepository
@@ -161,7 +161,9 @@ class _Sale:
     def record_for(self, session: MemberSession) -> Recorded:
         """One conditional transaction about the member."""
         occasion = Occasion(self.at, self.correlation, self.request.mode)
-        return session.change(occasion, self._decide, replay=self._replay)
+        recorded = session.change(occasion, self._decide, replay=self._replay)
+        self.counter.tell(recorded.answer, self.correlation)
+        return recorded
 
     def _decide(self, state: MemberState, stale: Stale) -> Change[Recorded] | Done[Recorded]:
         self._look(stale)
@@ -269,7 +271,8 @@ class _Sale:
     def _tell_overdrawn(self, decided: Decided, given: Circumstances) -> None:
         """A settled sale is never refused: what it takes of limits and budgets that were used up is overdrawn, and its location's loss."""
         for each in decided.discounts if self.budgets.overdrawn else ():
-            keys_of_value = (each.key, location_key(each.key, given.scene.location))
+            scene = given.scene
+            keys_of_value = value_limits(each.key, each.terms.limits, scene.location, scene.groups) if each.terms is not None else ()
             if QUOTA + each.key in self.budgets.overdrawn:
                 decided.warnings.append(Warned("offline_loss", "/coupons", "the offer's limit was used up"))
                 decided.losses.append(offline.beyond_limit(each, self.presented))

@@ -12,6 +12,7 @@ from shared.campaigns.model import Delivery
 from shared.counter.repository import Confirmation, ConfirmationRepository
 from shared.coupons.issuing import blind_code, issued, new_coupon
 from shared.coupons.repository import CouponRepository
+from shared.erasure.steps import Hands
 from shared.erasure.working import work
 from shared.kernel.ids import new_id, new_ulid
 from shared.kernel.instants import DAY, MINUTE
@@ -97,7 +98,7 @@ def live(front: Front) -> Life:
 
 def finish(front: Front, member: str) -> bool:
     """Let the worker go on; answers whether it says that it is done."""
-    return work(front.house.scope(), member, front.push, FakeQueue())
+    return work(Hands(front.house.scope(), front.push), member, FakeQueue())
 
 
 def remains(front: Front, *sks: str) -> list[RawItem]:

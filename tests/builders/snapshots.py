@@ -11,6 +11,7 @@ import pytest
 from functions.segment_snapshots import handler
 from shared.aws.objects import S3Store
 from shared.erasure.service import ask
+from shared.erasure.steps import Hands
 from shared.erasure.working import work
 from shared.kernel.instants import SECOND
 from shared.member_state.repository import StateRepository
@@ -155,7 +156,7 @@ class Snapshots:
     def erase(self, member: str) -> None:
         """She is erased, to the end; her last event is delivered."""
         ask(self.house.scope(), member, "key_1")
-        work(self.house.scope(), member, FakePush(), FakeQueue())
+        work(Hands(self.house.scope(), FakePush()), member, FakeQueue())
         self.repository.mark([member], self.house.now)
 
 

@@ -13,18 +13,25 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import SecretStr
 
+from functions.member_rights import handler as member_rights
 from functions.registration import handler, members_routes
 from shared.aws.apple import Apple, AppleUnreachable
 from shared.erasure import working
 from shared.erasure.service import certificate
+from shared.erasure.steps import Hands
 from shared.kernel.errors import Unprocessable
 from shared.kernel.instants import SECOND
 from shared.members.api import RegisterRequest
-from shared.storage import keys_access
+from shared.members.notices import NotHandedOver
+from shared.members.repository import MemberRepository
+from shared.relay.envelope import of_record
+from shared.storage import keys, keys_access
+from shared.storage.table import WriteBatch
 from shared.tenants.apple_client import AppleClientRequest, client_of, store_client
 from tests.builders.apple import SUBJECT, client_key, notice, pem
 from tests.builders.front import AUDIENCE, Front, identity, settings_with_everything
 from tests.builders.house import House
+from tests.builders.rights import Rights
 from tests.fakes.queue import FakeQueue
 
 TOKEN = "refresh-token-of-apple"
@@ -70,7 +77,7 @@ class World:
 
     def erase(self, member: str) -> dict[str, int]:
         assert self.front.call("erase_member", member_id=member).status == 202
-        assert working.work(self.house.scope(), member, self.front.push, FakeQueue(), self.apple)
+        assert working.work(Hands(self.house.scope(), self.front.push, self.apple), member, FakeQueue())
         found = certificate(self.house.scope(), member)
         assert found.status == "completed"
         return {name: number for name, number in found.counts.items() if name.startswith("apple")}
@@ -209,3 +216,91 @@ def test_everything_else_may_be_tried_again(apple: Apple, status: str) -> None:
 def test_nothing_but_a_public_address_is_called() -> None:
     with pytest.raises(AppleUnreachable):
         Apple("https://apple.example/auth", resolve=lambda _host, _port: ["10.0.0.1"]).post("token", {})
+
+
+# -- taken off, while she stays a member ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def rights(world: World, monkeypatch: pytest.MonkeyPatch) -> Rights:
+    made = Rights(world.front, monkeypatch)
+    monkeypatch.setattr(member_rights, "apple", lambda: world.apple)
+    return made
+
+
+def card(world: World, member: str, number: str = "4711-1") -> None:
+    said = world.front.call("add_identifier", {"kind": "card", "value": number}, member_id=member)
+    assert said.status == 201, said.body
+
+
+def test_she_takes_it_off_where_something_else_leads_to_her_and_apple_is_asked_to_revoke(world: World, rights: Rights) -> None:
+    member = world.register()
+    refused = world.front.call("remove_identifiers_of_me", me=member, kind="apple")
+    assert (refused.status, refused.body["code"]) == (409, "last_identifier")
+    card(world, member)
+    said = world.front.call("remove_identifiers_of_me", me=member, kind="apple")
+    assert (said.status, said.body["number"]) == (200, 0)
+    world.apple.asked.clear()
+    rights.told(member)
+    ((what, form),) = world.apple.asked
+    assert (what, form["token"]) == ("revoke", TOKEN)
+    assert world.kept(member) is None
+    rights.told(member)
+    assert len(world.apple.asked) == 1, "told again there is nothing left to do"
+    assert world.front.call("get_member_of_me", me=member).body["identifiers"] == ["card"]
+    again = world.front.call("remove_identifiers_of_me", me=member, kind="apple")
+    assert (again.status, again.body["code"]) == (404, "unknown_identifier")
+    other = world.front.register(identity=identity(SUBJECT, world.house.now))
+    assert other != member, "whoever has the account may be a member of her own"
+
+
+def test_a_blocked_card_is_no_way_to_her(world: World) -> None:
+    member = world.register()
+    card(world, member)
+    assert world.front.call("block_identifier", {"kind": "card"}, member_id=member).status == 200
+    assert world.front.call("remove_identifiers_of_me", me=member, kind="apple").body["code"] == "last_identifier"
+
+
+@pytest.mark.parametrize("kind", ["card", "phone", "email", "external", "google", "referral", "x"])
+def test_by_herself_she_takes_off_nothing_else(world: World, kind: str) -> None:
+    member = world.register()
+    card(world, member)
+    said = world.front.call("remove_identifiers_of_me", me=member, kind=kind)
+    assert (said.status, said.body["code"]) == (404, "unknown_identifier")
+
+
+def test_a_desk_may_take_off_the_last(world: World, rights: Rights) -> None:
+    member = world.register()
+    assert world.front.call("remove_identifiers", member_id=member, kind="apple").body["number"] == 0
+    rights.told(member)
+    assert (world.apple.asked[-1][0], world.kept(member)) == ("revoke", None)
+
+
+def test_an_apple_that_does_not_answer_is_asked_again(world: World, rights: Rights) -> None:
+    member = world.register()
+    card(world, member)
+    world.front.call("remove_identifiers_of_me", me=member, kind="apple")
+    world.apple.down = 1
+    with pytest.raises(NotHandedOver):
+        rights.told(member)
+    assert world.kept(member) is not None
+    rights.told(member)
+    assert world.kept(member) is None
+
+
+def test_who_has_signed_in_with_it_again_keeps_what_is_of_that(world: World, rights: Rights) -> None:
+    member = world.register()
+    card(world, member)
+    world.front.call("remove_identifiers_of_me", me=member, kind="apple")
+    raw = world.house.table.get(keys.state(world.house.tenant, member), consistent=True)
+    removal = of_record({"dynamodb": {"NewImage": raw}})
+    assert removal is not None
+    batch, scope = WriteBatch(), world.house.scope()
+    blind = scope.blind("apple", SUBJECT)
+    members = MemberRepository(scope.tenant, scope.table)
+    members.add_identifier(batch, "new", "apple", blind, member)
+    members.add_held(batch, member, [("apple", blind)])
+    scope.table.transact(batch, "again")
+    world.apple.asked.clear()
+    member_rights.work({"detail": removal.detail()})
+    assert (world.apple.asked, world.kept(member) is not None) == ([], True)

@@ -17,7 +17,11 @@ from shared.audit.model import Actor, Entry, entry_of
 from shared.audit.repository import AuditRepository
 from shared.audit.sealing import Sealer, name_of
 from shared.aws.objects import S3Store
+from shared.erasure.service import ask
+from shared.kernel.ids import new_ulid
 from shared.kernel.instants import DAY, HOUR, MINUTE, format_rfc3339
+from shared.merging.api import MergeRequest
+from shared.merging.service import merge
 from shared.storage import keys_audit, noting
 from shared.storage.commit import Effort, Plan, commit
 from shared.storage.errors import ConditionFailed, OutcomeUnknown, RawItem
@@ -25,6 +29,7 @@ from shared.storage.expressions import Path
 from shared.storage.items import SettingsItem
 from shared.storage.keys import Key
 from shared.storage.table import NOT_THERE_YET, WriteBatch
+from tests.builders.front import Front
 from tests.builders.house import NOW, House
 from tests.builders.office import Office
 from tests.fakes.faulty import FaultyTable
@@ -211,6 +216,20 @@ def test_filters_and_bounds(filled: Office) -> None:
     assert [each["at"] for each in _pages(filled, **bounds)] == [format_rfc3339(NOW - 2 * DAY), format_rfc3339(NOW - 3 * DAY)]
 
 
+def test_a_person_is_found_by_every_id_of_hers_also_after_her_erasure(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    house, front = office.house, Front(office.house, monkeypatch)
+    kept, gone, other = (front.register(identifiers=[{"kind": "card", "value": f"4711-{number}"}]) for number in range(3))
+    for member in (kept, gone, other):
+        house.table.put_raw(notes.item_of(Entry(new_ulid(house.now), "demo", Actor("key", "k"), "get_member", "read", member=member)))
+    by_id = {id_: {each["member_id"] for each in _pages(office, member_id=id_)} for id_ in (kept, gone)}
+    assert by_id == {kept: {kept}, gone: {gone}}
+    merge(house.scope(), kept, MergeRequest(from_member_id=gone, reason="same_person"), "k")
+    assert [{each["member_id"] for each in _pages(office, member_id=id_)} for id_ in (kept, gone)] == [{kept, gone}] * 2
+    ask(house.scope(), gone, "k")
+    assert [{each["member_id"] for each in _pages(office, member_id=id_)} for id_ in (kept, gone)] == [{kept, gone}] * 2
+    assert {each["member_id"] for each in _pages(office, member_id=other)} == {other}
+
+
 def test_a_year_is_walked_in_several_pages(filled: Office) -> None:
     """No page looks at more than 31 days, however few there are to show."""
     assert len(_pages(filled, **{"from": format_rfc3339(NOW - 390 * DAY), "until": format_rfc3339(NOW + HOUR)})) == 30
@@ -266,6 +285,18 @@ def sealed(filled: Office, bucket: Any) -> audit.Place:
 def test_what_nobody_changed_agrees(sealed: audit.Place) -> None:
     report, seals = audit.check(sealed, "demo")
     assert (report.findings, report.entries, report.locked, len(seals)) == ([], 30, 3, 3)
+
+
+def test_a_tenant_that_there_is_not_does_not_agree(sealed: audit.Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slip in the id must not read as a proof."""
+    monkeypatch.setattr(audit, "_place", lambda _options: sealed)
+    options = argparse.Namespace(work="verify", tenant="demo", entry=None, table=None)
+    assert audit.run(options) == 0
+    options.tenant = "operator"
+    assert audit.run(options) == 0, "nothing was done to the stage yet"
+    options.tenant = "dmeo"
+    with pytest.raises(console.Failure, match="no audit log of dmeo"):
+        audit.run(options)
 
 
 def test_seals_are_listed_the_newest_first(filled: Office, sealed: audit.Place) -> None:

@@ -13,7 +13,7 @@ from shared.definitions.model import Definition
 from shared.definitions.repository import item_of
 from shared.kernel.errors import Unprocessable
 from shared.member_state.errors import UnknownMember
-from shared.messaging.port import Throttled, Unreachable
+from shared.messaging.port import Throttled, Unreachable, Withheld
 from tests.builders.guests import BASE, Guests
 from tests.builders.house import House
 from tests.fakes.senders import FakeSender
@@ -99,6 +99,16 @@ def test_a_test_is_really_sent_marked_and_leaves_nothing(guests: Guests) -> None
     assert (address, message.title) == ("anna@example.com", "[Test] Hallo Anna")
     assert message.data["coupon_id"] == "cpn_sample"
     assert stored(guests) == before
+
+
+def test_a_test_that_a_test_environment_withholds_is_told(guests: Guests) -> None:
+    member = guests.guest("Anna")
+    guests.post.messaging(email={"from_address": "news@example.com"}, test_members=[member])
+    sender = FakeSender()
+    sender.answers["anna@example.com"] = Withheld("test_mode")
+    request = SendTestRequest(member_id=member, step="tell", channels=("email",))
+    (found,) = send_test(guests.house.scope(), "hello", request, {"email": sender}, BASE).results
+    assert (found.result, found.reason) == ("refused", "test_mode")
 
 
 def test_tests_go_to_test_members_alone(guests: Guests) -> None:

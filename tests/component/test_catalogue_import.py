@@ -91,9 +91,29 @@ def test_the_command_checks_every_part_before_it_stores_one(office: Office) -> N
     assert catalogue.import_file(_Desk(office), "\n".join(["id,name", *lines]), dry_run=False)["created"] == 1200
 
 
+@pytest.mark.parametrize(
+    ("csv", "told"),
+    [
+        ("id,name\n", "1 mistake, nothing was stored:\nline 1: a line of columns, and at least one item"),
+        ("", "2 mistakes, nothing was stored:\nline 1: the column id is missing\nline 1: the column name is missing"),
+        ("id,name\na,A\nb,\nc,C\nd,\n", "2 mistakes, nothing was stored:\nlines 3, 5, name: Field required"),
+        ("id,name\n" + ",A\n" * 20, "20 mistakes, nothing was stored:\nlines 2, 3, 4, 5, 6, 7, 8, 9 and 12 more, id: Field required"),
+        ("id,name\n" + ",A\n" * 200, "at least 100 mistakes, nothing was stored:\n"),
+    ],
+)
+def test_the_command_says_once_what_is_wrong_in_the_same_way(office: Office, csv: str, told: str) -> None:
+    with pytest.raises(console.Failure) as refused:
+        catalogue.import_file(_Desk(office), csv, dry_run=True)
+    assert str(refused.value).startswith(told)
+
+
 def test_the_command_reads_a_file(tmp_path: Path) -> None:
     with pytest.raises(console.Failure, match="cannot be read"):
         catalogue.run(_options(tmp_path / "none.csv"))
+    other = tmp_path / "latin.csv"
+    other.write_bytes("id,name\n1,Caf\xe9\n".encode("latin-1"))
+    with pytest.raises(console.Failure, match="not UTF-8"):
+        catalogue.run(_options(other))
 
 
 def _options(file: Path) -> Any:

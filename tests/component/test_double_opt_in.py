@@ -6,13 +6,15 @@ from typing import Any
 
 import pytest
 
+from functions.member_rights import handler as member_rights
+from shared.access.collecting import collect
 from shared.kernel.instants import DAY, HOUR, MINUTE, format_rfc3339
 from shared.members.notices import NotHandedOver
 from shared.members.repository import MemberRepository
 from shared.members.silencing import silence
 from shared.messaging.port import Throttled
-from shared.relay.envelope import Envelope
-from shared.storage import keys_rights
+from shared.relay.envelope import Envelope, of_record
+from shared.storage import keys, keys_rights
 from shared.storage.items_rights import ObjectionItem
 from shared.tenants.rights import ConsentSettings
 from tests.builders.front import ALL, Front, identity
@@ -79,6 +81,8 @@ def test_a_yes_waits_for_the_link_and_the_proof_says_when_and_how(rights: Rights
     assert (first["granted"], first["state"], first["version"], first["at"], first["source"]) == (False, "pending", "2", began, "app")
     assert (second["granted"], second["state"], second["version"], second["source"]) == (True, "confirmed", "2", "double_opt_in")
     assert (second["at"], second["asked_at"], second["proof"]) == (began + HOUR, began, f"double_opt_in-{began}")
+    shown = collect(rights.house.scope(), member)["sections"]["consents"]["data"][-1]
+    assert (shown["at"], shown["asked_at"]) == (format_rfc3339(began + HOUR), format_rfc3339(began))
 
 
 def test_pressing_again_changes_nothing(rights: Rights) -> None:
@@ -213,20 +217,37 @@ def test_who_switches_it_off_has_answers_as_they_were(bare_house: House, monkeyp
     assert "consent.confirmation_asked" not in envelope.types
 
 
-def test_who_has_restricted_and_did_not_lift_it_herself_is_told_once(rights: Rights) -> None:
+def test_she_is_told_of_a_restriction_that_she_did_not_ask_for_and_of_its_end(rights: Rights) -> None:
     member = rights.front.register(profile={"email": EMAIL, "language": "en"})
-    rights.front.call("set_restriction_of_me", {"restricted": True, "reason": "unlawful"}, me=member)
-    rights.told(member)
-    rights.front.call("set_restriction_of_me", {"restricted": False}, me=member)
-    rights.told(member)
-    assert rights.senders["email"].taken == []
-    rights.front.call("set_restriction", {"restricted": True, "reason": "unlawful"}, member_id=member)
-    rights.front.call("set_restriction", {"restricted": False}, member_id=member)
-    rights.told(member)
-    rights.told(member)
-    assert [(address, message.title) for address, message in rights.senders["email"].taken] == [(EMAIL, "Your data are used again")]
+
+    def staff(**body: Any) -> None:
+        rights.house.now += MINUTE
+        assert rights.front.call("set_restriction", body, member_id=member).status == 200
+        rights.told(member)
+        rights.told(member)
+
+    for body in ({"restricted": True, "reason": "unlawful"}, {"restricted": False}):
+        rights.front.call("set_restriction_of_me", body, me=member)
+        rights.told(member)
+    assert rights.senders["email"].taken == [], "she knows what she does"
+    staff(restricted=True, reason="unlawful")
+    staff(restricted=True, reason="legal_claims")
+    staff(restricted=False)
+    titles = ["Your data are set aside", "Your data are used again"]
+    assert [(address, message.title) for address, message in rights.senders["email"].taken] == [(EMAIL, title) for title in titles]
     inbox = rights.front.call("list_inbox_of_me", me=member).body["data"]
-    assert [each["title"] for each in inbox] == ["Your data are used again"]
+    assert [each["title"] for each in inbox] == titles[::-1]
+
+
+def test_what_ended_before_she_could_be_told_is_not_told(rights: Rights) -> None:
+    member = rights.front.register(profile={"email": EMAIL})
+    rights.front.call("set_restriction", {"restricted": True, "reason": "unlawful"}, member_id=member)
+    raw = rights.house.table.get(keys.state(rights.house.tenant, member), consistent=True)
+    began = of_record({"dynamodb": {"NewImage": raw}})
+    assert began is not None
+    rights.front.call("set_restriction", {"restricted": False}, member_id=member)
+    member_rights.work({"detail": began.detail()})
+    assert rights.senders["email"].taken == []
 
 
 def test_who_objected_is_not_even_asked(rights: Rights) -> None:

@@ -16,6 +16,7 @@ from shared.erasure.errors import StillThere, UnknownErasure
 from shared.erasure.model import STEPS
 from shared.erasure.repository import ErasureRepository
 from shared.erasure.service import ask
+from shared.erasure.steps import Hands
 from shared.kernel.instants import DAY, MINUTE
 from shared.kernel.shards import quota_shards
 from shared.member_state.cells_codec import encode_cells
@@ -336,9 +337,9 @@ def test_out_of_time_it_goes_on_in_a_new_message(front: Front) -> None:
     life, queue, left = live(front), FakeQueue(), iter([*[60_000] * 4, 1_000])
     erase(front, life.member)
     front.house.time_left = lambda: next(left, 60_000)
-    assert not working.work(front.house.scope(), life.member, front.push, queue)
+    assert not working.work(Hands(front.house.scope(), front.push), life.member, queue)
     assert queue.take() == [{"kind": "erasure", "tenant": "demo", "member": life.member}]
-    assert working.work(front.house.scope(), life.member, front.push, queue)
+    assert working.work(Hands(front.house.scope(), front.push), life.member, queue)
     assert not queue.take()
 
 

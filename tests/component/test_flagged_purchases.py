@@ -10,13 +10,14 @@ import pytest
 from shared.counter.errors import AlreadyReviewed, NotUnderReview
 from shared.counter.reporting import report
 from shared.kernel.errors import AppError
-from shared.kernel.instants import DAY
+from shared.kernel.instants import DAY, HOUR
 from shared.member_state.service import tick_member
 from shared.members import points
 from shared.members.points_api import AdjustmentRequest
 from shared.members.service import Actor
 from shared.storage import keys_counter
 from shared.storage.items_counter import CountItem
+from shared.tenants.model import Location
 from shared.tenants.principal import EVERYWHERE, Place
 from shared.transactions import claims, reversal, reviewing
 from shared.transactions.api import MemberReference, ReturnRequest
@@ -247,3 +248,67 @@ def test_default_off_no_count_is_written(house: House) -> None:
     record(house.scope(), sold)
     claims.claim(house.scope(), natural_key(sold).id("txn"), MemberReference(id=member))
     assert report(house.scope(), EVERYWHERE, None, None).data == ()
+
+
+CLOSED = {"weekly": {"sat": [{"opens": "12:00", "closes": "14:00"}]}}
+"""On the Saturday of these tests it is eleven; Mitte opens at noon."""
+
+
+def hours_of(house: House, hours: dict[str, Any] | None) -> None:
+    house.add_location(Location.model_validate({"id": "mitte", "name": "Mitte", "hours": hours}))
+    house.cache.forget(house.tenant)
+
+
+def test_a_sale_after_hours_waits_is_counted_and_told_once_a_cashier(house: House) -> None:
+    asking(house, rules={"after_hours": {"grace_minutes": 15, "more_than": 1}})
+    hours_of(house, CLOSED)
+    member = house.join()
+    requests = [sale(member, staff_id="anna") for _ in range(3)]
+    answers = [record(house.scope(), each).answer for each in requests]
+    assert [[flag["code"] for flag in each["flags"]] for each in answers] == [["after_hours"]] * 3
+    assert lots(house, member) == (0, 27)
+    assert record(house.scope(), requests[0]).replayed
+    rows = {row.rule: (row.count, row.points, row.alerted) for row in report(house.scope(), EVERYWHERE, DATE, DATE).data}
+    assert rows == {"flagged": (3, 27, False), "after_hours": (3, 27, True)}
+    item = CountItem.values(house.table.get(keys_counter.count("demo", DATE, "mitte", "anna", "after_hours")) or {})
+    assert '"count":2' in item["out"], "told with the second, and not again"
+    decide(house, answers[0], "approved")
+    assert lots(house, member) == (9, 18)
+    check_member(house, member)
+
+
+def test_within_the_grace_from_afar_and_of_long_ago_nothing_stands_out(house: House) -> None:
+    asking(house, rules={"after_hours": {"grace_minutes": 60}})
+    hours_of(house, CLOSED)
+    member = house.join()
+    assert "flags" not in record(house.scope(), sale(member)).answer
+    asking(house, rules={"after_hours": {"grace_minutes": 59}})
+    assert "flags" in record(house.scope(), sale(member)).answer
+    assert "flags" not in record(house.scope(), sale(member, channel="app")).answer
+    assert "flags" not in record(house.scope(), sale(member, mode="historical")).answer
+    assert "flags" not in record(house.scope(), sale(None)).answer
+    hours_of(house, None)
+    assert "flags" not in record(house.scope(), sale(member)).answer
+
+
+def test_a_claimed_sale_was_made_when_it_was_made(house: House) -> None:
+    asking(house, rules={"after_hours": {"grace_minutes": 15}})
+    hours_of(house, CLOSED)
+    sold = sale(None)
+    record(house.scope(), sold)
+    house.now += 2 * HOUR
+    answer = claims.claim(house.scope(), natural_key(sold).id("txn"), MemberReference(id=house.join()), cashier="anna").answer
+    assert [flag["code"] for flag in answer["flags"]] == ["after_hours"]
+
+
+def test_the_rule_costs_a_sale_in_the_hours_no_request(house: House) -> None:
+    member, spent = house.join(), []
+    for rules in ({}, {"after_hours": {}}):
+        asking(house, rules=rules)
+        hours_of(house, {"weekly": {"sat": [{"opens": "08:00", "closes": "20:00"}]}})
+        record(house.scope(), sale(member))
+        house.table.consumed = []
+        record(house.scope(), sale(member))
+        spent.append([each["CapacityUnits"] for each in house.table.consumed])
+    assert spent[0] == spent[1]
+    assert len(spent[0]) > 1

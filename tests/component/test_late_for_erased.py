@@ -16,6 +16,7 @@ from shared.campaigns.messages import order_of
 from shared.campaigns.sending import Means, send
 from shared.erasure.repository import ErasureRepository
 from shared.erasure.service import ask
+from shared.erasure.steps import Hands
 from shared.erasure.working import message_of, work
 from shared.http.body import parse_model
 from shared.members import lists
@@ -127,7 +128,7 @@ def test_links_of_her_letters_lead_nowhere_and_still_say_that_she_wants_no_more(
     letter = guests.letter(member)
     by_kind = {kind: next(link for link in guests.links(html.unescape(letter.html)) if f"/{kind}/" in link) for kind in "lou"}
     ask(guests.house.scope(), member, "key_1")
-    work(guests.house.scope(), member, FakePush(), FakeQueue())
+    work(Hands(guests.house.scope(), FakePush()), member, FakeQueue())
     counted()
     assert guests.call(by_kind["l"]).status == 404
     assert guests.call(by_kind["o"]).status == 200
@@ -147,7 +148,8 @@ class Worker:
         self.house = front.house
         home = SimpleNamespace(begin=lambda _context: None, worker_scope=self._scope, client=lambda _name: self)
         settings = SimpleNamespace(queue_url="own", dead_letter_url="dead")
-        for name, value in (("runtime", home), ("settings", settings), ("push", front.push)):
+        wiring = {"runtime": home, "settings": settings, "push": front.push, "recipients": None}
+        for name, value in wiring.items():
             monkeypatch.setattr(handler, name, lambda value=value: value)
 
     def _scope(self, tenant: str, *pks: str) -> Any:

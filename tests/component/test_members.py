@@ -451,7 +451,7 @@ def test_her_own_view_is_hers_and_takes_no_keys(front: Front) -> None:
     for route in OWN:
         body = BODIES.get(route.operation.removesuffix("_of_me"))
         named = {"device_id": "dev_00000000000000", "coupon_id": "cpn_nothing", "message_id": f"inb_{NOBODY.removeprefix('mbr_')}"}
-        named |= {"access_id": "acc_nothing"}
+        named |= {"access_id": "acc_nothing", "kind": "apple"}
         path = {name: value for name, value in named.items() if f"{{{name}}}" in route.path}
         assert front.call(route.operation, body, **path).status == 403, route.operation
         said = front.call(route.operation, body, me=member, headers=KEYED, **path)

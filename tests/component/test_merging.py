@@ -10,6 +10,7 @@ import pytest
 from local.verify import CHECKS, take
 from shared.access.collecting import collect
 from shared.coupons.repository import CouponRepository
+from shared.erasure.steps import Hands
 from shared.erasure.working import work as forget
 from shared.kernel.errors import ConcurrentUpdate
 from shared.kernel.instants import DAY
@@ -312,7 +313,7 @@ def test_erasing_who_is_left_erases_who_she_was(front: Front) -> None:
     assert (asked.status, asked.body["member_id"]) == (202, other)
     assert front.call("erase_member", member_id=life.member).body == asked.body
     assert front.call("get_erasure", member_id=life.member).body == asked.body
-    assert forget(house.scope(), other, front.push, FakeQueue())
+    assert forget(Hands(house.scope(), front.push), other, FakeQueue())
     for member in (life.member, other):
         assert front.call("get_member", member_id=member).body["code"] == "member_erased"
         assert house.key_table.get(keys.member_key(house.tenant, member)) is None
@@ -325,7 +326,7 @@ def test_erased_before_the_rows_followed_nothing_comes_back(front: Front) -> Non
     unite(front, life.member, other)
     front.call("erase_member", member_id=other)
     assert finish(front, life.member), "the erasure cleans up after both"
-    assert forget(house.scope(), other, front.push, FakeQueue())
+    assert forget(Hands(house.scope(), front.push), other, FakeQueue())
     assert finish(front, life.member)
     assert not [raw for raw in remains(front, "ID") if raw["SK"]["S"] == "ID"]
     assert remains(front, keys.DEVICE_PREFIX) == []

@@ -6,13 +6,15 @@ import json
 import re
 import threading
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import urllib3
 
+from local import outbox
 from local.outbox import chosen
-from local.outbox_page import serving
+from local.outbox_page import page, serving
 
 
 def message(number: int, **more: Any) -> dict[str, Any]:
@@ -56,13 +58,25 @@ def test_newest_first_and_narrowed(address: str) -> None:
 
 def test_a_person_reads_what_the_guest_does_and_nothing_in_it_runs(address: str) -> None:
     answer = get(f"{address}/")
-    page = answer.data.decode()
-    assert [each[1] for each in re.finditer(r"<h2>(Title \d)</h2>", page)] == ["Title 3", "Title 1"]
-    assert "&lt;b&gt;no markup&lt;/b&gt;" in page
-    assert 'sandbox="" title="HTML" srcdoc="&lt;script&gt;alert(1)&lt;/script&gt;&lt;p&gt;&quot;Hi&quot;&lt;/p&gt;"' in page
-    assert "<script" not in page
-    assert not re.search(r"(src|href)=\"https?:", page)
+    shown = answer.data.decode()
+    assert [each[1] for each in re.finditer(r"<h2>(Title \d)</h2>", shown)] == ["Title 3", "Title 1"]
+    assert "&lt;b&gt;no markup&lt;/b&gt;" in shown
+    assert 'sandbox="" title="HTML" srcdoc="&lt;script&gt;alert(1)&lt;/script&gt;&lt;p&gt;&quot;Hi&quot;&lt;/p&gt;"' in shown
+    assert "<script" not in shown
+    assert not re.search(r"(src|href)=\"https?:", shown)
     assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+
+
+def test_what_a_test_environment_withheld_is_shown_as_not_sent() -> None:
+    sent, withheld = page([message(1)], {}, ["push"]), page([message(1, withheld="test_<mode>")], {}, ["push"])
+    assert "not sent" not in sent
+    assert "not sent: test_&lt;mode&gt;" in withheld
+
+
+def test_what_was_withheld_was_not_delivered(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = [message(1), message(2, withheld="test_mode"), message(3)]
+    monkeypatch.setattr(outbox, "Reader", lambda _store: SimpleNamespace(messages=lambda _prefix: kept))
+    assert [each["delivery"] for each in outbox.delivered(None, "demo", "mbr_1")] == ["dlv_1", "dlv_3"]  # type: ignore[arg-type]
 
 
 def test_a_name_of_another_machine_gets_nothing(address: str) -> None:

@@ -160,6 +160,40 @@ class TestInvitations:
         assert world.pool.users == {}
         assert world.call("list_staff").body["data"] == []
 
+    def test_the_same_call_again_invites_nobody_twice(self, world: World) -> None:
+        def ask(**more: Any) -> Said:
+            return world.call("invite_staff", {"email": MAIL, "group": "marketer"} | more, headers={"idempotency-key": "anna"})
+
+        first, again = ask(), ask()
+        assert (first.status, again.status, again.headers.get("idempotent-replayed")) == (201, 200, "true")
+        assert first.body == again.body
+        assert len(world.pool.users) == 1
+        assert ask(email="ben@corner.example").body["staff_id"] != first.body["staff_id"], "another address is somebody else"
+        refused = ask(group="read_only")
+        assert (refused.status, refused.body["code"]) == (422, "request_reused")
+        assert world.change(first.body, {"group": "read_only"}).status == 200
+        assert ask().body["group"] == "read_only", "as they are now"
+        assert world.call("remove_staff", staff_id=first.body["staff_id"]).status == 204
+        assert ask().status == 201, "who was removed is invited anew"
+        assert len(world.pool.users) == 2
+
+    def test_a_call_that_comes_second_at_the_same_moment_leaves_the_user_of_the_first(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        headers, body = {"idempotency-key": "anna"}, {"email": MAIL, "group": "marketer"}
+        real, met = CognitoPool.put_into, list[int]()
+
+        def meanwhile(pool: CognitoPool, name: str, group: Any) -> None:
+            monkeypatch.setattr(CognitoPool, "put_into", real)
+            met.append(world.call("invite_staff", body, headers=headers).status)
+            real(pool, name, group)
+
+        monkeypatch.setattr(CognitoPool, "put_into", meanwhile)
+        late = world.call("invite_staff", body, headers=headers)
+        assert (met, late.status, late.body["code"]) == ([201], 409, "staff_changed")
+        assert len(world.pool.users) == 1
+        assert world.call("invite_staff", body, headers=headers).status == 200
+
     def test_a_place_must_be_there(self, world: World) -> None:
         body = {"email": MAIL, "group": "marketer", "location_id": "nowhere", "location_group": "north"}
         said = world.call("invite_staff", body)

@@ -37,7 +37,7 @@ def test_a_tenant_is_made_with_its_keyring_and_found_again(office: Office) -> No
     read = office.call("get_tenant", tenant_id="corner")
     assert read.body == made.body
     assert read.body["settings"]["currency"] == "EUR"
-    assert office.call("list_tenants").body == {"data": [{"id": "corner", "status": "active"}]}
+    assert office.call("list_tenants").body == {"data": [{"id": "corner", "mode": "live", "status": "active"}]}
     ring = KeyringItem.read(office.house.key_table.get(keys.tenant_keyring("corner")) or {})
     assert ring.kek
     entry = TenantEntryItem.read(office.house.table.get(keys.tenant_entry("corner")) or {})
@@ -97,8 +97,16 @@ def test_a_configuration_is_replaced_only_by_who_has_read_it(office: Office) -> 
     replaced = office.call("replace_tenant", body, tenant_id="corner", if_match="1")
     assert (replaced.status, replaced.headers["etag"]) == (200, '"2"')
     assert office.call("replace_tenant", body, tenant_id="corner", if_match="1").body["code"] == "version_mismatch"
-    assert office.call("list_tenants").body["data"] == [{"id": "corner", "status": "suspended"}]
+    assert office.call("list_tenants").body["data"] == [{"id": "corner", "mode": "live", "status": "suspended"}]
     assert office.call("get_tenant", tenant_id="corner").body == replaced.body
+
+
+@pytest.mark.parametrize(("field", "given", "told"), [("currency", "XQX", "ISO 4217"), ("time_zone", "Mars/Base", "IANA")])
+def test_what_is_expected_is_told_and_not_what_was_sent(office: Office, field: str, given: str, told: str) -> None:
+    said = office.call("create_tenant", {"id": "corner", "settings": SETTINGS | {field: given}})
+    (error,) = said.body["errors"]
+    assert told in error["detail"]
+    assert given not in str(said.body)
 
 
 def test_the_currency_and_the_id_stay(office: Office) -> None:
@@ -199,7 +207,8 @@ def test_creation_killed_anywhere_is_finished_by_repeating_it(dynamodb: str, bar
             again = office.call("create_tenant", body)
             assert again.status in (201, 409)
             assert office.call("get_tenant", tenant_id=body["id"]).body["etag"] == "1"
-            assert {"id": body["id"], "status": "active"} in office.call("list_tenants", query={"limit": "200"}).body["data"]
+            listed = office.call("list_tenants", query={"limit": "200"}).body["data"]
+            assert {"id": body["id"], "mode": "live", "status": "active"} in listed
         if not reached:
             assert at > 3
             return

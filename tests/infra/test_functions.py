@@ -9,6 +9,7 @@ import pytest
 from infra.packaging import FUNCTIONS
 from shared.audiences.model import KEPT
 from shared.kernel.instants import DAY
+from shared.observability.measures import count_limits_unavailable
 from shared.snapshots.model import OBJECT_LIFE
 from shared.tenants.removal import DATA_PREFIXES
 from tests.infra.conftest import Synthesised
@@ -32,14 +33,14 @@ OWN = {
     "segment_evaluation": {"SEGMENTS_QUEUE_URL", "PLANNING_QUEUE_URL", "SNAPSHOTS_QUEUE_URL", "DEAD_LETTER_URL"},
     "segment_snapshots": {"SNAPSHOTS_QUEUE_URL", "DATA_BUCKET", "DEAD_LETTER_URL"},
     "campaign_planning": {"PLANNING_QUEUE_URL", "SENDING_QUEUE_URL", "DEAD_LETTER_URL"},
-    "campaign_sending": {"SENDING_QUEUE_URL", "DATA_BUCKET", "DEAD_LETTER_URL", "PUBLIC_URL"},
+    "campaign_sending": {"SENDING_QUEUE_URL", "DATA_BUCKET", "DEAD_LETTER_URL", "PUBLIC_URL", "MEDIA_URL"},
     "campaign_reports": {"DEAD_LETTER_URL"},
     "event_relay": {"BUS_NAME", "REPORTS_QUEUE_URL", "FAILURE_QUEUE_URL"},
     "sign_in": {"TENANT_ROLE_ARN", "DATA_BUCKET"},
     "tenancy": {"TENANT_ROLE_ARN", "PUSH_EVENTS_TOPIC_ARN", "REMOVALS_QUEUE_URL", "STAFF_POOL_ID"},
     "tenant_removal": {"REMOVALS_QUEUE_URL", "DEAD_LETTER_URL", "DATA_BUCKET", "MEDIA_BUCKET", "STAFF_POOL_ID"},
     "audit_sealing": {"AUDIT_QUEUE_URL", "SEALS_BUCKET", "DEAD_LETTER_URL"},
-    "administration": {"TENANT_ROLE_ARN", "SENDING_QUEUE_URL", "DATA_BUCKET", "PUBLIC_URL"},
+    "administration": {"TENANT_ROLE_ARN", "SENDING_QUEUE_URL", "DATA_BUCKET", "PUBLIC_URL", "MEDIA_URL"},
     "guest_links": {"TENANT_ROLE_ARN", "MEDIA_URL"},
     "delivery_feedback": {"DEAD_LETTER_URL"},
     "member_rights": {"RIGHTS_QUEUE_URL", "DATA_BUCKET", "DEAD_LETTER_URL", "PUBLIC_URL", "MEDIA_URL"},
@@ -178,4 +179,19 @@ def test_every_dead_end_every_function_and_the_gateway_have_an_alarm(prod: Synth
     queues = {name.removeprefix("regulars-prod-").removesuffix(".fifo") for name in names}
     ends = {name for name in queues if name.endswith("-dead") or name == "relay-failures"}
     functions = {f"{name.replace('_', '-')}-{what}" for name in FUNCTIONS for what in ("errors", "throttles")}
-    assert alarms == ends | functions | {"relay-late", "api-server-errors"}
+    assert alarms == ends | functions | {"relay-late", "api-server-errors", "limits-unavailable"}
+
+
+def test_the_alarm_about_limits_asks_for_what_the_functions_write(
+    prod: Synthesised, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A metric is found by its exact set of dimensions, to which the library adds the function."""
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "registration")
+    count_limits_unavailable("tenant")
+    (line,) = capsys.readouterr().out.splitlines()
+    (written,) = json.loads(line)["_aws"]["CloudWatchMetrics"]
+    made = prod.stacks["operations"].resources("AWS::CloudWatch::Alarm").values()
+    (alarm,) = (each["Properties"] for each in made if each["Properties"]["AlarmName"].endswith("limits-unavailable"))
+    (query,) = (each["Expression"] for each in alarm["Metrics"])
+    (dimensions,), (metric,) = written["Dimensions"], written["Metrics"]
+    assert query == f"SELECT SUM({metric['Name']}) FROM SCHEMA({written['Namespace']}, {', '.join(dimensions)})"

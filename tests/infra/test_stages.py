@@ -103,7 +103,8 @@ def test_the_service_differs_only_in_environment_processor_and_clock(prod: Synth
                 environment = properties["Environment"]["Variables"]
                 # Where images are: their delivery, or (locally) the bucket itself.
                 is_media = properties["Handler"].startswith("functions.media.")
-                links = is_media or properties["Handler"].split(".")[1] in ("registration", "guest_links", "member_rights")
+                shows = ("registration", "guest_links", "member_rights", "campaign_sending", "administration")
+                links = is_media or properties["Handler"].split(".")[1] in shows
                 assert ("MEDIA_URL" in environment) == (links and stage == "prod")
                 empties = properties["Handler"].startswith("functions.tenant_removal.")
                 assert ("MEDIA_BUCKET" in environment) == (is_media or empties or (links and stage == "local"))

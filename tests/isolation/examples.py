@@ -43,7 +43,7 @@ PLACES: Final[Mapping[str, Mapping[str, str]]] = {
 FIXED: Final[Mapping[str, str]] = {
     "channel": "push", "platform": "gcm", "limit": "10", "from": "2026-11-01", "until": "2026-11-30", "to": "2026-11-30", "days": "30",
     "by_days": "7", "awaits_approval": "false", "force": "false", "reason": "a test", "actor": "nobody", "operation": "update_member",
-    "kind": "external", "inactive_months": "24",
+    "kind": "external", "inactive_months": "24", "mode": "live",
 }  # fmt: skip
 """Parameters that are no ids."""
 NAMES: Final[Mapping[str, str]] = {"show_webhook_secret": WEBHOOK, "install_campaign": "birthday"}

@@ -123,9 +123,13 @@ class Tenant:
         """An id of a definition of this tenant: as long as every other tenant's."""
         return f"{self.id}-{what}"
 
+    def create(self) -> None:
+        """The tenant itself, with its settings."""
+        self.by_operator("create_tenant", {"id": self.id, "settings": self.settings()})
+
     def _found(self) -> None:
         self.ids["tenant"] = self.id
-        self.by_operator("create_tenant", {"id": self.id, "settings": self.settings()})
+        self.create()
         made = self.by_operator("create_key", {"scopes": KEY_SCOPES, "label": f"{self.mark} till"}, tenant_id=self.id)
         self.key, self.ids["key"] = made["key"], made["key_id"]
         groups = [{"id": self.name("west"), "name": f"{self.mark} west"}]

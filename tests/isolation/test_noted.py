@@ -12,8 +12,11 @@ from typing import Any
 import pytest
 
 from shared.audit.model import Entry, Target, entry_of, text_of
+from shared.aws.runtime import NamedTenant
 from shared.kernel.instants import HOUR
+from shared.members.repository import MemberRepository
 from shared.storage.noting import COUNTS
+from shared.storage.table import WriteBatch
 from tests.isolation.building import BY_OPERATION, Said
 from tests.isolation.conftest import Street
 from tests.isolation.filling import THE_OPERATOR
@@ -28,6 +31,7 @@ _UNCHANGED = {
     "remove_tenant": "is active: test_a_tenants_removal_lies_with_the_operator",
     "lift_suppression": "nothing is suppressed: test_what_the_walk_finds_done_already",
     "unblock_identifier": "nothing is blocked: the same test",
+    "remove_identifiers_of_me": "she signs in with neither: the same test",
 }  # fmt: skip
 """Operations whose good calls in the walk change nothing, and where what they leave is tested."""
 Noted = tuple[Entry, list[dict[str, Any]]]
@@ -120,6 +124,18 @@ def test_what_the_walk_finds_done_already(street: Street) -> None:
         blocked = next(calls("block_identifier", street.ann)).parts["body"]
         assert len(noted(call("block_identifier"))) == 1
         assert len(noted(call("unblock_identifier", body=blocked))) == 1
+        sign_in_with(street, "google")
+        ((entry, _),) = noted(call("remove_identifiers_of_me", path={"kind": "google"}))
+        assert entry.member == street.ann.ids["member"]
+
+
+def sign_in_with(street: Street, kind: str) -> None:
+    """Ann's member has signed in with that provider."""
+    scope, member = street.building.modules["registration"].runtime().scope(NamedTenant(street.ann.id)), street.ann.ids["member"]
+    repository, batch = MemberRepository(scope.tenant, scope.table), WriteBatch()
+    repository.add_identifier(batch, "identifier", kind, "hers", member)
+    repository.add_held(batch, member, [(kind, "hers")])
+    scope.table.transact(batch, "sign-in-of-a-test")
 
 
 def test_launching_and_approving_are_noted(street: Street) -> None:

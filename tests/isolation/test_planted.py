@@ -47,10 +47,14 @@ MEANT = {
     "latitude": "49611613", "longitude": "36131935", "card": CARD, "external": EXTERNAL, "text shown": SHOWN,
     "device": "device-token-quorven-0815", **{f"later {name}": value for name, value in LATER.items()},
     "form street": "Nimmermehrgasse 13", "imported card": "8880066600055", "imported name": "Balthasarion",
-    "imported e-mail": "balthasarion@importhaus.example",
+    "imported e-mail": "balthasarion@importhaus.example", "second name": "Quendolina", "second card": "4440077700077744",
+    "second e-mail": "quendolina@zweithaus.example", "second phone": "+4917655443322", "second city": "Doppelsheim",
+    "staff e-mail": "kassiopeia@stafford.example",
 }  # fmt: skip
+TOLD_TO_RIGHTS = {"member.erased", "member.merged", "member.restriction_changed", "consent.confirmation_asked"}
 PASSED_ON = {
     "sns": "a device's token goes to the push service, which alone keeps it",
+    "cognito-idp": "addresses of staff go to the user pool, which alone keeps them",
     "s3": "uploads for workers, exports and access files: encrypted at rest, with short lives (docs/processing.md)",
 }
 """Services of AWS that get personal values as such, and why."""
@@ -85,7 +89,7 @@ class Told:
     def work(self) -> None:
         """Let every consumer do what waits, and the relay tell what happened."""
         for detail in self.tenant.tell():
-            if "member.erased" in detail["detail"]["types"]:
+            if TOLD_TO_RIGHTS & set(detail["detail"]["types"]):
                 self.building.deliver("member_rights", [detail])
         for _ in range(5):
             for queue, function in QUEUES.items():
@@ -145,6 +149,9 @@ def _tell(told: Told) -> None:
         "profile": {"first_name": MEANT["imported name"], "email": MEANT["imported e-mail"]},
     }, {"source": "old till", "identifiers": [{"kind": "card", "value": CARD}], "profile": {"email": "no address " + SHOWN}}]})  # fmt: skip
     told.work()
+    _is_restricted(told)
+    _turns_out_to_be_two(told)
+    _works_there(told)
     _goes_wrong(told)
     told.say("ask_access", None, member_id=told.guest)
     rule = {"kind": "bucket", "salt": "a", "from": 0, "until": 100}
@@ -152,6 +159,50 @@ def _tell(told: Told) -> None:
     told.work()
     told.say("erase_member", None, member_id=told.guest)
     told.work()
+
+
+def _is_restricted(told: Told) -> None:
+    """By staff, so that she is written that it began and ended."""
+    for body in ({"restricted": True, "reason": "legal_claims"}, {"restricted": False}):
+        told.building.now += 60_000
+        told.say("set_restriction", body, member_id=told.guest)
+        told.work()
+
+
+def _turns_out_to_be_two(told: Told) -> None:
+    """A second membership of hers, with fields of its own: looked at, merged, and called by its old id afterwards."""
+    second = {"first_name": MEANT["second name"], "city": MEANT["second city"], "email": MEANT["second e-mail"],
+              "phone": MEANT["second phone"]}  # fmt: skip
+    other = told.say("register_member", {
+        "source": "counter", "profile": second, "identifiers": [{"kind": "card", "value": MEANT["second card"]}],
+        "consents": [{"purpose": "marketing", "channel": "email", "granted": True, "document_version": "v1", "text_shown": SHOWN}],
+    })["member_id"]  # fmt: skip
+    told.work()
+    told.building.now += 60_000
+    told.say("record_transaction", told.tenant.sale("planted-2") | {"member": {"kind": "card", "value": MEANT["second card"]}})
+    told.work()
+    for dry_run in (True, False):
+        body = {"from_member_id": other, "reason": "same_person", "dry_run": dry_run}
+        assert told.say("merge_member", body, member_id=told.guest)["conflicts"], "both have a name"
+    told.work()
+    assert told.say("get_merge", None, member_id=other)["status"] == "completed"
+    told.say("get_member", None, member_id=other)
+    told.say("identify_member", {"kind": "card", "value": MEANT["second card"]})
+    told.building.now += 60_000
+    told.say("record_transaction", told.tenant.sale("planted-3") | {"member": {"id": other}})
+    wrong = {"from_member_id": MEANT["second phone"], "reason": MEANT["second name"], "note": MEANT["second e-mail"]}
+    told.say("merge_member", wrong, member_id=told.guest)
+    told.say("merge_member", wrong | {"reason": "same_person"}, member_id=MEANT["second card"])
+
+
+def _works_there(told: Told) -> None:
+    """Somebody of the staff, whose address goes to the user pool and nowhere else."""
+    one = told.say("invite_staff", {"email": MEANT["staff e-mail"], "group": "marketer"})
+    told.say("change_staff", {"sign_out": True}, staff_id=one["staff_id"])
+    told.say("list_staff", None)
+    told.say("invite_staff", {"email": MEANT["staff e-mail"], "group": MEANT["staff e-mail"]})
+    told.say("change_staff", {"label": 1, "email": MEANT["staff e-mail"]}, staff_id=MEANT["staff e-mail"])
+    told.say("remove_staff", None, staff_id=one["staff_id"])
 
 
 def _is_written_to(told: Told) -> None:
@@ -207,9 +258,13 @@ def test_the_story_was_told(told: Told) -> None:
     assert good >= {
         "register_member", "send_code", "prove_identifier_of_me", "identify_member", "record_transaction", "quote", "trigger_campaign",
         "preview_campaign", "submit_form", "update_member", "import_members", "ask_access", "export_members", "erase_member",
+        "set_restriction", "merge_member", "invite_staff", "change_staff", "remove_staff",
     }  # fmt: skip
     letters = [message.body for _address, message in told.building.senders["email"].taken]
     assert any(PROFILE["last_name"] in each for each in letters), "nothing was written to her"
+    addresses = [address for address, _message in told.building.senders["email"].taken]
+    assert {LATER["email"], MEANT["second e-mail"]} <= set(addresses), "restriction and consent were not told of"
+    assert any(Needles(MEANT).found(asked.request) for asked in told.asked if asked.operation == "admin_create_user"), "nobody was invited"
 
 
 def test_every_field_of_the_profile_is_planted() -> None:

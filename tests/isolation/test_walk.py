@@ -135,7 +135,7 @@ def _crossed(street: Street, call: Call, wheres: list[Where], tenant: Tenant, cr
         hers = f"T#{street.ann.id}#"
         changed = {key for key, item in _differences(street.image, street.building.image()) if key[1].startswith(hers)}
         assert not changed, f"{what}: changed {changed}"
-        of_hers = {name for name, body in _differences(objects, street.building.cloud.s3.objects) if street.ann.id in name}
+        of_hers = {name for name, body in _differences(objects, street.building.cloud.s3.objects) if f"/{street.ann.id}/" in name}
         assert not of_hers, f"{what}: changed objects {of_hers}"
         street.building.cloud.s3.objects = objects
         street.clean()

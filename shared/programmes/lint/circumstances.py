@@ -18,15 +18,18 @@ LATEST: Final[Instant] = NEVER - 60 * 366 * DAY
 """The calendar of the engine ends with the year 9999, and points earned may live for decades."""
 _NOBODY_JOINED_BEFORE: Final = day_of("1900-01-01")
 _NOBODY: Final = MemberFacts()
+_Place = tuple[str, frozenset[str]]
+"""A location, and the groups that it is in."""
 
 
 def circumstances(whens: Iterable[When], subject: Subject) -> Example | None:
     """An example without lines in which all of the conditions hold, at the first time from ``subject.at`` on; ``None`` if there is none.
 
-    A member may be of every segment and have every tag at once, but has one tier, of those that there are. It is not her first
-    purchase unless a condition asks for it.
+    A member may be of every segment and have every tag at once, but has one tier, of those that there are. A location that a condition
+    names need not exist, one that is in a group must. It is not her first purchase unless a condition asks for it.
     """
-    return _found(tuple(dict.fromkeys(when for when in whens if when != ALWAYS)), subject.tiers, subject.at, subject.zone)
+    asked = tuple(dict.fromkeys(when for when in whens if when != ALWAYS))
+    return _found(asked, subject.tiers, subject.at, subject.zone, _places(asked, subject))
 
 
 def anytime(subject: Subject) -> Example:
@@ -36,12 +39,22 @@ def anytime(subject: Subject) -> Example:
     return found or Example(lines=(), at=moment, location=NOWHERE, channel="pos", joined=moment)
 
 
+def _places(whens: Iterable[When], subject: Subject) -> tuple[_Place, ...]:
+    """Where it could be, if a condition says where: every location that one names, and one of each kind that is in a group of theirs."""
+    named = dict.fromkeys(location for when in whens for location in when.locations)
+    groups = frozenset(group for when in whens for group in when.location_groups)
+    kinds = subject.examples_of_groups.items() if groups else ()
+    inside = [location for kind, location in kinds if not groups.isdisjoint(kind)]
+    return tuple((each, subject.locations.get(each, frozenset())) for each in dict.fromkeys([*named, *inside]))
+
+
 @lru_cache(maxsize=4096)
-def _found(whens: tuple[When, ...], known: frozenset[str], at: Instant, zone: str) -> Example | None:
+def _found(whens: tuple[When, ...], known: frozenset[str], at: Instant, zone: str, places: tuple[_Place, ...]) -> Example | None:
     first = {when.first_purchase for when in whens if when.first_purchase is not None}
-    tiers, locations, channels = (_common(whens, name) for name in ("tiers", "locations", "channels"))
+    tiers, channels = (_common(whens, name) for name in ("tiers", "channels"))
     tiers = None if tiers is None else tuple(tier for tier in tiers if tier in known)
-    if len(first) > 1 or () in (tiers, locations, channels):
+    where = _where(whens, places)
+    if len(first) > 1 or () in (tiers, channels) or where is None:
         return None
     moment = _moment(whens, at, zone)
     joined = _joined(whens, at if moment is None else moment, zone)
@@ -50,7 +63,8 @@ def _found(whens: tuple[When, ...], known: frozenset[str], at: Instant, zone: st
     return Example(
         lines=(),
         at=format_rfc3339(moment),
-        location=locations[0] if locations else NOWHERE,
+        location=where[0],
+        location_groups=tuple(sorted(where[1])),
         channel=channels[0] if channels else "pos",
         tier=tiers[0] if tiers else None,
         segments=tuple(dict.fromkeys(name for when in whens for name in when.segments)),
@@ -58,6 +72,20 @@ def _found(whens: tuple[When, ...], known: frozenset[str], at: Instant, zone: st
         joined=format_rfc3339(joined),
         first_purchase=first == {True},
     )
+
+
+def _where(whens: Iterable[When], places: Iterable[_Place]) -> _Place | None:
+    """The first of the places that every condition about the place allows; ``None`` if there is none."""
+    asking = [_place_of(when) for when in whens if when.locations or when.location_groups]
+    if not asking:
+        return NOWHERE, frozenset()
+    scenes = ((place, Scene(0, "UTC", "UTC", place[0], "", "", place[1])) for place in places)
+    return next((place for place, scene in scenes if all(unmet(when, _NOBODY, scene) is None for when in asking)), None)
+
+
+def _place_of(when: When) -> When:
+    """Only what it says of the place."""
+    return When(locations=when.locations, location_groups=when.location_groups)
 
 
 def _common(whens: Sequence[When], name: str) -> tuple[str, ...] | None:

@@ -21,6 +21,7 @@ _TRIED: Final = 20
 _SAID: Final[dict[Code, str]] = {
     "dead_dates": "The dates of {rule} are over before the programme holds: remove the rule or give it new dates.",
     "dead_tier": "{rule} is for a tier that no programme has: name one of the levels, or remove the condition.",
+    "dead_location_group": "{rule} is for groups that no location is in: put locations into one, or remove the condition.",
     "dead_conditions": "The conditions of {rule} and of the programme never hold together: loosen one of them.",
     "dead_lines": "No line that the programme lets earn is what {rule} is about: look at scope, exclusions, kinds and price bands.",
     "dead_amount": "{rule} gives nothing for any amount: give it a percentage, and its wallet a value.",
@@ -54,6 +55,8 @@ def cause(subject: Subject, rule: EarningRule) -> Code | None:
         return "dead_dates"
     if _no_such_tier(rule.when, subject) or _no_such_tier(subject.body.applies, subject):
         return "dead_tier"
+    if _no_such_place(rule.when, subject) or _no_such_place(subject.body.applies, subject):
+        return "dead_location_group"
     if circumstances((subject.body.applies, rule.when), subject) is None:
         return "dead_conditions"
     if goods(subject.body, (rule.on,)) is None:
@@ -69,6 +72,12 @@ def _over(when: When, subject: Subject) -> bool:
 
 def _no_such_tier(when: When, subject: Subject) -> bool:
     return bool(when.tiers) and subject.tiers.isdisjoint(when.tiers)
+
+
+def _no_such_place(when: When, subject: Subject) -> bool:
+    """Whether it holds in groups alone, and no location is in any of them."""
+    asked = frozenset(when.location_groups)
+    return bool(asked) and not when.locations and all(asked.isdisjoint(groups) for groups in subject.examples_of_groups)
 
 
 def _no_percentage(rule: Cashback, subject: Subject) -> bool:
@@ -89,8 +98,13 @@ def _multiplies(subject: Subject, rule: Multiplier, alive: list[EarningRule]) ->
 
 
 def _finding(subject: Subject, rule: EarningRule, code: Code) -> Finding:
-    tail = {"dead_dates": "/when/date_until", "dead_tier": "/when/tiers", "dead_lines": "/on"}.get(code, "")
-    own = {"dead_dates": _over(rule.when, subject), "dead_tier": _no_such_tier(rule.when, subject)}
+    tails = {"dead_dates": "/when/date_until", "dead_tier": "/when/tiers", "dead_location_group": "/when/location_groups"}
+    tail = (tails | {"dead_lines": "/on"}).get(code, "")
+    own = {
+        "dead_dates": _over(rule.when, subject),
+        "dead_tier": _no_such_tier(rule.when, subject),
+        "dead_location_group": _no_such_place(rule.when, subject),
+    }
     return Finding(
         code=code,
         severity="warning",

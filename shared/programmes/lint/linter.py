@@ -31,13 +31,15 @@ def lint(
     at: Instant = 0,
     zone: str = "UTC",
     id: str = "",  # noqa: A002 as definitions call it
+    locations: Mapping[str, frozenset[str]] | None = None,
 ) -> tuple[Finding, ...]:
     """What is wrong with the programme if it holds from ``at`` on: errors first, then by place; at most ``MOST_FINDINGS``.
 
     ``others`` are the programmes in force beside it, ``offers`` those in force by id, ``prices`` catalogue prices by item, in minor
-    units. Never raises for a valid body. Cost: linear in the number of rules but for bounded comparisons; see each check.
+    units, ``locations`` the tenant's with the groups that each is in. Never raises for a valid body. Cost: linear in the number of
+    rules but for bounded comparisons; see each check.
     """
-    subject = Subject(body, wallets, offers, others, prices or {}, min(at, LATEST - 366 * DAY), zone, id)
+    subject = Subject(body, wallets, offers, others, prices or {}, min(at, LATEST - 366 * DAY), zone, id, locations or {})
     found: list[Finding] = []
     for check in (dead, shadowed, worth, rewards, terms, tiers):
         found += islice(check(subject), MOST_FINDINGS)

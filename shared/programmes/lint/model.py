@@ -15,6 +15,7 @@ Code = Literal[
     "dead_conditions",
     "dead_dates",
     "dead_lines",
+    "dead_location_group",
     "dead_multiplier",
     "dead_tier",
     "shadowed_by_best",
@@ -69,6 +70,7 @@ class Example(Frozen):
     lines: tuple[ExampleLine, ...]
     at: str = Field(description="RFC 3339")
     location: str
+    location_groups: tuple[str, ...] = Field(default=(), description="all that the location is in")
     channel: str
     tier: str | None = None
     segments: tuple[str, ...] = ()

@@ -31,12 +31,12 @@ def shadowed(subject: Subject) -> Iterator[Finding]:
     bests = [(rank, rule) for rank, rule in enumerate(ranked) if rule.combine == "best" and rule.limits == UNLIMITED][:_RIVALS]
     first_stop_after = _next_stops(ranked)
     for rank, rule in enumerate(ranked):
-        by = next((each for place, each in stops if place < rank and _closes(each, rule, subject.wallet)), None)
+        by = next((each for place, each in stops if place < rank and _closes(each, rule, subject)), None)
         stopped = by is not None
         if by is None and rule.combine == "best":
             # A stop rule between them would close the lines of a rival that is asked later.
             rivals = (pair for pair in bests if pair[1] is not rule and pair[0] < first_stop_after[rank])
-            by = next((each for place, each in rivals if _beats(each, rule, first=place < rank)), None)
+            by = next((each for place, each in rivals if _beats(each, rule, subject, first=place < rank)), None)
         found = _finding(subject, rule, by, stopped=stopped) if by is not None and cause(subject, rule) is None else None
         if found is not None:
             yield found
@@ -64,14 +64,15 @@ def covers(wide: Selector, narrow: Selector) -> bool:
     return names and low and high
 
 
-def implied(wide: When, narrow: When) -> bool:
-    """Whether ``wide`` holds whenever ``narrow`` does, as far as can be read from both."""
-    for name in ("tiers", "segments", "tags", "locations", "channels", "weekdays"):
+def implied(wide: When, narrow: When, subject: Subject) -> bool:
+    """Whether ``wide`` holds whenever ``narrow`` does, as far as can be read from both, and of groups from who is in them now."""
+    for name in ("tiers", "segments", "tags", "channels", "weekdays"):
         asked, given = getattr(wide, name), getattr(narrow, name)
         if asked and not (given and set(given) <= set(asked)):
             return False
     return (
-        wide.first_purchase in (None, narrow.first_purchase)
+        _place_implied(wide, narrow, subject)
+        and wide.first_purchase in (None, narrow.first_purchase)
         # Hours over midnight move what a weekday means.
         and (wide.hours == narrow.hours or (wide.hours is None and not wide.weekdays))
         and _not_before(wide.joined_from, narrow.joined_from)
@@ -81,6 +82,17 @@ def implied(wide: When, narrow: When) -> bool:
     )
 
 
+def _place_implied(wide: When, narrow: When, subject: Subject) -> bool:
+    if not (wide.locations or wide.location_groups):
+        return True
+    if not (narrow.locations or narrow.location_groups):
+        return False
+    wide_groups, narrow_groups = set(wide.location_groups), set(narrow.location_groups)
+    named = (each in wide.locations or not wide_groups.isdisjoint(subject.locations.get(each, ())) for each in narrow.locations)
+    kinds = (kind for kind in subject.examples_of_groups if narrow_groups and not narrow_groups.isdisjoint(kind))
+    return all(named) and all(not wide_groups.isdisjoint(kind) for kind in kinds)
+
+
 def _not_before(bound: str | None, other: str | None, *, missing_is_late: bool = False) -> bool:
     """Whether ``other`` is no earlier than ``bound`` (ISO dates). A missing date is the earliest, or the latest."""
     if missing_is_late:
@@ -88,8 +100,8 @@ def _not_before(bound: str | None, other: str | None, *, missing_is_late: bool =
     return bound is None or (other is not None and other >= bound)
 
 
-def _closes(stop: Giver, rule: Giver, wallet: WalletSettings) -> bool:
-    if not (covers(stop.on, rule.on) and implied(stop.when, rule.when)):
+def _closes(stop: Giver, rule: Giver, subject: Subject) -> bool:
+    if not (covers(stop.on, rule.on) and implied(stop.when, rule.when, subject)):
         return False
     if isinstance(rule, PerItem):
         return isinstance(stop, PerItem)
@@ -100,7 +112,7 @@ def _closes(stop: Giver, rule: Giver, wallet: WalletSettings) -> bool:
     if isinstance(stop, PerItem) or isinstance(rule, Fixed) or stop.round_per != "order":
         return False
     # On more lines the stop rule's base is only greater.
-    gives_from, needed = _first_amount(stop, wallet), _first_amount(rule, wallet)
+    gives_from, needed = _first_amount(stop, subject.wallet), _first_amount(rule, subject.wallet)
     return gives_from is not None and needed is not None and rule.round_per == "order" and gives_from <= needed
 
 
@@ -121,9 +133,9 @@ def _first_amount(rule: PerAmount | Cashback, wallet: WalletSettings) -> int | N
     return least + 1 if exactly_half and rule.rounding == "half_even" else least
 
 
-def _beats(rival: Giver, rule: Giver, *, first: bool) -> bool:
+def _beats(rival: Giver, rule: Giver, subject: Subject, *, first: bool) -> bool:
     """Whether ``rival`` gives at least as much on every basket, and more somewhere unless it is asked ``first``."""
-    if rule.kind != rival.kind or not (covers(rival.on, rule.on) and implied(rival.when, rule.when)):
+    if rule.kind != rival.kind or not (covers(rival.on, rule.on) and implied(rival.when, rule.when, subject)):
         return False
     if isinstance(rival, PerAmount) and isinstance(rule, PerAmount):
         if (rival.whole_steps, rival.rounding, rival.round_per) != (rule.whole_steps, rule.rounding, rule.round_per):

@@ -42,6 +42,8 @@ class Subject:
     at: Instant = 0
     zone: str = "UTC"
     id: str = ""
+    locations: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Each of the tenant's locations -> the groups that it is in, those above included."""
 
     @cached_property
     def programme(self) -> Programme:
@@ -68,6 +70,14 @@ class Subject:
         """Every level that a member may have."""
         schemes = [body.tiers for body in (self.body, *(each.body for each in self.others)) if body.tiers is not None]
         return frozenset(level.id for scheme in schemes for level in scheme.levels)
+
+    @cached_property
+    def examples_of_groups(self) -> Mapping[frozenset[str], str]:
+        """Every set of groups that some location is in -> the first such location by name: for conditions they are all alike."""
+        found: dict[frozenset[str], str] = {}
+        for location, groups in sorted(self.locations.items()):
+            found.setdefault(groups, location)
+        return found
 
     @cached_property
     def value(self) -> Fraction:
@@ -188,4 +198,5 @@ def facts_of(example: Example) -> MemberFacts:
 
 def scene_of(example: Example, zone: str) -> Scene:
     """Where and when, as the engine takes it; the location keeps the tenant's time."""
-    return Scene(parse_rfc3339(example.at), zone, zone, example.location, example.channel, "")
+    groups = frozenset(example.location_groups)
+    return Scene(parse_rfc3339(example.at), zone, zone, example.location, example.channel, "", groups)

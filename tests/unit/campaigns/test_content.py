@@ -11,8 +11,10 @@ from shared.campaigns.errors import UnusableContent
 from shared.campaigns.model import CampaignBody, SendStep
 from shared.coupons.model import Coupon, OfferBody
 from shared.kernel.instants import parse_rfc3339
+from shared.messaging.look import Look
 from shared.messaging.payloads import MessageTooLarge
 from shared.messaging.tracking import Tracking
+from shared.tenants.branding import Branding
 from shared.tenants.model import TenantSettings
 
 OFFER = OfferBody.model_validate(
@@ -165,6 +167,40 @@ def test_links_are_tracked_but_for_the_one_to_unsubscribe() -> None:
     assert text.html.startswith('<a href="https://t.example/1">b</a><a href="https://api.example/u/demo/x">no</a><img src="https://t.example/p.gif"')
     assert text.links == ("https://a.example", "https://b.example")
     assert write(of, "email", values, SETTINGS).links == ()
+
+
+LOOK = Look("Café Fritz", "#7a1f3d", "#ffffff", "https://img.example/logo.png")
+BRANDED = SETTINGS.model_copy(update={"branding": Branding(name="Café Fritz", color="#7a1f3d")})
+
+
+def test_an_email_without_html_is_a_letter_in_the_look_of_a_tenant_that_has_one() -> None:
+    values = Values(unsubscribe_link="https://api.example/u/demo/x")
+    of = step("Soup & <bread>, see https://a.example/menu.\n\nBook now:\nhttps://b.example/book\n\n{{ unsubscribe_link }}")
+    tracking = Tracking(lambda number: f"https://t.example/{number}", "https://t.example/p.gif", (values.unsubscribe_link,))
+    text = write(of, "email", values, BRANDED, tracking, LOOK)
+    assert "Soup &amp; &lt;bread&gt;, see" in text.html
+    assert '<img src="https://img.example/logo.png" alt="Café Fritz"' in text.html
+    assert '<a href="https://t.example/0">a.example</a>.' in text.html, "in a sentence it is a link"
+    assert 'background:#7a1f3d;color:#ffffff">Book now</a>' in text.html
+    assert '<a href="https://t.example/1" style=' in text.html
+    assert '<a href="https://api.example/u/demo/x">api.example</a>' in text.html, "no button, and not tracked"
+    assert text.html.endswith('<img src="https://t.example/p.gif" width="1" height="1" alt=""></body></html>')
+    assert text.links == ("https://a.example/menu", "https://b.example/book")
+    assert text.html.startswith('<html lang="en">')
+    assert write(of, "email", values, SETTINGS, tracking, LOOK).html == "", "who has set nothing has plain text, as before"
+    assert write(of, "sms", values, BRANDED, tracking, LOOK).html == ""
+    own = step("x", html="<p>own</p>")
+    assert write(own, "email", values, BRANDED, None, LOOK).html == "<p>own</p>"
+
+
+def test_a_text_may_use_the_branding() -> None:
+    of = step("{{ tenant.name }}", html='<b style="color:{{ tenant.on_color }}">{{ tenant.color }}</b><img src="{{ tenant.logo }}">')
+    assert problems(of) == []
+    found = write(of, "email", Values(), BRANDED, None, LOOK)
+    assert (found.body, found.html) == (
+        "Café Fritz", '<b style="color:#ffffff">#7a1f3d</b><img src="https://img.example/logo.png">',
+    )  # fmt: skip
+    assert write(of, "push", Values(), SETTINGS).body == "Fritz"
 
 
 def test_what_is_too_long_for_its_channel() -> None:

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from shared.counter.counting import cashier, too_many
 from shared.counter.model import Spending
-from shared.counter.rules import exceeds, limited, marks_of, purchases_flag, review_until, under_review
+from shared.counter.rules import after_hours_flag, exceeds, limited, marks_of, purchases_flag, review_until, under_review
 from shared.kernel.instants import DAY, HOUR, day_of, format_day, parse_rfc3339
 from shared.member_state.codec import decode_state, encode_state
 from shared.member_state.model import MAX_COUNTER_SALES, CounterSale, Journey, MemberState
 from shared.member_state.reviews import forget, remember
-from shared.tenants.counter import CounterRules, CounterSettings, PurchaseRule
+from shared.tenants.counter import AfterHoursRule, CounterRules, CounterSettings, PurchaseRule
+from shared.tenants.model import Location
 from shared.wallet.model import Posting
 from tests.builders.house import NOW
 
@@ -168,6 +169,9 @@ def test_review_ends_by_the_tenants_days_or_never() -> None:
         ({"adjustments": {"points": 100}}, "adjustments", 1, 101, True),
         ({"adjustments": {"more_than": 1}}, "adjustments", 2, 0, True),
         ({}, "flagged", 99, 99, False),
+        ({"after_hours": {}}, "after_hours", 1, 0, True),
+        ({"after_hours": {"more_than": 2}}, "after_hours", 2, 0, False),
+        ({}, "after_hours", 9, 0, False),
     ],
 )
 def test_what_is_too_many(rules: dict[str, Any], rule: Any, number: int, points: int, expected: bool) -> None:
@@ -176,3 +180,39 @@ def test_what_is_too_many(rules: dict[str, Any], rule: Any, number: int, points:
 
 def test_a_cashier_is_named_by_the_till_or_is_the_till() -> None:
     assert (cashier("anna", "t1"), cashier(None, "t1"), cashier(None, None)) == ("anna", "till:t1", "")
+
+
+NIGHT = parse_rfc3339("2026-11-21T22:00:00Z")
+"""A Saturday, eleven at night in Berlin."""
+
+
+def place(zone: str | None = None, **hours: tuple[str, str]) -> Location:
+    weekly = {day: [{"opens": opens, "closes": closes}] for day, (opens, closes) in hours.items()}
+    return Location.model_validate({"id": "mitte", "name": "Mitte", "time_zone": zone, "hours": {"weekly": weekly}})
+
+
+@pytest.mark.parametrize(
+    ("where", "channel", "grace", "stands_out"),
+    [
+        (place(sat=("08:00", "20:00")), "pos", 30, True),
+        (place(sat=("08:00", "20:00")), "kiosk", 30, True),
+        (place(sat=("08:00", "20:00")), "app", 30, False),
+        (place(sat=("08:00", "20:00")), "delivery", 30, False),
+        (place(sat=("08:00", "22:31")), "pos", 30, False),
+        (place(sat=("08:00", "22:30")), "pos", 30, True),
+        (place(sat=("08:00", "22:31")), "pos", 0, True),
+        (place(sat=("18:00", "02:00")), "pos", 0, False),
+        (place(sun=("00:15", "10:00")), "pos", 75, False),
+        (place(sun=("00:15", "10:00")), "pos", 74, True),
+        (place("America/New_York", sat=("08:00", "20:00")), "pos", 0, False),
+        (place(fri=("08:00", "20:00")), "pos", 30, True),
+        (Location(id="mitte", name="Mitte"), "pos", 30, False),
+        (None, "pos", 30, False),
+    ],
+)
+def test_a_sale_over_the_counter_of_a_closed_location_stands_out(
+    where: Location | None, channel: str, grace: int, stands_out: bool
+) -> None:
+    flag = after_hours_flag(AfterHoursRule(grace_minutes=grace), where, channel, NIGHT, "Europe/Berlin")
+    assert (flag is not None) is stands_out
+    assert after_hours_flag(None, where, channel, NIGHT, "Europe/Berlin") is None

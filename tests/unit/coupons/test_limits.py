@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.coupons.limits import NOTHING_USED, UseLimits, counted_use, location_key, refused_by, value_limits
+from shared.coupons.limits import NOTHING_USED, UNLIMITED, UseLimits, counted_use, group_key, location_key, refused_by, value_limits
+from shared.coupons.model import PromotionBody
 from shared.definitions.model import Definition, DefinitionSet
 from shared.kernel.instants import DAY, MINUTE, date_of, day_number, format_rfc3339, local_day, parse_rfc3339
 from shared.kernel.shards import quota_shards, quota_share
@@ -70,7 +71,8 @@ def test_worked_refusals(case: dict[str, Any]) -> None:
         times, today, week, month = case["usage"]
         usage = Usage(0, times, 0, today, week, month)
     limits = UseLimits.model_validate(case["limits"])
-    said = refused_by(limits, KEY, usage, before=case["before"], exhausted=case["exhausted"], location=case["location"])
+    where, groups = case["location"], frozenset(case.get("groups", ()))
+    said = refused_by(limits, KEY, usage, before=case["before"], exhausted=case["exhausted"], location=where, groups=groups)
     assert said == case["reason"]
 
 
@@ -95,10 +97,24 @@ def test_only_what_is_asked_is_counted() -> None:
     assert counted_use(KEY, UseLimits(per_month=1, per_member=1)) == CountedUse(KEY, monthly=True)
 
 
+def test_what_has_no_limits_shares_the_one_object_that_every_basket_skips() -> None:
+    """Limits that are compared by identity: a field that cannot be hashed would make a copy for each promotion."""
+    body = PromotionBody.model_validate({"name": "P", "effect": {"kind": "amount", "amount": 5}})
+    assert body.limits is UNLIMITED
+    assert not UNLIMITED.of_value
+    assert [UseLimits.model_validate(each).of_place for each in ({}, {"group_budgets": {}}, {"group_budgets": {"west": 1}})] == [
+        False, False, True,
+    ]  # fmt: skip
+
+
 def test_the_keys_of_value_are_short_whatever_a_till_calls_its_location() -> None:
-    limits = UseLimits(budget=7, location_budget=5)
-    assert value_limits(KEY, limits, "mitte") == {KEY: 7, "offer:x@mitte": 5}
+    limits = UseLimits(budget=7, location_budget=5, group_budgets={"west": 4, "south": 3, "brand": 6})
+    groups = frozenset({"brand", "west", "elsewhere"})
+    assert value_limits(KEY, limits, "mitte", groups) == {KEY: 7, "offer:x@mitte": 5, "offer:x@group:west": 4, "offer:x@group:brand": 6}
+    assert value_limits(KEY, limits, "mitte", frozenset()) == {KEY: 7, "offer:x@mitte": 5}
     longest, strange = "promotion:" + "a" * 48, "ä" * 64
+    assert keys.budget("demo", group_key(longest, "b" * 48), 31).pk.endswith("#Q31")
+    assert location_key(KEY, "group:west") != group_key(KEY, "west"), "a till may call its location whatever it likes"
     assert keys.budget("demo", location_key(longest, strange), 31).pk.endswith("#Q31")
     assert location_key(longest, strange) != location_key(longest, strange[1:])
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from shared.coupons.model import Coupon, OfferBody, Promotion, PromotionBody
 from shared.coupons.rules import Use, discount
-from shared.coupons.stacking import EXACT, Candidate, Objective, choose, together
+from shared.coupons.stacking import EXACT, MOST_GROUP_BUDGETS, MOST_TOGETHER, Candidate, Objective, choose, together
 from shared.kernel.instants import DAY
 from shared.programmes.conditions import MemberFacts, Scene
 from shared.programmes.lines import Line, selected
@@ -236,6 +236,21 @@ def test_no_more_are_used_than_a_transaction_writes(limits: dict[str, Any]) -> N
     chosen = choose(candidates([each | limits for each in drawn]), goods, USE, "best_for_guest")
     assert sum(outcome.amount for _, outcome in chosen.used) == sum(range(15, 30))
     assert {outcome.reason for outcome in chosen.refused.values()} == {"not_combinable"}
+
+
+@pytest.mark.parametrize(("number", "each"), [(20, 1), (20, 3), (20, 20), (14, 3), (9, 3), (2, 20), (6, 3), (1, 20)])
+def test_all_together_take_from_no_more_budgets_of_groups_than_a_transaction_writes(number: int, each: int) -> None:
+    """The best of them, whether or not there are more than may be used for other reasons too."""
+    drawn = [{"effect": {"kind": "amount", "amount": 10 + n}, "scope": {"items": [f"item{n}"]}, "automatic": True} for n in range(number)]
+    goods = [line(place, f"item{place}", 1000, 1000) for place in range(number)]
+    limits = {"limits": {"group_budgets": {f"g{group}": 10**6 for group in range(each)}}}
+    made = [replace(one, group_budgets=each) for one in candidates([one | limits for one in drawn])]
+    chosen = choose(made, goods, USE, "best_for_guest")
+    most = min(MOST_GROUP_BUDGETS // each, MOST_TOGETHER, number)
+    assert sum(outcome.amount for _, outcome in chosen.used) == sum(range(10 + number - most, 10 + number))
+    assert {outcome.reason for outcome in chosen.refused.values()} == ({"not_combinable"} if most < number else set())
+    elsewhere = choose([replace(one, group_budgets=0) for one in made], goods, USE, "as_listed")
+    assert len(elsewhere.used) == min(number, MOST_TOGETHER), "what is in no such group is bounded as ever"
 
 
 def test_beyond_twelve_the_search_is_bounded_and_still_finds_what_simple_sets_need() -> None:

@@ -28,6 +28,12 @@ RULES = [{"id": "spend", "limits": {"budget": 500}}, {"id": "visit"}]
             {"limits": {"budget": 8, "location_budget": 7, "per_day": 1}},
             ["/definition/limits/budget", "/definition/limits/location_budget"],
         ),
+        (
+            [{"limits": {"group_budgets": {"west": 9, "east": 5}}}, {"limits": {"group_budgets": {"east": 6}}}],
+            {"limits": {"group_budgets": {"east": 5, "north": 1, "west": 8}}},
+            ["/definition/limits/group_budgets/east", "/definition/limits/group_budgets/west"],
+        ),
+        ([{"limits": {"group_budgets": {"west": 9}}}], {"limits": {"budget": 1, "group_budgets": {"west": 9}}}, []),
         ([{"earning": RULES}], {"earning": [RULES[1], LESS]}, ["/definition/earning/1/limits/budget"]),
         ([{"earning": RULES}], {"earning": [{"id": "other", "limits": {"budget": 1}}]}, []),
     ],

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.definitions.model import Definition, DefinitionSet
-from shared.definitions.timeline import Span, Timeline, head_actions, timeline_of
+from shared.definitions.timeline import Span, Timeline, head_actions, planned, timeline_of
 from shared.storage import keys
 from shared.tenants.model import TenantSettings
 
@@ -46,6 +46,13 @@ def test_the_head_and_the_versions_agree_on_what_holds(found: list[Definition], 
     in_force = DefinitionSet("demo", SETTINGS, {}, tuple(found)).in_force("offer", at).get("fries")
     assert head.in_force(at) == (in_force.version if in_force is not None else None)
     assert (head.id, head.newest) == ("fries", found[-1].version)
+
+
+@given(versions(), st.integers(90, 260))
+def test_what_is_planned_is_what_holds_at_some_instant_from_now_on(found: list[Definition], at: int) -> None:
+    whole = DefinitionSet("demo", SETTINGS, {}, tuple(found))
+    ahead = (whole.in_force("offer", instant).get("fries") for instant in range(at, 262))
+    assert planned(head_of(found).spans, at) == {each.version for each in ahead if each is not None}
 
 
 def test_a_version_is_rewritten_in_place() -> None:

@@ -224,10 +224,32 @@ def test_a_model_is_answered_without_its_nulls() -> None:
             "content-type": "application/json",
             "etag": '"7"',
             "x-correlation-id": "gateway-request-1",
+            "regulars-mode": "live",
         },
         "body": '{"name":"ä"}',
         "isBase64Encoded": False,
     }
+
+
+@pytest.mark.parametrize(("tenant", "mode"), [("acme", "live"), ("acme-test", "test"), ("acme-test2", "test")])
+def test_every_answer_to_a_credential_says_whether_it_is_about_test_data(tenant: str, mode: str) -> None:
+    def refuse(_: Request) -> Answer:
+        raise StateConflict
+
+    caller = Principal(kind="key", tenant=tenant, id=f"{tenant}-abcdefghijkl", scopes=frozenset({"members:read"}))
+    event = event_for(BY_NAME["get_thing"], caller)
+    assert call("get_thing", lambda _: Answer(body={}), event)["headers"]["regulars-mode"] == mode
+    assert call("get_thing", refuse, event)["headers"]["regulars-mode"] == mode
+    no_scope = call("drop_thing", must_not_run, event_for(BY_NAME["drop_thing"], caller))
+    assert (no_scope["statusCode"], no_scope["headers"]["regulars-mode"]) == (403, mode)
+
+
+def test_whoever_has_no_tenant_is_told_no_mode() -> None:
+    operator = Principal(kind="operator", tenant="operator", id="operator-root", scopes=frozenset({"operator"}))
+    answers = [call("get_thing", must_not_run, event_for(BY_NAME["get_thing"], caller)) for caller in (None, operator)]
+    answers.append(call("get_open", lambda _: Answer(body={}), event_for(BY_NAME["get_open"])))
+    assert [each["statusCode"] for each in answers] == [401, 403, 200]
+    assert not any("regulars-mode" in each["headers"] for each in answers)
 
 
 @pytest.mark.parametrize(

@@ -237,6 +237,12 @@ def test_a_broken_encoding_is_malformed(body: str) -> None:
         body_bytes({"body": body, "isBase64Encoded": True})
 
 
+@pytest.mark.parametrize(("limit", "told"), [(16 * 1024, "16 KB"), (MAX_BODY, "1 MB"), (6 * MAX_BODY, "6 MB")])
+def test_what_is_too_large_is_told_how_large_it_may_be(limit: int, told: str) -> None:
+    with pytest.raises(PayloadTooLarge, match=f"at most {told}"):
+        body_bytes({"body": "a" * (limit + 1)}, limit)
+
+
 def test_a_body_has_at_most_one_megabyte() -> None:
     assert len(body_bytes({"body": "a" * MAX_BODY})) == MAX_BODY
     encoded = base64.b64encode(b"a" * MAX_BODY).decode()

@@ -48,6 +48,52 @@ def test_a_folder_of_parts_as_the_api_answers_them_is_the_same_as_one_file(tmp_p
     assert (tmp_path / "out" / "balances.csv").read_text() == (EXPECTED / "balances.csv").read_text()
 
 
+def _in_groups(**more: Any) -> dict[str, Any]:
+    """Two houses, one of them in the west by its city: a point for a euro, 50 more in the west, and a euro off for as long as it pays."""
+    bonus = {"kind": "fixed", "id": "west", "points": 50, "per": "receipt", "when": {"location_groups": ["west"]}}
+    rules = [{"kind": "per_amount", "id": "base", "points": 1, "per": 100}, bonus]
+    off = {"name": "Off", "effect": {"kind": "amount", "amount": 100}, "limits": {"group_budgets": {"west": 250}}}
+    return {
+        "settings": {"name": "Fries", "currency": "EUR", "time_zone": "Europe/Berlin"},
+        "locations": [{"id": "dom", "name": "Dom", "groups": ["cologne"]}, {"id": "alex", "name": "Alex"}],
+        "location_groups": {"groups": [{"id": "west", "name": "West"}, {"id": "cologne", "name": "Cologne", "parent": "west"}]},
+        "programmes": [{"id": "points", "definition": {"name": "Points", "earning": rules}}],
+        "promotions": [{"id": "off", "definition": off}],
+    } | more
+
+
+def test_groups_of_locations_are_what_the_service_takes_them_for(tmp_path: Path) -> None:
+    """Three purchases of 10 euros at each house: in the west the third gets no euro off, as its budget has 50 cents left."""
+    (tmp_path / "shop.json").write_text(json.dumps(_in_groups()))
+    lines: list[dict[str, Any]] = [{"type": "registration", "at": "2026-03-01T09:00:00Z", "member": "ann"}]
+    for number, location in enumerate(["dom", "alex"] * 3):
+        natural = {"source": "till", "location_id": location, "business_date": "2026-03-02", "receipt_number": str(number)}
+        at = {"occurred_at": f"2026-03-02T1{number}:00:00Z", "currency": "EUR", "member": {"id": "ann"}}
+        lines.append({"type": "purchase", **natural, **at, "lines": [{"id": "1", "item_id": "latte", "unit_price": 1000}]})
+    (tmp_path / "events.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    assert replay(tmp_path / "out", tmp_path / "shop.json", tmp_path / "events.jsonl") == 0
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    west, elsewhere = 2 * (9 + 50) + (10 + 50), 3 * 9
+    assert summary["wallets"]["points"]["earned"] == west + elsewhere
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"location_groups": [{"id": "cologne", "name": "C"}]}, "/definition/earning/1/when/location_groups/0: unknown_location_group"),
+        ({"location_groups": [{"id": "cologne", "name": "C"}]}, "/definition/limits/group_budgets/west: unknown_location_group"),
+        ({"location_groups": [{"id": "west", "name": "W", "parent": "west"}]}, "/location_groups/0/parent: cycle"),
+        ({"location_groups": [{"id": "west", "title": "W"}]}, "/location_groups/0/title: unknown_field"),
+    ],
+)
+def test_groups_that_do_not_fit_are_pointed_at(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], more: dict[str, Any], said: str
+) -> None:
+    (tmp_path / "shop.json").write_text(json.dumps(_in_groups(**more)))
+    assert replay(tmp_path / "out", tmp_path / "shop.json", EVENTS) == 2
+    assert said in capsys.readouterr().err.replace("\n", " ")
+
+
 def test_without_until_time_ends_with_the_last_event(tmp_path: Path) -> None:
     replay(tmp_path)
     summary = json.loads((tmp_path / "summary.json").read_text())

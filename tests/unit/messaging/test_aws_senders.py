@@ -18,6 +18,7 @@ from shared.aws.push_sending import SnsSender
 from shared.aws.senders import senders
 from shared.aws.sms_sending import SmsSender
 from shared.messaging.email import unsubscribe_headers
+from shared.messaging.fence import Fence
 from shared.messaging.outbox import Outbox
 from shared.messaging.port import Message, Result, Sender, Sent, Throttled, Unclear, Unreachable
 from shared.tenants.messaging import CHANNELS, EmailSettings, SmsSettings
@@ -215,4 +216,4 @@ def test_a_stage_has_a_sender_for_every_channel_and_a_local_one_keeps_what_they_
     local = senders("us-east-1", "http://127.0.0.1:1", lambda: 0, no_scope, store)
     assert local["sms"].send("+491701234567", SMS) == Sent("local-dlv_1")
     assert json.loads(store.objects["outbox/demo/mbr_1/dlv_1.json"])["channel"] == "sms"
-    assert all(isinstance(each, Outbox) for each in local.values())
+    assert all(isinstance(each, Fence) and isinstance(each.inner, Outbox) for each in local.values())

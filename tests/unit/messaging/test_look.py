@@ -67,3 +67,11 @@ def test_a_letter_says_the_same_with_a_button_and_runs_nothing() -> None:
     assert "From &lt;script&gt;x&lt;/script&gt; &amp; co<br>line" in text
     assert '<a href="https://api.example/c/demo/tok" style="display:inline-block' in text
     assert "Hi &lt;b&gt;" in text
+
+
+def test_a_button_says_what_its_line_says_else_where_it_leads() -> None:
+    text = letter("Hi", "Dear A\nConfirm <it> & go:\nhttps://api.example/c/tok?a=1&b=2\n\nOr see https://shop.example/x", PLAIN)
+    assert ">Confirm &lt;it&gt; &amp; go</a>" in text
+    assert '<a href="https://api.example/c/tok?a=1&amp;b=2"' in text
+    assert ">shop.example</a>" in text
+    assert "Dear A<br><a" in text

@@ -34,6 +34,7 @@ def subject(case: dict[str, Any]) -> Subject:
         at=AT,
         zone=ZONE,
         id="points",
+        locations={name: frozenset(groups) for name, groups in case.get("locations", {}).items()},
     )
 
 
@@ -53,6 +54,7 @@ def linted(about: Subject) -> tuple[Finding, ...]:
         at=about.at,
         zone=about.zone,
         id=about.id,
+        locations=about.locations,
     )
 
 

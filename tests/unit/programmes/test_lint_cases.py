@@ -12,7 +12,7 @@ from shared.programmes.lint.model import Code
 from tests.unit.programmes.linting import confirm, linted, subject
 
 CASES = json.loads((Path(__file__).parents[2] / "cases" / "lint.json").read_text())
-KEYS = {"name", "why", "body", "found", "wallets", "offers", "others", "prices", "severity"}
+KEYS = {"name", "why", "body", "found", "wallets", "offers", "others", "prices", "severity", "locations"}
 ERRORS = {
     *("pays_more_than_spent", "fixed_below_worth", "item_below_worth", "points_loop", "reward_loop"),
     *("expires_before_available", "unreachable_tier"),

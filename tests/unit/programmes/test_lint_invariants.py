@@ -25,6 +25,7 @@ DAYS = st.sampled_from(("0001-01-01", "2026-11-20", "2026-11-21", "2026-11-22", 
 PARTS = (("02:00", "03:00"), ("22:00", "02:00"), ("11:00", "14:00"), ("23:59", "00:00"))
 HOURS = st.sampled_from([{"start": start, "end": end} for start, end in PARTS])
 SELECTORS: tuple[dict[str, Any], ...] = ({}, {"items": ["a"]}, {"tags": ["new"]}, {"categories": ["x"]})
+PLACES = st.dictionaries(st.sampled_from(("mitte", "nord", "ost")), st.frozensets(st.sampled_from(("city", "north", "brand"))))
 PRICES = st.dictionaries(st.sampled_from(worlds.ITEMS), st.integers(0, 500))
 
 
@@ -41,6 +42,7 @@ def conditions(draw: st.DrawFn) -> dict[str, Any]:
             made[f"{name}_from"], made[f"{name}_until"] = sorted((draw(DAYS), draw(DAYS)))
     made |= {"tiers": draw(worlds.few(worlds.TIERS)), "segments": draw(worlds.few(("vip", "new")))}
     made["locations"] = draw(worlds.few(("mitte", "nord")))
+    made["location_groups"] = draw(worlds.few(("city", "north", "empty")))
     made["first_purchase"] = draw(st.sampled_from((None, None, True, False)))
     return made
 
@@ -86,7 +88,7 @@ def subjects(draw: st.DrawFn) -> Subject:
     others = tuple(draw(st.lists(worlds.programmes("other"), max_size=1)))
     at = draw(st.sampled_from((0, AT, 253402300799000)))
     parsed = {name: OfferBody.model_validate(offer) for name, offer in offers.items()}
-    return Subject(ProgrammeBody.model_validate(given), wallets, parsed, others, draw(PRICES), at, ZONE, "p")
+    return Subject(ProgrammeBody.model_validate(given), wallets, parsed, others, draw(PRICES), at, ZONE, "p", draw(PLACES))
 
 
 @settings(max_examples=settings().max_examples // 2)

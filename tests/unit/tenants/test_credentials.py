@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.kernel.errors import InvalidValue
+from shared.kernel.modes import nth_test_of
 from shared.tenants import credentials as keys
 
-tenants = st.from_regex(r"\A[a-z0-9]{4,26}\Z").filter(lambda tenant: tenant != "operator")
+live_tenants = st.from_regex(r"\A[a-z0-9]{4,26}\Z").filter(lambda tenant: tenant != "operator")
+tenants = live_tenants | st.builds(nth_test_of, live_tenants, st.integers(1, 99))
 seeds = st.binary(min_size=4, max_size=16)
 
 

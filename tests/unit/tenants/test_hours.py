@@ -96,3 +96,30 @@ def test_it_is_open_where_a_walk_through_the_local_days_says(week: dict[str, tup
             closes = midnight + timedelta(minutes=span[1], days=int(span[1] <= span[0]))
             expected |= opens <= local < closes
     assert is_open(hours, at, zone) is expected
+
+
+@given(weeks, st.integers(0, 20_000), st.integers(0, 240))
+def test_with_grace_it_is_open_where_it_is_so_within_that_many_minutes(week: dict[str, tuple[int, int]], later: int, grace: int) -> None:
+    """Minute by minute: in some minute that is at most so far after, or less than a minute more than so far before."""
+    hours = OpeningHours.model_validate({"weekly": {day: [{"opens": clock(a), "closes": clock(b)}] for day, (a, b) in week.items()}})
+    at = parse_rfc3339("2026-06-01T00:00:00Z") + later * MINUTE
+    expected = any(is_open(hours, at + minute * MINUTE, "Europe/Berlin") for minute in range(-grace, grace + 1))
+    assert is_open(hours, at, "Europe/Berlin", grace) is expected
+
+
+@pytest.mark.parametrize(
+    ("at", "grace", "expected"),
+    [
+        ("2026-11-22T23:00:00+01:00", 0, True),
+        ("2026-11-20T17:30:00+01:00", 30, True),
+        ("2026-11-20T17:29:00+01:00", 30, False),
+        ("2026-11-21T02:29:00+01:00", 30, True),
+        ("2026-11-21T02:30:00+01:00", 30, False),
+        ("2026-12-26T23:45:00+01:00", 15, True),
+        ("2026-12-26T23:45:00+01:00", 14, False),
+        ("2027-01-01T05:10:00+01:00", 11, True),
+    ],
+)
+def test_grace_reaches_over_midnight(at: str, grace: int, expected: bool) -> None:
+    """The Sunday after Christmas opens at midnight: a quarter of an hour before, that is near."""
+    assert is_open(BAR, parse_rfc3339(at), "Europe/Berlin", grace) is expected

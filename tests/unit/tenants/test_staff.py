@@ -40,7 +40,9 @@ def test_every_group_has_scopes_that_keys_may_hold_and_only_owners_sell_or_give_
 def test_a_name_tells_its_tenant_and_no_tenants_names_begin_like_anothers() -> None:
     made = new_staff_id(lambda size: bytes(range(size)))
     assert parse_username(username("demo", made)) == ("demo", made)
-    assert not username("demoshop", made).startswith(names_of("demo"))
+    assert parse_username(username("demo-test", made)) == ("demo-test", made)
+    for other in ("demoshop", "demo-test"):
+        assert not username(other, made).startswith(names_of("demo"))
     for text in ("", "demo", f"demo.{made}.x", f"demo#{made}", f"x.{made}", "demo.stf_AAAAAAAAAAAA", f"demo.demo.{made}"):
         with pytest.raises(InvalidValue):
             parse_username(text)

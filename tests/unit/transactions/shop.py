@@ -109,6 +109,13 @@ class Shop:
         """As far as ``bought`` asks: definitions."""
         return cast("TenantScope", SimpleNamespace(definitions=self.definitions))
 
+    def move(self, *groups: str) -> None:
+        """Its only location is in these groups from now on."""
+        whole = self.definitions
+        places = {"mitte": Location(id="mitte", name="Mitte", groups=groups)}
+        self.definitions = DefinitionSet(whole.tenant, whole.settings, places, whole.definitions)
+        self.views = self.definitions.fold_at
+
     def join(self, at: Instant = NOW, name: str = "mbr_1", **more: Any) -> MemberState:
         """A member who has just joined."""
         state = MemberState("demo", name, as_of=at)

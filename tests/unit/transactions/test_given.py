@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from shared.coupons.model import Coupon, OfferBody, Promotion, PromotionBody
 from shared.coupons.promotions import Promotions
 from shared.kernel.instants import DAY, HOUR
+from shared.programmes.asking import asked_by
 from shared.programmes.compiled import Programme
 from shared.programmes.conditions import MemberFacts, Scene, Usage
 from shared.programmes.model import ProgrammeBody
@@ -38,6 +39,7 @@ BODIES: dict[tuple[str, int], dict[str, Any]] = {
             {"kind": "fixed", "id": "first", "points": 9, "per": "receipt", "when": {"first_purchase": True}},
             {"kind": "per_item", "id": "green", "points": 2, "on": {"tags": ["vegetarian"]}, "when": {"segments": ["regulars"]}},
             {"kind": "multiplier", "id": "happy", "percent": 200, "when": {"tiers": ["gold"]}},
+            {"kind": "fixed", "id": "west", "points": 6, "per": "receipt", "when": {"location_groups": ["west"]}},
             {"kind": "fixed", "id": "evening", "points": 4, "per": "receipt", "when": {"hours": {"start": "18:00", "end": "22:00"}}},
         ],
         "spending": {"points": 2, "value": 3, "uses_per_day": 1},
@@ -83,9 +85,10 @@ members = st.builds(
     payments_today=st.sampled_from([{}, {"points": 1}]),
 )
 scenes = st.builds(
-    lambda hours, zone: Scene(NOW + hours * HOUR, "Europe/Berlin", zone, "mitte", "pos", "EUR"),
+    lambda hours, zone, groups: Scene(NOW + hours * HOUR, "Europe/Berlin", zone, "mitte", "pos", "EUR", groups),
     st.integers(-40, 40),
     st.sampled_from(["Europe/Berlin", "Asia/Tokyo"]),
+    st.frozensets(st.sampled_from(["west", "east", "theatres"])),
 )
 circumstances = st.builds(
     Circumstances,
@@ -100,6 +103,7 @@ circumstances = st.builds(
     historical=st.booleans(),
     counts_visits=st.booleans(),
     exhausted=st.sampled_from([frozenset(), frozenset({"points/base"}), frozenset({"points"})]),
+    asked_groups=st.just(asked_by(programmes()).location_groups),
 )
 lines = st.lists(
     st.tuples(st.sampled_from(["burger", "fries", "pie"]), st.integers(0, 2000), st.sampled_from(["1", "2", "0.375"])).map(list)
@@ -166,7 +170,30 @@ def test_a_stored_sale_is_decided_again_to_the_same_trace(
     assert (again.spent, again.paid_with_points, again.tendered, again.due) == (
         decided.spent, decided.paid_with_points, decided.tendered, decided.due,
     )  # fmt: skip
-    assert (again_given.scene, again_given.facts, again_given.now) == (given_.scene, given_.facts, given_.now)
+    as_kept = replace(given_.scene, groups=given_.scene.groups & {"west"})
+    assert (again_given.scene, again_given.facts, again_given.now) == (as_kept, given_.facts, given_.now)
+
+
+def test_of_the_groups_of_a_location_only_those_that_are_asked_are_kept() -> None:
+    """Two more bytes of text than the name, and nothing where no definition names a group."""
+    request, mitte = receipt(NOW, [["burger", 900]]), Scene(NOW, "UTC", "UTC", "mitte", "pos", "EUR", frozenset({"west", "east", "brand"}))
+    for asked, kept in ((frozenset(), []), (frozenset({"north"}), []), (frozenset({"west", "north", "brand"}), ["brand", "west"])):
+        given_ = Circumstances(NOW, mitte, programmes(), {}, {}, True, "mbr_1", MemberFacts(), asked_groups=asked)
+        sale, _ = stored(request, given_, decide(request, [], given_))
+        assert sale.given[0] == [NOW, 0, "UTC", 0, 0, *kept]
+        assert decode_given(sale.given, request, sale.member, programme_of)[1].scene.groups == set(kept)
+
+
+def test_a_sale_from_before_there_were_conditions_on_groups_is_decided_as_it_was() -> None:
+    """Its first part had five entries: it was in no group that anybody asked for."""
+    given_ = Circumstances(NOW, Scene(NOW, "UTC", "UTC", "mitte", "pos", "EUR"), programmes(), {}, CATALOGUE, True, "mbr_1", MemberFacts())
+    request = receipt(NOW, [["burger", 900]])
+    decided = decide(request, [], given_)
+    sale, answer = stored(request, given_, decided)
+    assert len(sale.given[0]) == 5
+    basket, again, kept = decode_given(sale.given, request, sale.member, programme_of)
+    assert again.scene == given_.scene
+    assert trace(decide_again(basket, kept, again).steps) == answer["trace"]
 
 
 def test_a_sale_from_before_there_were_promotions_is_read_as_it_was() -> None:

@@ -273,6 +273,19 @@ def _decided(shop: Shop, state: MemberState, at: Instant) -> int:
     return sum(posting.points for posting in decided.earned)
 
 
+def test_groups_of_its_location() -> None:
+    """Of the west as long as it was there: the late one of that time comes when it is in the east."""
+    rules = [{"kind": "fixed", "id": each, "points": points, "per": "receipt", "when": {"location_groups": [each]}}
+             for each, points in (("west", 7), ("east", 3))]  # fmt: skip
+    shop = shop_with(earning=rules)
+    state = shop.join()
+    shop.move("west")
+    assert earned(buy(shop, state, NOW + HOUR, [["burger", 900]])) == 7
+    shop.move("east")
+    assert earned(buy(shop, state, NOW + 2 * DAY, [["burger", 900]])) == 3
+    assert earned(buy(shop, state, NOW + 2 * HOUR, [["burger", 900]], now=NOW + 2 * DAY)) == 3
+
+
 def test_visits_between_two_known_ones() -> None:
     visit = {"earning": [{"kind": "fixed", "id": "visit", "points": 5}]}
     shop = shop_with(**visit)
@@ -295,6 +308,6 @@ def test_more_than_3_days_late() -> None:
 def test_every_line_of_the_document_has_its_test() -> None:
     text = (Path(__file__).parents[3] / "docs" / "late-purchases.md").read_text()
     lines = re.findall(r"^\| \*\*(.+?)\*\*", text, re.MULTILINE)
-    assert len(lines) == 22
+    assert len(lines) == 23
     expected = {"test_" + re.sub(r"[^a-z0-9]+", "_", line.lower()) for line in lines}
     assert expected == {name for name in globals() if name.startswith("test_")} - {"test_every_line_of_the_document_has_its_test"}
