@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import http.client
 import importlib
 import importlib.util
+import socket
+import ssl
 import sys
+import urllib.error
 from typing import Final
 
 from local import console
@@ -38,6 +42,9 @@ def _parser(only: str | None) -> argparse.ArgumentParser:
     return parser
 
 
+NOBODY_ANSWERS: Final = (ConnectionError, TimeoutError, socket.gaierror, ssl.SSLError, urllib.error.URLError, http.client.HTTPException)
+
+
 def main(arguments: list[str]) -> int:
     """Run one command. 0 when it succeeded, 1 with an explanation when it did not, 2 for a wrong call."""
     named = arguments[0] if arguments and arguments[0] in COMMANDS else None
@@ -48,7 +55,7 @@ def main(arguments: list[str]) -> int:
         console.failed(failure)
     except Refused as refused:
         console.failed(console.Failure(str(refused)))
-    except (ConnectionError, TimeoutError) as error:
+    except NOBODY_ANSWERS as error:
         console.failed(console.Failure(f"nobody answers: {error}", "Is the address right, and does the stage run (python -m local env)?"))
     except KeyboardInterrupt:
         console.failed(console.Failure("interrupted", "Run it again: every step picks up where it was."))

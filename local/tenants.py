@@ -22,7 +22,7 @@ from local.env import read_env
 
 OPERATOR_VARIABLE: Final = "REGULARS_OPERATOR_KEY"
 COLUMNS: Final = (
-    "member_id", "joined_at", "status", "tier", "join_source", "join_location", "tags", "consents", "balance:points", "purchases", "value",
+    "member_id", "joined_at", "status", "tier", "join_source", "join_location", "tags", "consents", "purchases", "value",
     "first_purchase_at", "last_purchase_at",
 )  # fmt: skip
 PERSONAL_COLUMNS: Final = (
@@ -55,25 +55,24 @@ def create(operator: Client, body: dict[str, Any]) -> str:
 
 
 def configure(operator: Client, tenant: str, body: dict[str, Any], *, dry_run: bool) -> str:
-    """What differs between the stage's settings and the file's, as a diff; empty: nothing. Stored unless it is a dry run."""
+    """What differs between the stage's settings and the file's, as a diff; empty: nothing. Stored unless it is a dry run: also what is the
+    same, since a call that broke off may have stored the settings and not yet what follows from them.
+    """
     stored = operator.get(f"/v1/tenants/{tenant}")
     if body.get("id", tenant) != tenant:
         raise console.Failure(f"the file is about {body['id']}, not {tenant}")
     wanted = {"id": tenant, "settings": body.get("settings", {})}
     before, after = (text_of(each).splitlines(keepends=True) for each in (stored, wanted))
     diff = "".join(difflib.unified_diff(before, after, "stage", "file"))
-    if diff and not dry_run:
+    if not dry_run:
         operator.put(f"/v1/tenants/{tenant}", wanted, f'"{stored["etag"]}"')
     return diff
 
 
-def set_status(operator: Client, tenant: str, status: str) -> bool:
-    """Suspend or resume; ``False`` if it is so already."""
+def set_status(operator: Client, tenant: str, status: str) -> None:
+    """Suspend or resume. Sent also where the settings say so already: a call that broke off may not have got further than them."""
     stored = operator.get(f"/v1/tenants/{tenant}")
-    if stored["settings"].get("status", "active") == status:
-        return False
     operator.put(f"/v1/tenants/{tenant}", {"settings": {**stored["settings"], "status": status}}, f'"{stored["etag"]}"')
-    return True
 
 
 def export(operator: Client, own: Client, tenant: str, folder: Path) -> dict[str, int]:
@@ -93,8 +92,9 @@ def export(operator: Client, own: Client, tenant: str, folder: Path) -> dict[str
 
 def export_members(own: Client, file: Path, *, personal: bool, fetch: Callable[[str], bytes], pause: Callable[[float], None]) -> int:
     """A file of all members that are not erased, as JSON lines. How many. ``Failure`` if it cannot be made."""
-    columns = [*COLUMNS, *(PERSONAL_COLUMNS if personal else ())]
-    asked = own.post("/v1/members/export", {"rule": EVERYBODY, "format": "jsonl", "columns": columns})
+    programmes = (each["definition"] for (kind, _), each in definitions.of_tenant(own).items() if kind == "programmes")
+    wallets = sorted({each.get("wallet", "points") for each in programmes})
+    asked = _ask_for(own, [*COLUMNS, *(f"balance:{wallet}" for wallet in wallets), *(PERSONAL_COLUMNS if personal else ())])
     waited = 0.0
     while asked["status"] in ("queued", "running"):
         if waited >= _PATIENCE_SECONDS:
@@ -104,8 +104,24 @@ def export_members(own: Client, file: Path, *, personal: bool, fetch: Callable[[
         asked = own.get(f"/v1/exports/{asked['export_id']}")
     if asked["status"] != "done":
         raise console.Failure(f"the export failed: {asked.get('reason')}", "Run it again.")
+    # Whoever may read the folder is not to read whom it is about.
+    file.touch(mode=0o600)
+    file.chmod(0o600)
     file.write_bytes(fetch(asked["link"]))
     return int(asked["rows"])
+
+
+def _ask_for(own: Client, columns: list[str]) -> Any:
+    """Order the file; without balances of programmes that are not in force, which have none."""
+    body = {"rule": EVERYBODY, "format": "jsonl"}
+    try:
+        return own.post("/v1/members/export", body | {"columns": columns})
+    except Refused as refused:
+        unknown = {each["pointer"] for each in refused.problem.get("errors", ()) if each["code"] == "unknown_column"}
+        known = [name for place, name in enumerate(columns) if f"/columns/{place}" not in unknown]
+        if not unknown or any(not name.startswith("balance:") for name in set(columns) - set(known)):
+            raise
+        return own.post("/v1/members/export", body | {"columns": known})
 
 
 def remove(operator: Client, tenant: str, pause: Callable[[float], None]) -> dict[str, Any]:
@@ -217,9 +233,9 @@ def _configure(options: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
-    changed = set_status(operator_of(options.url), options.tenant, "suspended" if options.what == "suspend" else "active")
-    state = "suspended" if options.what == "suspend" else "active"
-    console.say(f"{options.tenant} is {state}{'; holds everywhere within a minute' if changed else ' already'}.")
+    status = "suspended" if options.what == "suspend" else "active"
+    set_status(operator_of(options.url), options.tenant, status)
+    console.say(f"{options.tenant} is {status}; holds everywhere within a minute.")
     return 0
 
 

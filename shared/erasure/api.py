@@ -26,4 +26,6 @@ class ErasureAnswer(Answer):
     accepted_at: str
     completed_at: str | None = None
     steps: tuple[ErasureStep, ...]
-    counts: dict[str, int] = Field(description="what there was of her, by kind, when the work began")
+    counts: dict[str, int] = Field(
+        description="what there was of her, by kind, when the work began; and how many of the tenant's webhooks were told, or not told"
+    )

@@ -46,9 +46,11 @@ class Erasure:
     """What there was of her, by kind, when the work began."""
     traces: Traces = Traces()
     told: Mapping[str, bool] = field(default_factory=dict)
-    """The tenant's webhooks that were told, by name; ``False``: one that will not hear of it."""
+    """``endpoint/number of the id`` of the webhooks that were told; ``False``: it will not hear of it."""
+    silent: tuple[str, ...] = ()
+    """Endpoints that did not answer in this round."""
     rounds: int = 0
-    """How often some of them were waited for."""
+    """Rounds that some of them were waited for after."""
     revision: int = 1
 
     @property

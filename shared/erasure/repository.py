@@ -45,6 +45,7 @@ class ErasureRepository:
             "done": dict(erasure.done),
             "counts": dict(erasure.counts),
             "told": dict(erasure.told),
+            "silent": list(erasure.silent),
             "rounds": erasure.rounds,
             "traces": [
                 traces.version, list(traces.coupons), list(traces.segments), [list(each) for each in traces.identifiers],
@@ -70,6 +71,7 @@ class ErasureRepository:
             done=body["done"],
             counts=body["counts"],
             told=body.get("told", {}),
+            silent=tuple(body.get("silent", ())),
             rounds=body.get("rounds", 0),
             traces=Traces(
                 version, tuple(coupons), tuple(segments), tuple((kind, blind) for kind, blind in identifiers), tuple(*former)

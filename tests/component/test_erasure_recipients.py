@@ -8,15 +8,16 @@ import pytest
 
 from shared.erasure.service import certificate
 from shared.erasure.steps import Hands, Recipients
-from shared.erasure.telling import WAITS
+from shared.erasure.telling import SOON, WAITS
 from shared.erasure.working import work
 from shared.kernel.instants import MINUTE
 from shared.messaging.port import Result, Throttled, Unclear, Unreachable, WebhookTarget
 from shared.messaging.webhooks import webhook_body
-from shared.tenants.messaging import MessagingSettings
+from shared.tenants.messaging import MessagingSettings, WebhookSettings
 from tests.builders.front import Front, settings_with_everything
 from tests.builders.house import House
 from tests.builders.leaving import PLANTED
+from tests.builders.rights import configure
 from tests.fakes.queue import FakeQueue
 from tests.fakes.senders import FakeSender
 
@@ -143,14 +144,39 @@ def test_killed_while_telling_the_same_is_told_again(outside: Outside, when: str
     assert outside.counts(member) == {"webhooks_told": 2}
 
 
-def test_without_time_the_rest_is_told_later_and_it_ends(outside: Outside) -> None:
+def test_without_time_the_rest_is_told_soon_and_no_round_is_over(outside: Outside) -> None:
     member = outside.ask()
     outside.house.time_left = lambda: 9_000 if outside.sender.taken else 60_000
     assert not outside.go_on(member)
-    assert (outside.told, outside.queue.delays) == ([("crm", member)], [WAITS[0]])
+    for _ in range(2 * len(WAITS)):
+        assert not outside.go_on(member)
+    assert (outside.told, set(outside.queue.delays)) == ([("crm", member)], {SOON})
     outside.house.time_left = lambda: 60_000
     assert outside.go_on(member)
     assert outside.told == [("crm", member), ("mail", member)]
+    assert outside.counts(member) == {"webhooks_told": 2}
+
+
+def test_the_dead_do_not_stand_before_the_living(outside: Outside) -> None:
+    dead = {f"a{number:02d}": WebhookSettings(url="https://dead.example/hook") for number in range(12)}
+    alive = {"zoe": WebhookSettings(url="https://alive.example/hook")}
+    configure(outside.house, messaging=MessagingSettings(webhooks={**dead, **alive}))
+    member = outside.ask()
+    outside.sender.answers = dict.fromkeys(dead, Throttled())
+    clock = {"left": 60_000}
+
+    def takes_its_time() -> None:
+        clock["left"] -= 5_000
+
+    outside.house.time_left = lambda: clock["left"]
+    outside.sender.before = takes_its_time
+    invocations = 0
+    while not outside.go_on(member):
+        clock["left"], invocations = 60_000, invocations + 1
+    assert outside.told == [("zoe", member)]
+    assert outside.counts(member) == {"webhooks_told": 1, "webhooks_not_told": 12}
+    assert invocations <= 3 * len(WAITS)
+    assert [wait for wait in outside.queue.delays if wait != SOON] == list(WAITS)
 
 
 def test_every_id_that_was_hers_is_told(outside: Outside) -> None:
@@ -161,6 +187,16 @@ def test_every_id_that_was_hers_is_told(outside: Outside) -> None:
     assert outside.front.call("erase_member", member_id=survivor).status == 202
     assert outside.go_on(survivor)
     assert sorted(outside.told) == sorted((name, member) for name in ("crm", "mail") for member in (survivor, duplicate))
+    assert outside.counts(survivor) == {"webhooks_told": 2}
+
+
+def test_one_id_that_is_refused_is_an_endpoint_that_was_not_told(outside: Outside) -> None:
+    survivor, duplicate = outside.front.register(), outside.front.register()
+    outside.front.call("merge_member", {"from_member_id": duplicate, "reason": "same_person"}, member_id=survivor)
+    outside.front.call("erase_member", member_id=survivor)
+    outside.sender.after = lambda: outside.sender.answers.update({"mail": Unreachable("status_404")}) if len(outside.told) == 3 else None
+    assert outside.go_on(survivor)
+    assert outside.counts(survivor) == {"webhooks_told": 1, "webhooks_not_told": 1}
 
 
 def test_a_tenant_without_webhooks_tells_nobody(bare_house: House, monkeypatch: pytest.MonkeyPatch) -> None:

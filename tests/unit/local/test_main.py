@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import socket
+import ssl
+import urllib.error
 
 import pytest
 
@@ -16,6 +19,9 @@ from local.client import Refused
         (Refused("GET", "/v1/staff", 403, {"code": "insufficient_scope", "detail": "This needs the scope x."}), "insufficient_scope"),
         (ConnectionRefusedError(111, "Connection refused"), "nobody answers"),
         (TimeoutError("timed out"), "nobody answers"),
+        (socket.gaierror(-2, "Name or service not known"), "nobody answers"),
+        (ssl.SSLError("certificate verify failed"), "nobody answers"),
+        (urllib.error.URLError("refused"), "nobody answers"),
         (KeyboardInterrupt(), "interrupted"),
     ],
 )
