@@ -244,6 +244,26 @@ class ServiceStack(Stack):
             send_to(self._arn("audit")),
         ]
 
+    def _tenant_statements(self, rights: Rights) -> dict[str, list[iam.PolicyStatement]]:
+        """Of the functions that found tenants and remove them."""
+        return {
+            "tenancy": [
+                rights.master_secret(),
+                rights.main_keys(["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem"], _OWN_PARTITION),
+                rights.make_push_applications(),
+                rights.push("SetPlatformApplicationAttributes", kinds=("app",)),
+                rights.staff_pool(*STAFF_ACTIONS),
+                send_to(self._arn("removals")),
+            ],
+            "tenant_removal": [
+                *rights.remove_tenants(),
+                rights.push("DeletePlatformApplication", kinds=("app",)),
+                rights.staff_pool("ListUsers", "AdminDeleteUser"),
+                *self._consume("removals"),
+                send_to(self._arn("removals")),
+            ],
+        }
+
     def _segment_statements(self, rights: Rights) -> dict[str, list[iam.PolicyStatement]]:
         """Of the functions that evaluate members and keep their snapshots."""
         return {
@@ -295,21 +315,6 @@ class ServiceStack(Stack):
                 rights.outbox_objects("s3:PutObject"),
                 *self._senders(rights),
             ],
-            "tenancy": [
-                master,
-                rights.main_keys(["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem"], _OWN_PARTITION),
-                rights.make_push_applications(),
-                rights.push("SetPlatformApplicationAttributes", kinds=("app",)),
-                rights.staff_pool(*STAFF_ACTIONS),
-                send_to(self._arn("removals")),
-            ],
-            "tenant_removal": [
-                *rights.remove_tenants(),
-                rights.push("DeletePlatformApplication", kinds=("app",)),
-                rights.staff_pool("ListUsers", "AdminDeleteUser"),
-                *self._consume("removals"),
-                send_to(self._arn("removals")),
-            ],
             "audit_sealing": self._sealing_statements(rights),
             "administration": [
                 master,
@@ -325,6 +330,7 @@ class ServiceStack(Stack):
                 rights.snapshot_objects("s3:GetObject"),
                 rights.export_objects("s3:GetObject", "s3:PutObject", "s3:DeleteObject"),
             ],
+            **self._tenant_statements(rights),
             **self._segment_statements(rights),
             **self._campaign_statements(rights),
             "member_rights": self._rights_statements(rights),

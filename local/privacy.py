@@ -18,14 +18,15 @@ The tenant (the restaurant or shop) is the controller, whoever runs the stage it
 contacts, its own legal grounds where they differ, its periods for books, sub-processors of its contract. How rights are answered
 stands in [privacy.md](privacy.md).
 
-Data subjects: guests who are members, and those whom an import brings. Transfers to third countries: none by the product; all data
-stays in the region of the stage.
+Data subjects: guests who are members, and those whom an import brings; where an entry says so, the tenant's staff and people who try
+things out for it. Transfers to third countries: none by the product; all data stays in the region of the stage.
 """
 _ENDINGS: Final[dict[Ending, str]] = {
     "deleted": "deleted",
     "key destroyed": "destroyed last",
     "stripped": "personal part deleted, the rest kept under an id that leads to nobody",
     "kept": "kept under an id that leads to nobody",
+    "of no guest": "not a guest's: left as it is, for as long as said above",
     "runs out": "goes with its period",
 }
 

@@ -1,8 +1,8 @@
 """A tenant's test environment: made, with keys of its own, and filled with what the tenant has defined, over the public API.
 
 Groups, locations, items and definitions are taken over, in the order in which they refer to each other; nobody's data is. What is there
-already is left alone, so that a run that broke off is simply repeated. The operator's key is taken from REGULARS_OPERATOR_KEY, the tenant's
-from REGULARS_KEY; of the local instance both are known.
+already is left alone, keys by their labels, so that a run that broke off is simply repeated: a key is printed once, by the run that makes
+it. The operator's key is taken from REGULARS_OPERATOR_KEY, the tenant's from REGULARS_KEY; of the local instance both are known.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +21,8 @@ from local.setting import KEYS
 from local.tenants import operator_of
 from shared.definitions.api import MAX_ITEMS, MAX_LOCATIONS
 
-_HOLDER: Final = "marketer"
+_OWN: Final = {"scopes": ["definitions:read", "definitions:write"], "label": "python -m local testing"}
+"""What a run takes things over with: a key of its own, because those of before were shown once."""
 
 
 def ensure(operator: Client, tenant: str) -> str:
@@ -29,10 +31,22 @@ def ensure(operator: Client, tenant: str) -> str:
 
 
 def new_keys(operator: Client, tenant: str) -> dict[str, str]:
-    """Keys by who holds them, as the demo's tenant has them."""
+    """Keys by who holds them, as the demo's tenant has them. Who has an active one already gets none."""
+    path = f"/v1/tenants/{tenant}/keys"
+    there = {each.get("label") for each in operator.all(path) if each["status"] == "active"}
     return {
-        holder: operator.post(f"/v1/tenants/{tenant}/keys", {"scopes": scopes, "label": holder})["key"] for holder, scopes in KEYS.items()
+        holder: operator.post(path, {"scopes": scopes, "label": holder})["key"] for holder, scopes in KEYS.items() if holder not in there
     }
+
+
+@contextmanager
+def passing_key(operator: Client, tenant: str) -> Iterator[Client]:
+    """A caller of the tenant whose key is revoked at the end."""
+    made = operator.post(f"/v1/tenants/{tenant}/keys", _OWN)
+    try:
+        yield operator.as_(made["key"])
+    finally:
+        operator.call("DELETE", f"/v1/tenants/{tenant}/keys/{made['key_id']}")
 
 
 def fill(live: Client, test: Client) -> Iterator[str]:
@@ -64,7 +78,7 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Make it, or find it made; print its keys, which are shown once."""
+    """Make it, or find it made; print the keys that were made, which are shown once, and then take over what is missing."""
     operator, facts = operator_of(options.url), read_env()
     live = None if options.bare else definitions.client_of(options.tenant, options.url)
     made = ensure(operator, options.tenant)
@@ -73,9 +87,15 @@ def run(options: argparse.Namespace) -> int:
     if options.url is None:
         write_env(tenants={**known, made: keys})
     console.say(f"The test environment of {options.tenant} is {made}.")
-    for line in fill(live, operator.as_(keys[_HOLDER])) if live is not None else ():
-        console.say(line)
-    console.table(("holder", "key"), sorted(keys.items()))
+    if keys:
+        console.table(("holder", "key"), sorted(keys.items()))
+    of_before = ", ".join(sorted(KEYS.keys() - keys.keys()))
+    if of_before:
+        console.say(f"There are keys already for: {of_before}. If one is lost, revoke it and run this again.")
+    if live is not None:
+        with passing_key(operator, made) as test:
+            for line in fill(live, test):
+                console.say(line)
     return 0
 
 

@@ -166,7 +166,7 @@ def invite_staff(request: Request) -> Answer:
     """POST /v1/staff."""
     desk, body, call = _staff(request), request.parse(StaffRequest), request.idempotency_key
     if call is not None:
-        desk = staff_desk.for_call(desk, _cursors(), call, body)
+        desk = staff_desk.for_call(desk, derive(runtime().master_secret, staff_desk.INVITATIONS), call, body)
         before = staff_desk.invited_before(desk, body)
         if before is not None:
             return Answer(200, before, {"idempotent-replayed": "true"})

@@ -233,12 +233,14 @@ def write(
     return Text(title, body, page, deep_link, language, links)
 
 
-def blanks(step: SendStep, channel: Channel, values: Values, settings: TenantSettings, language: str) -> tuple[str, ...]:
-    """The variables of a channel's text in a language that have no value, in order."""
+def blanks(
+    step: SendStep, channel: Channel, values: Values, settings: TenantSettings, language: str, look: Look | None = None
+) -> tuple[str, ...]:
+    """The variables of a channel's text in a language that have no value, in order. ``look``: as it is written with."""
     content = texts_for(step.content, step.by_channel, channel).get(language)
     if content is None:
         return ()
-    shown = _values(values, settings)
+    shown = _values(values, settings, look)
     if values.attached is not None:
         words = in_language(values.attached.offer.content, (language, *settings.languages))
         shown |= _coupon_values(values.attached, words, settings.time_zone)

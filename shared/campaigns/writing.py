@@ -16,7 +16,7 @@ from shared.member_state.model import MemberState
 from shared.members.form_links import Invitation, seal_invitation
 from shared.messaging.email import unsubscribe_headers
 from shared.messaging.links import link_address, pixel_address, seal_link, seal_unsubscribe, unsubscribe_address
-from shared.messaging.look import look_of
+from shared.messaging.look import Look, look_of
 from shared.messaging.payloads import sns_message
 from shared.messaging.port import Message, provider_settings
 from shared.messaging.tracking import Tracking
@@ -77,8 +77,7 @@ def message_of(
     tracking = _tracking(her, id_, channel, base, signing)
     if tracking is not None:
         tracking = replace(tracking, untouched=(unsubscribe,), known=known)
-    look = look_of(settings, her.scope.tenant, her.scope.media_url) if channel == "email" else None
-    text = write(step, channel, replace(values, unsubscribe_link=unsubscribe), settings, tracking, look)
+    text = write(step, channel, replace(values, unsubscribe_link=unsubscribe), settings, tracking, _look(her, channel))
     data = {"campaign_id": delivery.campaign, "step": delivery.step, "delivery_id": id_, "deep_link": text.deep_link}
     ttl = DAY // SECOND
     if attached is not None:
@@ -108,7 +107,12 @@ def blanks_of(
     settings = her.view.settings
     base = settings.messaging.link_base or signing.public_url
     values = _values(her, step, attached, state, None)
-    return blanks(step, channel, replace(values, unsubscribe_link=base), settings, language)
+    return blanks(step, channel, replace(values, unsubscribe_link=base), settings, language, _look(her, channel))
+
+
+def _look(her: Participant, channel: Channel) -> Look | None:
+    """The tenant's look, which e-mails alone have."""
+    return look_of(her.view.settings, her.scope.tenant, her.scope.media_url) if channel == "email" else None
 
 
 def sealed_links(her: Participant, links: Sequence[str]) -> bytes | None:

@@ -52,7 +52,8 @@ def dressed(page: str, look: Look) -> tuple[str, dict[str, str]]:
 
 def letter(title: str, body: str, look: Look, quiet: Collection[str] = (), language: str = "") -> str:
     """A plain text as HTML of an e-mail: paragraphs, and links. One that has a line for itself is a button, but for those in ``quiet``;
-    what it is for may stand on the line before it, with a colon, and is then what the button says. Else a link shows where it leads.
+    what it is for may stand on the line before it, with a colon and no link of its own, and is then what the button says. Else a link
+    shows where it leads.
     """
 
     def linked(line: str, says: str = "") -> str:
@@ -72,7 +73,8 @@ def letter(title: str, body: str, look: Look, quiet: Collection[str] = (), langu
         shown: list[str] = []
         for before, line in pairwise(["", *lines]):
             is_button = PLAIN_LINK.fullmatch(line) is not None and line not in quiet and line == line.rstrip(TRAILING)
-            says = html.escape(before.removesuffix(":"), quote=False) if is_button and before.endswith(":") else ""
+            is_label = is_button and before.endswith(":") and PLAIN_LINK.search(before) is None
+            says = html.escape(before.removesuffix(":"), quote=False) if is_label else ""
             if says:
                 shown.pop()
             shown.append(linked(line, says))

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 Basis = Literal["contract", "consent", "legitimate interest", "legal duty"]
-Ending = Literal["deleted", "key destroyed", "stripped", "kept", "runs out"]
+Ending = Literal["deleted", "key destroyed", "stripped", "kept", "of no guest", "runs out"]
 """At erasure: the item goes; it is noise without the key; the personal part goes and the rest is kept under the member's id, which leads to
-nobody any more; it is kept so; its own time ends it, in days."""
+nobody any more; it is kept so; it is of people who are no guests, and a guest's erasure leaves it; its own time ends it, in days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,7 @@ MEMBERSHIP: Final = "membership"
 MARKETING: Final = "marketing"
 PERSONAL_OFFERS: Final = "personal offers"
 PROOF: Final = "proof"
+TRIALS: Final = "trials"
 AGAINST_ABUSE: Final = "against abuse"
 _TENANT_ONLY: Final = "the tenant; AWS as its hosting processor"
 PURPOSES: Final[Mapping[str, Purpose]] = {
@@ -57,6 +58,10 @@ PURPOSES: Final[Mapping[str, Purpose]] = {
     AGAINST_ABUSE: Purpose(
         "Seeing and stopping abuse at the counter: of cards, points and sales, by guests and by cashiers", "legitimate interest",
         _TENANT_ONLY,
+    ),
+    TRIALS: Purpose(
+        "Trying a test environment out: to whom alone its messages may go, people of the tenant's who know of it", "legitimate interest",
+        "the tenant and the operator; AWS (SES, End User Messaging) and mobile operators, as far as a channel uses them",
     ),
     PROOF: Purpose("Proof of consents, of sales and of points; what the law on books asks for", "legal duty", _TENANT_ONLY),
 }  # fmt: skip
@@ -121,13 +126,14 @@ _BESIDE_THE_PROFILE: Final = (
           "main: CONFIRM#<id> of the member", f"{PSEUDONYM}; a code by its keyed digest only", "deleted"),
     Entry("staff accounts", "of people who work for the tenant: e-mail address and authenticator app in the user pool; group, place and a "
           "label of the tenant's own here", (AGAINST_ABUSE,), "until they are removed",
-          "Cognito; main: KEYS of the tenant, STAFF#<id>", "the address is with the user pool alone", "kept"),
+          "Cognito; main: KEYS of the tenant, STAFF#<id>", "the address is with the user pool alone", "of no guest"),
     Entry("recipients of tests", "of people who try things out in a test environment: addresses and phone numbers that its messages "
-          "may go to", (MEMBERSHIP,), "until they are taken off the list", "main: SETTINGS of the test environment",
-          "encrypted at rest; shown to the operator alone", "kept", ("test_recipients",)),
+          "may go to", (TRIALS,), "until they are taken off the list, or the test environment is removed",
+          "main: SETTINGS of the test environment", "in clear, encrypted at rest; shown to the operator alone", "of no guest",
+          ("test_recipients",)),
     Entry("names of cashiers", "which cashier made a sale, and how often one claims, returns or adjusts: the till's own pseudonym of "
           "staff, not of guests", (AGAINST_ABUSE,), "in sales as long as the tenant keeps books; counts 400 days",
-          "main: REQ#txn#... and COUNTER#<date>", "the till's pseudonym; who that is only the tenant knows", "kept", ("staff_id",)),
+          "main: REQ#txn#... and COUNTER#<date>", "the till's pseudonym; who that is only the tenant knows", "of no guest", ("staff_id",)),
     Entry("profile of purchases", "sums by day, category, place and hour; habits; campaigns that touched her; segments", (PERSONAL_OFFERS,),
           "13 months of days, sums while she is a member", "main: STATE, STATE#H and SEG#<segment> of the member", PSEUDONYM, "deleted"),
     Entry("snapshot", "the same as columns, with her day of birth, gender, language and home, for previews and audiences",

@@ -282,6 +282,8 @@ class TenantEntryItem(Item):
     due_shards = NumberAttribute()
     rates = UnicodeAttribute(null=True)
     """What its plan lets through a second (``shared.limits.plans.TenantRates``): the authorizer reads this item anyway."""
+    settings_version = NumberAttribute(null=True)
+    """Of the settings whose status and rates these are."""
     test_tenant = UnicodeAttribute(null=True)
     """Of a live tenant: its test environment; ``test_number``: how many it has had."""
     test_number = NumberAttribute(null=True)

@@ -62,6 +62,10 @@ class Credentials:
     token: str
 
 
+class TooManyWrites(InvalidValue):
+    """One write more than a transaction takes."""
+
+
 @dataclass(slots=True)
 class WriteBatch:
     """The writes of one transaction, each with a label that its refusal is reported by."""
@@ -95,7 +99,7 @@ class WriteBatch:
         if label in self.labels:
             raise InvalidValue(f"two writes are labelled {label!r}")
         if len(self.actions) >= MAX_ACTIONS:
-            raise InvalidValue(f"a transaction takes at most {MAX_ACTIONS} writes")
+            raise TooManyWrites(f"a transaction takes at most {MAX_ACTIONS} writes")
         action |= expressions(when, actions)
         if old:
             action["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"

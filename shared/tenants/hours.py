@@ -17,6 +17,8 @@ from shared.tenants.messaging import Day, LocalTime
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: Final[tuple[Weekday, ...]] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_DAYS_NEAR: Final = (-2, -1, 0, 1)
+"""Days whose spans may reach an instant with their grace: what opened two days before may have closed a minute before midnight."""
 
 
 class Span(Frozen):
@@ -75,7 +77,7 @@ def is_open(hours: OpeningHours, at: Instant, zone: str, grace: int = 0) -> bool
     """Whether the location is open at an instant, in its time zone; or was ``grace`` minutes before, or will be so many after."""
     day, minute = local_day(at, zone), wall_minute(at, zone)
     return any(
-        span.begins - grace <= minute - 1440 * other < span.ends + grace for other in (-1, 0, 1) for span in _spans(hours, day + other)
+        span.begins - grace <= minute - 1440 * other < span.ends + grace for other in _DAYS_NEAR for span in _spans(hours, day + other)
     )
 
 

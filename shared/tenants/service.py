@@ -7,6 +7,7 @@ are in its own partitions, under a session of that tenant.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
@@ -17,7 +18,7 @@ from shared.kernel.modes import Mode, live_of, mode_of
 from shared.kernel.pages import open_cursor, seal_cursor
 from shared.limits.plans import rates_of
 from shared.privacy.crypto import derive
-from shared.storage import keys, keys_access
+from shared.storage import keys, keys_access, noting
 from shared.storage.errors import ConditionFailed
 from shared.storage.expressions import Condition, Path
 from shared.storage.items import KeyringItem, SettingsItem, TenantEntryItem
@@ -78,7 +79,7 @@ def found_tenant(operator: Operator, tenant: str, settings: TenantSettings) -> T
     body = pack(_stored(settings))
     try:
         scope.table.put(SettingsItem.at(keys.settings(tenant), version=1, status=_CREATING, body=body), not_there_yet)
-        _enter(operator, tenant, settings, new=True)
+        _enter_new(operator, tenant, settings)
         scope.table.update(keys.settings(tenant), [Path("status").remove()], Path("PK").exists())
     except ConditionFailed:
         raise TenantExists from None
@@ -115,8 +116,9 @@ def list_tenants(operator: Operator, limit: int, cursor: str | None, mode: str |
 def replace_tenant(operator: Operator, tenant: str, request: TenantRequest, if_match: str) -> TenantAnswer:
     """Replace a tenant's configuration; ``PreconditionFailed`` if it is no longer the version that was read.
 
-    Its status holds once the operator's list says so: repeat a call whose answer was lost. The test environment follows it: nothing of that
-    is active while the tenant is not, and resuming the tenant resumes both.
+    Its status holds once the operator's list says so: repeat a call whose answer was lost. The test environment follows it: suspending the
+    tenant suspends both, resuming it resumes both. On resuming, the environment comes first: a call that breaks off may leave it active
+    beside its suspended tenant until the call is repeated. Of two calls at once the newer settings hold, in both.
     """
     if request.id is not None and request.id != tenant:
         raise Unprocessable("The id cannot be changed.", errors=(FieldError("/id", "invalid_value", "the id in the path, or none"),))
@@ -134,12 +136,17 @@ def replace_tenant(operator: Operator, tenant: str, request: TenantRequest, if_m
     settings = _stamped(request.settings, before, operator.scope_of(tenant).clock())
     _store(operator, tenant, settings, version)
     is_resumed = entry.status != "active" and settings.status == "active"
-    if entry.test_tenant is not None and is_resumed:
+    own_test = entry.test_tenant
+    if own_test is not None and is_resumed:
         # Before the tenant's own entry, so that the same call again still sees what it has to do.
-        _follow(operator, entry.test_tenant, "active")
-    _enter(operator, tenant, settings, new=False)
-    if entry.test_tenant is not None and settings.status == "suspended":
-        _follow(operator, entry.test_tenant, "suspended")
+        _follow(operator, own_test, "active")
+    is_in_force = _enter(operator, tenant, settings, version + 1)
+    if own_test is not None and not is_in_force:
+        # Whoever replaced these settings meanwhile may have looked for the environment before it was made active here.
+        with suppress(LiveTenantNotActive):
+            keep_to_live(operator, own_test)
+    elif own_test is not None and settings.status == "suspended":
+        _follow(operator, own_test, "suspended")
     elif settings.status == "active":
         keep_to_live(operator, tenant)
     return TenantAnswer(**_links(tenant, entry.test_tenant), etag=str(version + 1), settings=settings)
@@ -167,7 +174,7 @@ def _check_live(operator: Operator, tenant: str) -> None:
     """``LiveTenantNotActive`` unless the tenant that a test environment belongs to is active. 1 read."""
     raw = operator.table.get(keys.tenant_entry(live_of(tenant)))
     if raw is None or TenantEntryItem.read(raw).status != "active":
-        raise LiveTenantNotActive
+        raise LiveTenantNotActive("Resume the tenant first.")
 
 
 def keep_to_live(operator: Operator, tenant: str) -> None:
@@ -198,15 +205,16 @@ def _store(operator: Operator, tenant: str, settings: TenantSettings, version: i
 def _follow(operator: Operator, tenant: str, status: Literal["active", "suspended"]) -> None:
     """Give a test environment the status of its tenant: again changes nothing. Four requests at most.
 
-    ``ConcurrentUpdate`` if somebody changes it meanwhile: the same call again goes on.
+    The tenant's audit log has it, not the environment's. ``ConcurrentUpdate`` if somebody changes it meanwhile: the same call goes on.
     """
     try:
         check_entry(operator, tenant)
         version, settings = read_settings(operator, tenant)
-        if settings.status != status:
-            settings = settings.model_copy(update={"status": status})
-            _store(operator, tenant, settings, version)
-        _enter(operator, tenant, settings, new=False)
+        with noting.aside():
+            if settings.status != status:
+                settings, version = settings.model_copy(update={"status": status}), version + 1
+                _store(operator, tenant, settings, version - 1)
+            _enter(operator, tenant, settings, version)
     except (TenantNotFound, TenantRemoving):
         # Not finished, which whoever makes it looks to (shared.tenants.testing), or gone.
         return
@@ -226,17 +234,28 @@ def _make_keyring(operator: Operator, scope: TenantScope) -> None:
         return
 
 
-def _enter(operator: Operator, tenant: str, settings: TenantSettings, *, new: bool) -> None:
-    key, status, rates = keys.tenant_entry(tenant), settings.status, rates_of(settings.plan).text()
-    if new:
-        entry = TenantEntryItem.at(key, tenant=tenant, status=status, due_shards=_DUE_SHARDS, rates=rates)
-        operator.table.put(entry, Path("PK").does_not_exist())
-    else:
-        stays: Condition = Path("PK").exists() & (Path("status") != REMOVING)
-        try:
-            operator.table.update(key, [Path("status").set(status), Path("rates").set(rates)], stays)
-        except ConditionFailed:
-            raise TenantRemoving from None
+def _enter_new(operator: Operator, tenant: str, settings: TenantSettings) -> None:
+    entry = TenantEntryItem.at(
+        keys.tenant_entry(tenant), tenant=tenant, status=settings.status, due_shards=_DUE_SHARDS, rates=rates_of(settings.plan).text(),
+        settings_version=1,
+    )  # fmt: skip
+    operator.table.put(entry, Path("PK").does_not_exist())
+
+
+def _enter(operator: Operator, tenant: str, settings: TenantSettings, version: int) -> bool:
+    """Put into the operator's list what a version of the settings says; ``False`` if it has a newer one's, which stays. 1 write.
+
+    ``TenantRemoving``.
+    """
+    says = {"status": settings.status, "rates": rates_of(settings.plan).text(), "settings_version": version}
+    stays: Condition = Path("PK").exists() & (Path("status") != REMOVING)
+    is_newest: Condition = Path("settings_version").does_not_exist() | (Path("settings_version") <= version)
+    try:
+        operator.table.update(keys.tenant_entry(tenant), [Path(name).set(value) for name, value in says.items()], stays & is_newest)
+    except ConditionFailed:
+        check_entry(operator, tenant)
+        return False
+    return True
 
 
 def check_entry(operator: Operator, tenant: str) -> TenantEntryItem:

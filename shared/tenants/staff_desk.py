@@ -25,6 +25,8 @@ from shared.tenants.staff_api import StaffAnswer, StaffChange, StaffPage, StaffR
 from shared.tenants.staff_repository import ACTIVE, Roster, Staff, StaffRepository, Status
 
 MAX_STAFF: Final = 500
+INVITATIONS: Final = "staff-invitations"
+"""What the key is derived for that ids of named calls are made with."""
 _TRIES: Final = 3
 
 
@@ -90,6 +92,8 @@ class StaffDesk:
     caller: str
     wall: Clock
     entropy: Callable[[int], bytes] = os.urandom
+    is_named: bool = False
+    """Whether whom it invites has an id of the call's own (``for_call``)."""
 
     @property
     def repository(self) -> StaffRepository:
@@ -111,7 +115,8 @@ def page(desk: StaffDesk, limit: int, cursor: str | None, key: bytes) -> StaffPa
 def invite(desk: StaffDesk, request: StaffRequest) -> StaffAnswer:
     """Somebody new, whom the pool sends an invitation. A read and a transaction, one more read for a place; three calls of the pool.
 
-    ``BeyondOwnKey``; ``Unprocessable`` for an unknown place, or an address that the pool does not take: then nobody was made.
+    ``BeyondOwnKey``; ``Unprocessable`` for an unknown place, or an address that the pool does not take: then nobody was made. A named call
+    that breaks off may leave a user who can do nothing: the same call again goes on with that one.
     """
     place = Place(request.location_id, request.location_group)
     _check(desk, request.group, place)
@@ -123,8 +128,9 @@ def invite(desk: StaffDesk, request: StaffRequest) -> StaffAnswer:
         desk.pool.put_into(name, made.group)
         _store(desk, None, made)
     except Exception:
-        # In the pool alone they could do nothing; but nobody would know of them. The same call at the same moment may have stored them.
-        if desk.repository.get(made.id) is None:
+        # In the pool alone they could do nothing; but nobody would know of them. The same named call at the same moment may have made the
+        # user and be about to store them, so that one stays.
+        if not desk.is_named and desk.repository.get(made.id) is None:
             desk.pool.delete(name)
         raise
     return _answer(desk, made)
@@ -137,14 +143,20 @@ def for_call(desk: StaffDesk, secret: bytes, call: str, request: StaffRequest) -
     """
     text = json.dumps([desk.scope.tenant, desk.caller, call, request.email])
     digest = hmac.digest(secret, text.encode(), "sha256")
-    return replace(desk, entropy=lambda size: digest[:size])
+    return replace(desk, entropy=lambda size: digest[:size], is_named=True)
 
 
 def invited_before(desk: StaffDesk, request: StaffRequest) -> StaffAnswer | None:
-    """Whom this call has invited before, as they are now; ``None``: nobody. ``InvitedOtherwise`` if it asked for other rights. 1 read."""
+    """Whom this call has invited before, as they are now; ``None``: nobody. 1 read.
+
+    ``InvitedOtherwise`` if it asked for other rights; ``StaffChangedMeanwhile`` while they are being removed, or if they are out of reach
+    by now: inviting them anew would meet the user who is there.
+    """
     found = desk.repository.get(new_staff_id(desk.entropy))
-    if found is None or found.status == "removing" or not desk.reach.spans(desk.scope, found.place):
+    if found is None:
         return None
+    if found.status == "removing" or not desk.reach.spans(desk.scope, found.place):
+        raise StaffChangedMeanwhile
     same = (request.group, Place(request.location_id, request.location_group)) == (found.group, found.place)
     if not same and found.revision == 1:
         raise InvitedOtherwise

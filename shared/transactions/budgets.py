@@ -7,6 +7,10 @@ more of than is left counts as exhausted, and the purchase is decided again with
 
 A shard is made by its first use. Where no shard has room for what a purchase takes, it is taken from several, at most
 ``MAX_PARTS``; a budget so scattered that these do not suffice counts as used up. A settled offline sale has happened: it overdraws.
+
+A transaction has 100 writes, and no sale may fail for that: ``ROOM`` of them are for the coupons that it uses, for quotas and for budgets,
+fewer where so many are not left (``giving_way``). Budgets and quotas for which there is none count as used up; a settled offline sale
+goes beyond those and writes nothing of it.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 from shared.coupons.limits import QUOTA, value_limits
 from shared.coupons.quota import QuotaWalk
@@ -25,12 +29,17 @@ from shared.storage.commit import Stale
 from shared.storage.errors import RawItem
 from shared.storage.expressions import Path
 from shared.storage.items import QuotaItem
-from shared.storage.table import Table, WriteBatch
+from shared.storage.table import MAX_ACTIONS, Table, TooManyWrites, WriteBatch
 from shared.transactions.model import Circumstances, CouponDiscount, Decided, PromotionDiscount
 
+T = TypeVar("T")
 MAX_PARTS: Final = 6
-MOST_SHARDS: Final = 55
-"""Shards that one purchase takes from, where budgets are scattered: its transaction has 100 writes, and up to 45 are of other things."""
+ROOM: Final = MAX_ACTIONS - 20
+"""Writes for the coupons that a purchase uses, for quotas and for shards of budgets: what ``shared.coupons.stacking`` lets together has
+place in it. The other 20 are for the sale, state, history and ledger, a hold, a confirmation, two counts and five coupons that it gives
+(two each). Rarely it needs more: for another member's rewards, coupons of several tiers, offline losses of many reasons.
+"""
+_STEP: Final = 10
 _BLOCK: Final = 10_000
 _LABEL: Final = "budget:"
 Taken = tuple[str, int, int]
@@ -64,6 +73,11 @@ class BudgetWalk:
     """Budgets and quotas that have no room for what this purchase takes."""
     overdrawn: set[str] = field(default_factory=set)
     """Those of which it takes all the same."""
+    room: int = ROOM
+    _chosen: int = 0
+    """Writes of the last decision for quotas and budgets."""
+    _spare: int = 0
+    """How many more there was room for."""
     _taken: dict[str, list[Taken]] = field(default_factory=dict)
     _limits: dict[str, int] = field(default_factory=dict)
     _promotions: tuple[str, ...] = ()
@@ -73,58 +87,83 @@ class BudgetWalk:
         """The decision within what budgets and quotas have left: made again without each that is found to be used up."""
         while True:
             given, decided = decide(frozenset(self.exhausted))
-            enough = self.choose(wanted_by(decided, given), stale)
-            if self._choose_quotas(decided, stale) and enough:
+            wanted, room = wanted_by(decided, given), self.room if self.quota is None else self.room - len(decided.discounts)
+            # Half is left for budgets, if there are so many: one without the other would be of no use.
+            quotas = self._choose_quotas(decided, stale, max(room - len(wanted), room // 2))
+            if self.choose(wanted, stale, room - (quotas or 0)) and quotas is not None:
+                self._chosen = quotas + sum(map(len, self._taken.values()))
+                self._spare = room - self._chosen
                 return given, decided
 
-    def choose(self, wanted: Mapping[str, Wanted], stale: Stale) -> bool:
-        """Choose the shards of every budget: the first alone or, after that one refused, those that have room.
+    def giving_way(self, attempt: Callable[[], T]) -> T:
+        """What the attempt at a purchase answers; if that turns out to have too many writes, once more with fewer budgets and quotas."""
+        while True:
+            try:
+                return attempt()
+            except TooManyWrites:
+                if not self._chosen:
+                    raise
+                self.room -= max(self._spare, 0) + _STEP
+
+    def choose(self, wanted: Mapping[str, Wanted], stale: Stale, room: int = ROOM) -> bool:
+        """Choose the shards of every budget: the first alone or, after that one refused, those that have room. ``room``: for how many
+        shards there is place in the transaction.
 
         ``False``: a budget is used up (``exhausted``), and the purchase is to be decided again without it. No read but after a
         refusal: then at most 32.
         """
         self._taken = {key: taken for key, taken in self._taken.items() if key in wanted}
-        enough = True
+        left, after, enough = room, sum(self._shards(key) for key in wanted), True
         for key, each in wanted.items():
-            refused = any(label.startswith(f"{_LABEL}{key}#") for label in stale)
-            same_as_before = sum(taken[2] for taken in self._taken.get(key, ())) == each.amount and self._limits.get(key) == each.limit
-            if same_as_before and not refused:
-                continue
-            self._limits[key] = each.limit
-            first = first_of(self.start, each.limit)
-            alone = not refused and share_of(each.limit, first) >= each.amount
-            taken = [(key, first, each.amount)] if alone else shards_with_room(self.table, self.tenant, self.start, key, each)
-            if taken is not None and len(taken) > 1 and len(taken) + self._shards_beside(key, wanted) > MOST_SHARDS:
+            after -= self._shards(key)
+            taken = self._parts(key, each, stale)
+            if taken is not None and not _fits(len(taken), left, after):
                 taken = None
             if taken is None and each.of_value and self.overdraws:
                 self.overdrawn.add(key)
-                taken = [(key, first, each.amount)]
+                taken = [(key, first_of(self.start, each.limit), each.amount)] if left > 0 else []
             if taken is None:
                 self.exhausted.add(key)
+                self._taken.pop(key, None)
                 enough = False
             else:
                 self._taken[key] = taken
+                left -= len(taken)
         return enough
 
-    def _shards_beside(self, key: str, wanted: Mapping[str, Wanted]) -> int:
-        """How many shards it takes from for everything else: at least one each."""
-        return sum(max(len(self._taken.get(other, ())), 1) for other in wanted if other != key)
+    def _parts(self, key: str, wanted: Wanted, stale: Stale) -> list[Taken] | None:
+        """The shards that can give it, those of the attempt before unless one was refused; ``None``: it is used up."""
+        refused = any(label.startswith(f"{_LABEL}{key}#") for label in stale)
+        before = self._taken.get(key, [])
+        same_as_before = sum(taken[2] for taken in before) == wanted.amount and self._limits.get(key) == wanted.limit
+        if same_as_before and not refused:
+            return before
+        self._limits[key] = wanted.limit
+        first = first_of(self.start, wanted.limit)
+        alone = not refused and share_of(wanted.limit, first) >= wanted.amount
+        return [(key, first, wanted.amount)] if alone else shards_with_room(self.table, self.tenant, self.start, key, wanted)
 
-    def _choose_quotas(self, decided: Decided, stale: Stale) -> bool:
-        """The shard of each limited offer or promotion that is used up once more; ``False`` as ``choose``."""
+    def _shards(self, key: str) -> int:
+        """How many shards it has taken from, as far as is known: at least one."""
+        return max(len(self._taken.get(key, ())), 1)
+
+    def _choose_quotas(self, decided: Decided, stale: Stale, room: int) -> int | None:
+        """The shard of each limited offer or promotion that is used up once more; answers how many, ``None`` as ``False`` of ``choose``."""
         if self.quota is None:
-            return True
-        enough, uses = True, limited_uses(decided)
+            return 0
+        uses, chosen, enough = limited_uses(decided), 0, True
         self._promotions = tuple(each.key for each in decided.promotions if each.key in uses)
         for key, limit in uses.items():
-            if self.quota.choose(key, limit, stale):
+            if chosen < room and self.quota.choose(key, limit, stale):
+                chosen += 1
                 continue
+            self.quota.shards.pop(key, None)
             if self.overdraws:
                 self.overdrawn.add(QUOTA + key)
             else:
                 self.exhausted.add(QUOTA + key)
                 enough = False
-        return enough
+        return chosen if enough else None
 
     def add(self, batch: WriteBatch) -> tuple[Taken, ...]:
         """Take it in the purchase's transaction. Labels ``budget:<key>#<shard>``."""
@@ -135,6 +174,11 @@ class BudgetWalk:
         quotas = ((key, self.quota.add(batch, key) if self.quota is not None else None) for key in self._promotions)
         of_promotions = [(QUOTA + key, shard, 1) for key, shard in quotas if shard is not None]
         return (*(each for taken in self._taken.values() for each in taken), *of_promotions)
+
+
+def _fits(shards: int, left: int, after: int) -> bool:
+    """Whether there is place for them. Several at once leave one for each of those ``after``: then it is the scattered that go short."""
+    return shards <= left and (shards == 1 or shards + after <= left)
 
 
 def affordable(tenant: str, table: Table, start: str, decide: Decide) -> tuple[Circumstances, Decided]:
@@ -152,10 +196,13 @@ def affordable(tenant: str, table: Table, start: str, decide: Decide) -> tuple[C
 
 
 def wanted_by(decided: Decided, given: Circumstances) -> dict[str, Wanted]:
-    """What a decision takes from the budgets of programmes and rules, and of its offers and promotions. Pure."""
+    """What a decision takes from the budgets of its offers and promotions, and of programmes and rules. Pure.
+
+    Those that are named first are chosen first: without its points a sale goes on, without a coupon that the till presents it does not.
+    """
     limits = {key: limit_of(given.programmes, key) for key in decided.budgets}
     points = {key: Wanted(points, limit) for key, points in decided.budgets.items() if (limit := limits[key]) is not None}
-    return points | value_wanted(decided, given)
+    return value_wanted(decided, given) | points
 
 
 def value_wanted(decided: Decided, given: Circumstances) -> dict[str, Wanted]:

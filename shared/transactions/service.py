@@ -161,7 +161,7 @@ class _Sale:
     def record_for(self, session: MemberSession) -> Recorded:
         """One conditional transaction about the member."""
         occasion = Occasion(self.at, self.correlation, self.request.mode)
-        recorded = session.change(occasion, self._decide, replay=self._replay)
+        recorded = self.budgets.giving_way(lambda: session.change(occasion, self._decide, replay=self._replay))
         self.counter.tell(recorded.answer, self.correlation)
         return recorded
 

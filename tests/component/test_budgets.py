@@ -13,10 +13,10 @@ from shared.storage import keys
 from shared.storage.items import QuotaItem
 from shared.transactions import reversal
 from shared.transactions.api import ReturnRequest
-from shared.transactions.budgets import budget_shards, share_of
+from shared.transactions.budgets import ROOM, budget_shards, share_of
 from shared.transactions.service import record
 from tests.builders.gateway import return_of
-from tests.builders.house import House, sale
+from tests.builders.house import FRIES, House, sale
 from tests.builders.invariants import check_member
 from tests.component.test_crashes import faulty
 from tests.component.test_races import together, until_done
@@ -170,3 +170,24 @@ def test_killed_anywhere_and_repeated_it_is_taken_once(faulty: House, how: Any) 
         if not reached:
             return
     pytest.fail("the path makes more calls than the test kills")
+
+
+@pytest.mark.parametrize(("gifts", "taken"), [(0, ROOM), (12, ROOM - 10)])
+def test_a_sale_of_more_budgets_than_a_transaction_has_room_for_takes_from_as_many_as_it_can(house: House, gifts: int, taken: int) -> None:
+    """A point from each of 120 rules that have a budget; and what gives so many coupons that even fewer have room beside them."""
+    for number in range(gifts):
+        house.publish("offer", f"g{number}", FRIES)
+    levels = [
+        {"id": f"l{number}", "name": "Level", "threshold": 1 + number, "offers": [f"g{number}", f"g{number + 1}"]}
+        for number in range(0, gifts, 2)
+    ]
+    for name in ("a", "b", "c"):
+        rules = [{"kind": "fixed", "id": f"r{number}", "points": 1, "limits": {"budget": 10}} for number in range(40)]
+        tiers = {"tiers": {"by": "spend", "levels": levels}} if levels and name == "a" else {}
+        house.publish("programme", name, {"name": name, "earning": rules, **tiers})
+    member = house.join()
+    answer = record(house.scope(), sale(member)).answer
+    assert given_to(house, [member]) == answer["points"]["earned"] == 9 + taken
+    assert sum(used(house, 10, f"{name}/r{number}") for name in ("a", "b", "c") for number in range(40)) == taken
+    assert len(house.state(member).coupons) == gifts
+    check_member(house, member)

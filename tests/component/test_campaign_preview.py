@@ -14,10 +14,15 @@ from shared.definitions.repository import item_of
 from shared.kernel.errors import Unprocessable
 from shared.member_state.errors import UnknownMember
 from shared.messaging.port import Throttled, Unreachable, Withheld
+from shared.storage import keys
+from shared.storage.items import SettingsItem
+from shared.storage.packing import pack
+from shared.tenants.branding import Branding
 from tests.builders.guests import BASE, Guests
 from tests.builders.house import House
 from tests.fakes.senders import FakeSender
 
+LOGO = "med_" + "a" * 32
 DRAFT: dict[str, Any] = {
     "name": "Hello",
     "trigger": {"kind": "api", "data": ["table"]},
@@ -76,6 +81,26 @@ def test_what_is_missing_is_said(guests: Guests) -> None:
     assert [each.code for each in look(guests, guests.guest(), language="en", data={"table": "7"}).warnings] == [
         "offer_stopped", "missing_value", "missing_value",
     ]  # fmt: skip
+
+
+def test_a_logo_that_the_email_shows_is_not_missing(guests: Guests) -> None:
+    content = {"de": {"title": "Neu", "body": "Neu", "html": '<p><img src="{{ tenant.logo }}"> {{ data.table }}</p>'}}
+    step = {"id": "tell", "channel": "email", "content": content}
+    guests.house.table.put(item_of("demo", Definition("campaign", "hello", 2, "draft", {**DRAFT, "steps": [step]})))
+    member = guests.guest()
+    assert [each.name for each in look(guests, member).warnings] == ["data.table", "tenant.logo"]
+    guests.house.media_url = "https://images.example"
+    branded(guests, Branding(logo=LOGO))
+    found = look(guests, member)
+    assert f'<img src="https://images.example/media/demo/{LOGO}/' in found.html
+    assert [each.name for each in found.warnings] == ["data.table"]
+
+
+def branded(guests: Guests, branding: Branding) -> None:
+    """The tenant's branding, from now on."""
+    whole = guests.house.scope().definitions.settings.model_copy(update={"branding": branding})
+    guests.house.table.put(SettingsItem.at(keys.settings("demo"), version=2, body=pack(whole.model_dump(mode="json"))))
+    guests.house.cache.forget("demo")
 
 
 def test_links_of_a_preview_prove_nothing(guests: Guests) -> None:

@@ -292,13 +292,24 @@ def test_within_the_grace_from_afar_and_of_long_ago_nothing_stands_out(house: Ho
 
 
 def test_a_claimed_sale_was_made_when_it_was_made(house: House) -> None:
-    asking(house, rules={"after_hours": {"grace_minutes": 15}})
+    """Berta rings two up after hours without a member; Anna, another day, finds out whose they were."""
+    asking(house, rules={"after_hours": {"grace_minutes": 15, "more_than": 1}, "claims": {"more_than": 9}})
     hours_of(house, CLOSED)
-    sold = sale(None)
-    record(house.scope(), sold)
-    house.now += 2 * HOUR
-    answer = claims.claim(house.scope(), natural_key(sold).id("txn"), MemberReference(id=house.join()), cashier="anna").answer
-    assert [flag["code"] for flag in answer["flags"]] == ["after_hours"]
+    sold = [sale(None, staff_id="berta") for _ in range(2)]
+    for each in sold:
+        record(house.scope(), each)
+    assert report(house.scope(), EVERYWHERE, DATE, DATE).data == (), "anonymous, it is not flagged"
+    house.now += DAY + 2 * HOUR
+    member = house.join()
+    for number, each in enumerate(sold):
+        answers = [claims.claim(house.scope(), natural_key(each).id("txn"), MemberReference(id=member), cashier="anna") for _ in range(2)]
+        assert ([flag["code"] for flag in answers[0].answer["flags"]], answers[1].replayed) == (["after_hours"], True)
+        rows = {(row.cashier, row.rule): (row.count, row.points, row.alerted) for row in report(house.scope(), EVERYWHERE, DATE, DATE).data}
+        more = number + 1
+        assert rows == {
+            ("anna", "claims"): (more, 0, False), ("anna", "flagged"): (more, 9 * more, False),
+            ("berta", "after_hours"): (more, 9 * more, more > 1),
+        }  # fmt: skip
 
 
 def test_the_rule_costs_a_sale_in_the_hours_no_request(house: House) -> None:

@@ -16,7 +16,8 @@ from shared.tenants import api_keys, staff_desk
 from shared.tenants.access import Access, StaffDoor
 from shared.tenants.keys_repository import PEPPER_PURPOSE
 from shared.tenants.principal import Principal
-from shared.tenants.staff import SCOPES_OF
+from shared.tenants.reach import AS_THE_OPERATOR
+from shared.tenants.staff import SCOPES_OF, new_staff_id
 from shared.tenants.staff_api import StaffRequest
 from shared.tenants.staff_desk import MAX_STAFF
 from shared.tenants.staff_repository import Roster, StaffRepository
@@ -193,6 +194,60 @@ class TestInvitations:
         assert (met, late.status, late.body["code"]) == ([201], 409, "staff_changed")
         assert len(world.pool.users) == 1
         assert world.call("invite_staff", body, headers=headers).status == 200
+
+    def test_a_call_that_fails_at_the_same_moment_leaves_the_user_of_the_other(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        headers, body = {"idempotency-key": "anna"}, {"email": MAIL, "group": "marketer"}
+        real, met = CognitoPool.put_into, list[int]()
+
+        def while_another_fails(pool: CognitoPool, name: str, group: Any) -> None:
+            monkeypatch.setattr(CognitoPool, "put_into", real)
+            real(pool, name, group)
+            world.pool.fails["admin_add_user_to_group"] = "TooManyRequestsException"
+            met.append(world.call("invite_staff", body, headers=headers).status)
+            world.pool.fails.clear()
+
+        monkeypatch.setattr(CognitoPool, "put_into", while_another_fails)
+        made = world.call("invite_staff", body, headers=headers)
+        assert (met, made.status) == ([503], 201)
+        assert world.ask(world.token(made.body))["kind"] == "staff"
+
+    def test_a_named_call_that_breaks_off_goes_on_with_the_user_who_is_there(self, world: World) -> None:
+        headers, body = {"idempotency-key": "anna"}, {"email": MAIL, "group": "marketer"}
+        world.pool.fails["admin_add_user_to_group"] = "TooManyRequestsException"
+        assert world.call("invite_staff", body, headers=headers).status == 503
+        (left,) = world.pool.users
+        assert world.pool.users[left].groups == set()
+        world.pool.fails.clear()
+        made = world.call("invite_staff", body, headers=headers)
+        assert (made.status, made.body["username"], list(world.pool.users)) == (201, left, [left])
+
+    def test_who_is_being_removed_or_is_out_of_reach_is_not_invited_anew(self, world: World) -> None:
+        headers, body = {"idempotency-key": "anna"}, {"email": MAIL, "group": "marketer", "location_id": "dom"}
+        made = world.call("invite_staff", body, headers=headers, location="dom").body
+        world.change(made, {"location_id": "alex", "group": "read_only"})
+        refused = world.call("invite_staff", body, headers=headers, location="dom")
+        assert (refused.status, refused.body["code"], world.pool.users[made["username"]].groups) == (409, "staff_changed", {"read_only"})
+        world.pool.fails["admin_delete_user"] = "InternalErrorException"
+        assert world.call("remove_staff", staff_id=made["staff_id"]).status == 503
+        del world.pool.users[made["username"]]
+        refused = world.call("invite_staff", body, headers=headers)
+        assert (refused.status, refused.body["code"], world.pool.users) == (409, "staff_changed", {})
+        world.pool.fails.clear()
+        assert world.call("remove_staff", staff_id=made["staff_id"]).status == 204
+        assert world.call("invite_staff", body, headers=headers).status == 201
+
+    def test_ids_of_named_calls_have_a_key_of_their_own(self, world: World) -> None:
+        body = {"email": MAIL, "group": "marketer"}
+        made = world.call("invite_staff", body, headers={"idempotency-key": "anna"}).body["staff_id"]
+
+        def id_with(purpose: str) -> str:
+            desk = staff_desk.StaffDesk(
+                world.office._scope("corner"), CognitoPool(world.pool, "pool"), AS_THE_OPERATOR, "demo-aaaaaaaaaaaa", lambda: 0
+            )
+            named = staff_desk.for_call(desk, derive(MASTER, purpose), "anna", StaffRequest(email=MAIL, group="marketer"))
+            return new_staff_id(named.entropy)
+
+        assert id_with("staff-invitations") == made != id_with("administration-cursors")
 
     def test_a_place_must_be_there(self, world: World) -> None:
         body = {"email": MAIL, "group": "marketer", "location_id": "nowhere", "location_group": "north"}

@@ -75,3 +75,10 @@ def test_a_button_says_what_its_line_says_else_where_it_leads() -> None:
     assert '<a href="https://api.example/c/tok?a=1&amp;b=2"' in text
     assert ">shop.example</a>" in text
     assert "Dear A<br><a" in text
+
+
+def test_a_line_with_a_link_of_its_own_is_no_label_and_keeps_it() -> None:
+    text = letter("Hi", "Menu https://a.example/x:\nhttps://b.example/y", PLAIN)
+    assert '<a href="https://a.example/x">a.example</a>:<br>' in text
+    assert '<a href="https://b.example/y" style=' in text
+    assert ">b.example</a>" in text

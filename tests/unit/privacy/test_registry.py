@@ -6,6 +6,7 @@ import pytest
 
 from local import privacy
 from local.console import Failure
+from shared.access.collecting import NOT_COPIED
 from shared.members.api import ProfileFields
 from shared.members.model import PERSONAL
 from shared.observability.logs import is_personal, redact
@@ -61,3 +62,14 @@ def test_the_record_names_every_entry_under_each_of_its_purposes() -> None:
     for entry in ENTRIES:
         for purpose in entry.purposes:
             assert f"| {entry.name} |" in sections[purpose], (entry.name, purpose)
+
+
+def test_what_is_of_no_guest_rests_on_no_membership_and_is_not_said_to_be_kept_under_an_id() -> None:
+    of_no_guest = [entry for entry in ENTRIES if entry.ending == "of no guest"]
+    assert {entry.name for entry in of_no_guest} == {name for name, note in NOT_COPIED.items() if note.startswith("Of ")}
+    (text,) = privacy.documents().values()
+    for entry in of_no_guest:
+        assert "contract" not in {PURPOSES[purpose].basis for purpose in entry.purposes}, entry.name
+        (row,) = (line for line in text.splitlines() if line.startswith(f"| {entry.name} | {entry.place}"))
+        assert "not a guest's" in row
+        assert "an id that" not in row

@@ -107,6 +107,13 @@ def test_with_grace_it_is_open_where_it_is_so_within_that_many_minutes(week: dic
     assert is_open(hours, at, "Europe/Berlin", grace) is expected
 
 
+@pytest.mark.parametrize(("at", "expected"), [("2026-11-25T01:58:00+01:00", True), ("2026-11-25T01:59:00+01:00", False)])
+def test_grace_after_a_span_of_nearly_a_day_reaches_the_day_after_the_next(at: str, expected: bool) -> None:
+    """Open from Monday at ten in the evening until a minute before ten on Tuesday, and four hours more."""
+    hours = OpeningHours.model_validate({"weekly": {"mon": [{"opens": "22:00", "closes": "21:59"}]}})
+    assert is_open(hours, parse_rfc3339(at), "Europe/Berlin", 240) is expected
+
+
 @pytest.mark.parametrize(
     ("at", "grace", "expected"),
     [
