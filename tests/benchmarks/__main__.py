@@ -78,13 +78,18 @@ def main(arguments: list[str]) -> None:
         with console.step(text) as notes, contextlib.redirect_stdout(io.StringIO()):
             kept[name] = {"on": today, "rows": run()}
             notes.append(f"{len(kept[name]['rows'])} figures")
+        _write(kept)
+    for name, each in kept.items():
+        if name in wanted or not wanted:
+            console.table(("", "figure", "", "note"), [(row["name"], row["figure"], row["unit"], row["note"]) for row in each["rows"]])
+
+
+def _write(kept: dict[str, Measured]) -> None:
+    """After each part, so that one that fails loses nothing of those before."""
     if "purchase" in kept:
         kept["cost"] = {"on": kept["purchase"]["on"], "rows": bench_cost.run(kept["purchase"]["rows"])}
     KEPT.write_text(json.dumps(kept, indent=1) + "\n")
     PAGE.write_text(page(kept))
-    for name, each in kept.items():
-        if name in wanted or not wanted:
-            console.table(("", "figure", "", "note"), [(row["name"], row["figure"], row["unit"], row["note"]) for row in each["rows"]])
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from shared.kernel import shards
 from shared.kernel.shards import quota_shards
 from shared.storage import keys
 from tests.benchmarks.rows import Row, row
@@ -66,12 +67,12 @@ def _crowd(address: str, name: str, coupons: int) -> dict[str, Any]:
 @contextmanager
 def _one_item_for_all() -> Iterator[None]:
     """What a limit without shards would be."""
-    block: int = keys.QUOTA_BLOCK
-    vars(keys)["QUOTA_BLOCK"] = LIMIT
+    block: int = shards.QUOTA_BLOCK
+    vars(shards)["QUOTA_BLOCK"] = LIMIT
     try:
         yield
     finally:
-        vars(keys)["QUOTA_BLOCK"] = block
+        vars(shards)["QUOTA_BLOCK"] = block
 
 
 if __name__ == "__main__":
