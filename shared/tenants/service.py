@@ -33,6 +33,7 @@ from shared.tenants.scope import TenantScope
 
 _DUE_SHARDS: Final = 1
 _CREATING: Final = "creating"
+_TAKEN: Final = "A tenant has this id, or had it: it is never given again."
 """Status of settings whose tenant is not in the operator's list yet."""
 _PAGE: Final = "tenants"
 _LOOKS: Final = 10
@@ -67,7 +68,7 @@ def create_tenant(operator: Operator, request: TenantRequest) -> TenantAnswer:
     removed = operator.table.get(keys_access.removal(tenant)) is not None
     if removed or operator.table.get(keys.tenant_entry(tenant)) is not None:
         # An id is given once: links and tokens of the one before would lead to the next.
-        raise TenantExists
+        raise TenantExists(_TAKEN)
     return found_tenant(operator, tenant, request.settings)
 
 
@@ -82,7 +83,7 @@ def found_tenant(operator: Operator, tenant: str, settings: TenantSettings) -> T
         _enter_new(operator, tenant, settings)
         scope.table.update(keys.settings(tenant), [Path("status").remove()], Path("PK").exists())
     except ConditionFailed:
-        raise TenantExists from None
+        raise TenantExists(_TAKEN) from None
     scope.cache.forget(tenant)
     return TenantAnswer(**_links(tenant, None), etag="1", settings=settings)
 
