@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final, Literal
 
+from shared.messaging.spoken import spoken
+
 CounterText = Literal["confirmation_code", "confirmation_asked"]
 _TEXTS: Final[dict[CounterText, dict[str, tuple[str, str]]]] = {
     "confirmation_code": {
@@ -23,9 +25,4 @@ _TEXTS: Final[dict[CounterText, dict[str, tuple[str, str]]]] = {
 
 def counter_text(name: CounterText, languages: Iterable[str], values: Mapping[str, str]) -> tuple[str, str]:
     """Title and body in the first of the languages that there is a text in, else English."""
-    texts = _TEXTS[name]
-    spoken = next((base for language in languages if (base := language.partition("-")[0]) in texts), "en")
-    title, body = texts[spoken]
-    for word, value in values.items():
-        body = body.replace(f"@{word}@", value)
-    return title, body
+    return spoken(_TEXTS[name], languages, values)

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final, Literal
 
+from shared.messaging.spoken import spoken
+
 RightsText = Literal["confirm_consent", "restriction_set", "restriction_lifted", "inactive"]
 _TEXTS: Final[dict[RightsText, dict[str, tuple[str, str]]]] = {
     "confirm_consent": {
@@ -78,9 +80,4 @@ _TEXTS: Final[dict[RightsText, dict[str, tuple[str, str]]]] = {
 
 def rights_text(name: RightsText, languages: Iterable[str], values: Mapping[str, str]) -> tuple[str, str]:
     """Title and body in the first of the languages that there is a text in, else English."""
-    texts = _TEXTS[name]
-    spoken = next((base for language in languages if (base := language.partition("-")[0]) in texts), "en")
-    title, body = texts[spoken]
-    for word, value in values.items():
-        title, body = title.replace(f"@{word}@", value), body.replace(f"@{word}@", value)
-    return title, body
+    return spoken(_TEXTS[name], languages, values)

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final, Literal, get_args
 
+from shared.messaging.spoken import spoken
+
 ServiceText = Literal[
     "points_landed", "coupon_received", "points_expiring", "coupon_expiring", "tier_changed", "return_recorded", "otp", "consent_receipt"
 ]
@@ -76,12 +78,7 @@ DATA: Final[dict[ServiceText, tuple[str, ...]]] = {"otp": ("code", "minutes"), "
 
 def plain_text(name: ServiceText, languages: Iterable[str], values: Mapping[str, str]) -> tuple[str, str]:
     """Title and body in the first of the languages that there is a text in, else English, with ``values`` in place of its words."""
-    texts = SERVICE_TEXTS[name]
-    spoken = next((base for language in languages if (base := language.partition("-")[0]) in texts), "en")
-    title, body = texts[spoken]
-    for word, value in values.items():
-        title, body = title.replace(f"@{word}@", value), body.replace(f"@{word}@", value)
-    return title, body
+    return spoken(SERVICE_TEXTS[name], languages, values)
 
 
 def default_content(name: ServiceText, languages: Iterable[str], wallet: str = "points") -> dict[str, dict[str, str]]:
